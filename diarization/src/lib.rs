@@ -1,1 +1,30 @@
-//! .
+//! Who spoke when: 16 kHz samples in, turns out.
+//!
+//! Every stage is a module named for what it does, and every stage is a pure function of its arguments: no clock,
+//! no network, no database. Services and the command line run the same functions, which is why they agree to the byte.
+//!
+//! Data flows one way: [`blocks`] cuts the time line, [`segmentation`] finds local speakers in windows, [`stitching`]
+//! joins windows into slots, [`pieces`] cuts slots into short runs of speech, [`features`] and [`embedding`] turn a
+//! piece into a voice vector ([`analysis`] is these five for one chunk), [`ordering`] puts chunks back in order,
+//! [`matching`] names speakers as they come in, [`clustering`] decides over the whole recording, [`timeline`] writes
+//! turns. [`diarize`] is the fold over all of it.
+
+pub mod analysis;
+pub mod blocks;
+pub mod clustering;
+pub mod diarize;
+pub mod embedding;
+pub mod features;
+pub mod hints;
+pub mod labels;
+pub mod manifest;
+pub mod matching;
+pub mod onnx;
+pub mod ordering;
+pub mod pieces;
+pub mod rttm;
+pub mod segmentation;
+pub mod similarity;
+pub mod speakers;
+pub mod stitching;
+pub mod timeline;

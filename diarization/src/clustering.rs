@@ -1,0 +1,218 @@
+//! Clustering: which voice vectors of the whole recording belong to one speaker.
+//!
+//! Average-linkage clustering, then centroids that are plainly one voice are merged, then each large cluster is asked
+//! whether it holds two voices (the split test); the caller's hints on the number of speakers have the last word.
+
+use crate::hints::Hints;
+use crate::similarity::{dot, normalise};
+
+/// Two clusters stay apart below this average cosine.
+const LINKAGE_COSINE: f32 = 0.55;
+/// Clusters whose centroids are at least this alike are one voice.
+const MERGE_COSINE: f32 = 0.70;
+/// The split test looks for two voices among sub-clusters at this average cosine.
+const SPLIT_LINKAGE_COSINE: f32 = 0.70;
+/// Two sides of a split have centroids less alike than this.
+const SPLIT_CENTROID_COSINE: f32 = 0.80;
+/// On both sides of a split, pieces are nearer to their own centroid than to the other by this much on average.
+const SPLIT_MARGIN: f64 = 0.15;
+/// Each side of a split has at least this much speech.
+const SPLIT_SIDE_S: f64 = 20.0;
+/// Fewest pieces of a cluster that is tested.
+const SPLIT_FEWEST: usize = 10;
+const TWO_MEANS_ROUNDS: usize = 10;
+
+/// Unit-length voice vectors and the seconds of clean speech behind each.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice<'a> {
+    /// Unit-length vector.
+    pub embedding: &'a [f32],
+    /// Seconds of clean speech, positive.
+    pub seconds: f64,
+}
+
+/// One cluster: indices of its members, ascending.
+pub type Cluster = Vec<usize>;
+
+/// Clusters `voices` into speakers; clusters come in the order of their first member. Clusters with less than
+/// `least_seconds` of speech are dropped where the hints allow (their members are in no cluster).
+pub fn cluster(voices: &[Voice], hints: &Hints, least_seconds: f64) -> Vec<Cluster> {
+    if voices.is_empty() {
+        return Vec::new();
+    }
+    let shift = hints.threshold.cosine_shift();
+    let all: Cluster = (0..voices.len()).collect();
+    let mut clusters = average_linkage(voices, &all, LINKAGE_COSINE + shift);
+    merge_alike(voices, &mut clusters, |_, cosine| cosine >= MERGE_COSINE + shift);
+    clusters = clusters.into_iter().flat_map(|members| split_where_two_voices(voices, members, shift)).collect();
+    drop_small(voices, &mut clusters, least_seconds, hints.min_speakers.unwrap_or(1));
+    if let Some(most) = hints.max_speakers {
+        merge_alike(voices, &mut clusters, |count, _| count > most);
+    }
+    while clusters.len() < hints.min_speakers.unwrap_or(1) {
+        if !split_widest(voices, &mut clusters) {
+            break;
+        }
+    }
+    clusters.sort_by_key(|members| members[0]);
+    clusters
+}
+
+/// Duration-weighted mean direction of `members`, unit length.
+pub fn centroid(voices: &[Voice], members: &[usize]) -> Vec<f32> {
+    let dimension = members.first().map_or(0, |&i| voices[i].embedding.len());
+    let mut sum = vec![0.0_f64; dimension];
+    for &i in members {
+        for (total, &x) in sum.iter_mut().zip(voices[i].embedding) {
+            *total += f64::from(x) * voices[i].seconds;
+        }
+    }
+    let sum: Vec<f32> = sum.into_iter().map(|x| x as f32).collect();
+    // Vectors that cancel out have no direction; a zero vector is equally unlike every voice.
+    normalise(sum).unwrap_or_else(|| vec![0.0; dimension])
+}
+
+fn seconds(voices: &[Voice], members: &[usize]) -> f64 {
+    members.iter().map(|&i| voices[i].seconds).sum()
+}
+
+/// Average-linkage clustering of `members`, cut where the average cosine falls below `cosine`.
+pub fn average_linkage(voices: &[Voice], members: &[usize], cosine: f32) -> Vec<Cluster> {
+    let n = members.len();
+    if n < 2 {
+        return members.iter().map(|&i| vec![i]).collect();
+    }
+    let mut distances = Vec::with_capacity(n * (n - 1) / 2);
+    for (k, &i) in members.iter().enumerate() {
+        distances.extend(members[k + 1..].iter().map(|&j| 1.0 - dot(voices[i].embedding, voices[j].embedding)));
+    }
+    let dendrogram = kodama::linkage(&mut distances, n, kodama::Method::Average);
+    let mut clusters: Vec<Cluster> = members.iter().map(|&i| vec![i]).collect();
+    for step in dendrogram.steps() {
+        let mut joined = Vec::new();
+        if step.dissimilarity <= 1.0 - cosine {
+            joined = std::mem::take(&mut clusters[step.cluster1]);
+            joined.append(&mut clusters[step.cluster2]);
+        }
+        clusters.push(joined);
+    }
+    clusters.retain(|c| !c.is_empty());
+    clusters.iter_mut().for_each(|c| c.sort_unstable());
+    clusters.sort_by_key(|c| c[0]);
+    clusters
+}
+
+/// Joins the two clusters with the most alike centroids as long as `wanted(number of clusters, their cosine)`.
+fn merge_alike(voices: &[Voice], clusters: &mut Vec<Cluster>, wanted: impl Fn(usize, f32) -> bool) {
+    let mut centroids: Vec<Vec<f32>> = clusters.iter().map(|c| centroid(voices, c)).collect();
+    while clusters.len() > 1 {
+        let mut best = (0, 1, f32::NEG_INFINITY);
+        for a in 0..clusters.len() {
+            for b in a + 1..clusters.len() {
+                let cosine = dot(&centroids[a], &centroids[b]);
+                if cosine > best.2 {
+                    best = (a, b, cosine);
+                }
+            }
+        }
+        let (a, b, cosine) = best;
+        if !wanted(clusters.len(), cosine) {
+            return;
+        }
+        let moved = clusters.remove(b);
+        centroids.remove(b);
+        clusters[a].extend(moved);
+        clusters[a].sort_unstable();
+        centroids[a] = centroid(voices, &clusters[a]);
+    }
+}
+
+/// Splits `members` as long as the parts hold two voices each.
+fn split_where_two_voices(voices: &[Voice], members: Cluster, shift: f32) -> Vec<Cluster> {
+    let (mut todo, mut done) = (vec![members], Vec::new());
+    while let Some(members) = todo.pop() {
+        match two_voices(voices, &members, shift) {
+            Some((a, b)) => todo.extend([b, a]),
+            None => done.push(members),
+        }
+    }
+    done
+}
+
+fn two_voices(voices: &[Voice], members: &[usize], shift: f32) -> Option<(Cluster, Cluster)> {
+    if seconds(voices, members) < 2.0 * SPLIT_SIDE_S || members.len() < SPLIT_FEWEST {
+        return None;
+    }
+    let mut parts = average_linkage(voices, members, SPLIT_LINKAGE_COSINE + shift);
+    parts.sort_by(|a, b| seconds(voices, b).total_cmp(&seconds(voices, a)));
+    let [first, second, ..] = parts.as_slice() else { return None };
+    let (sides, centroids) = two_means(voices, members, [centroid(voices, first), centroid(voices, second)])?;
+    let enough = sides.iter().all(|side| seconds(voices, side) >= SPLIT_SIDE_S);
+    let apart = dot(&centroids[0], &centroids[1]) < SPLIT_CENTROID_COSINE + shift;
+    let distinct = (0..2).all(|own| margin(voices, &sides[own], &centroids[own], &centroids[1 - own]) >= SPLIT_MARGIN);
+    let [a, b] = sides;
+    (enough && apart && distinct).then_some((a, b))
+}
+
+/// Mean over `members`, weighted by duration, of how much more alike they are to `own` than to `other`.
+fn margin(voices: &[Voice], members: &[usize], own: &[f32], other: &[f32]) -> f64 {
+    let weighted: f64 = members
+        .iter()
+        .map(|&i| voices[i].seconds * f64::from(dot(voices[i].embedding, own) - dot(voices[i].embedding, other)))
+        .sum();
+    weighted / seconds(voices, members)
+}
+
+/// Spherical 2-means from the given centroids; `None` when one side runs empty.
+fn two_means(voices: &[Voice], members: &[usize], start: [Vec<f32>; 2]) -> Option<([Cluster; 2], [Vec<f32>; 2])> {
+    let mut centroids = start;
+    let mut sides = [Vec::new(), Vec::new()];
+    for _ in 0..TWO_MEANS_ROUNDS {
+        let (a, b): (Cluster, Cluster) = members.iter().partition(|&&i| {
+            dot(voices[i].embedding, &centroids[0]) >= dot(voices[i].embedding, &centroids[1])
+        });
+        if a.is_empty() || b.is_empty() {
+            return None;
+        }
+        centroids = [centroid(voices, &a), centroid(voices, &b)];
+        sides = [a, b];
+    }
+    Some((sides, centroids))
+}
+
+/// Drops the clusters with the least speech, but none that has `least_seconds` and not so many that fewer than
+/// `keep` remain.
+fn drop_small(voices: &[Voice], clusters: &mut Vec<Cluster>, least_seconds: f64, keep: usize) {
+    clusters.sort_by(|a, b| seconds(voices, b).total_cmp(&seconds(voices, a)));
+    while clusters.len() > keep && clusters.last().is_some_and(|c| seconds(voices, c) < least_seconds) {
+        clusters.pop();
+    }
+}
+
+/// Splits the cluster whose two halves are least alike; false when no cluster can be split.
+fn split_widest(voices: &[Voice], clusters: &mut Vec<Cluster>) -> bool {
+    let mut widest: Option<(f32, usize, [Cluster; 2])> = None;
+    for (index, members) in clusters.iter().enumerate() {
+        let Some((sides, centroids)) = farthest_pair(voices, members).and_then(|s| two_means(voices, members, s)) else {
+            continue;
+        };
+        let cosine = dot(&centroids[0], &centroids[1]);
+        if widest.as_ref().is_none_or(|(least, ..)| cosine < *least) {
+            widest = Some((cosine, index, sides));
+        }
+    }
+    let Some((_, index, [a, b])) = widest else { return false };
+    clusters[index] = a;
+    clusters.push(b);
+    true
+}
+
+/// The member least like the centroid of all, and the member least like that one.
+fn farthest_pair(voices: &[Voice], members: &[usize]) -> Option<[Vec<f32>; 2]> {
+    let least_like = |vector: &[f32]| {
+        members.iter().min_by(|&&a, &&b| dot(voices[a].embedding, vector).total_cmp(&dot(voices[b].embedding, vector)))
+    };
+    let a = *least_like(&centroid(voices, members))?;
+    let b = *least_like(voices[a].embedding)?;
+    (a != b).then(|| [voices[a].embedding.to_vec(), voices[b].embedding.to_vec()])
+}

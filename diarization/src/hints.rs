@@ -1,0 +1,75 @@
+//! Hints: what the caller knows about the recording.
+
+use crate::similarity::Threshold;
+use serde::{Deserialize, Serialize};
+
+/// Most speakers that can be asked for.
+pub const MOST_SPEAKERS: usize = 100;
+
+/// How many speakers to find, and how alike two voices must be to count as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hints {
+    /// Fewest speakers.
+    pub min_speakers: Option<usize>,
+    /// Most speakers.
+    pub max_speakers: Option<usize>,
+    /// How alike two voices must be to count as one.
+    pub threshold: Threshold,
+}
+
+/// The hints contradict each other.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum HintError {
+    /// A number of speakers is out of range.
+    #[error("the number of speakers must be 1 to {MOST_SPEAKERS}, not {0}")]
+    OutOfRange(usize),
+    /// Fewer at most than at least.
+    #[error("at least {min} speakers and at most {max} cannot both hold")]
+    Contradiction {
+        /// Fewest asked for.
+        min: usize,
+        /// Most asked for.
+        max: usize,
+    },
+    /// An exact number beside a range.
+    #[error("give either the exact number of speakers or a minimum and maximum, not both")]
+    ExactAndRange,
+}
+
+impl Hints {
+    /// Checks and joins the hints: an exact number, or a minimum and a maximum.
+    pub fn new(
+        exact: Option<usize>,
+        min: Option<usize>,
+        max: Option<usize>,
+        threshold: Threshold,
+    ) -> Result<Self, HintError> {
+        if let Some(&bad) = [exact, min, max].iter().flatten().find(|n| !(1..=MOST_SPEAKERS).contains(*n)) {
+            return Err(HintError::OutOfRange(bad));
+        }
+        match (exact, min, max) {
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) => Err(HintError::ExactAndRange),
+            (_, Some(min), Some(max)) if min > max => Err(HintError::Contradiction { min, max }),
+            _ => Ok(Self { min_speakers: exact.or(min), max_speakers: exact.or(max), threshold }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exact_number_is_a_range_of_one() {
+        let hints = Hints::new(Some(3), None, None, Threshold::default()).expect("fits");
+        assert_eq!((hints.min_speakers, hints.max_speakers), (Some(3), Some(3)));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let new = |exact, min, max| Hints::new(exact, min, max, Threshold::default()).map(|_| ());
+        assert_eq!(new(None, Some(3), Some(2)), Err(HintError::Contradiction { min: 3, max: 2 }));
+        assert_eq!(new(Some(2), Some(2), None), Err(HintError::ExactAndRange));
+        assert_eq!(new(Some(0), None, None), Err(HintError::OutOfRange(0)));
+    }
+}

@@ -1,0 +1,123 @@
+//! Labels: the names that speakers are shown under.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// How speakers are named, in the order in which they first speak.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum LabelScheme {
+    /// Interviewer, Respondent, Respondent2, Respondent3…
+    Interview,
+    /// SPEAKER_00, SPEAKER_01…
+    #[default]
+    Numbered,
+    /// The caller's names; speakers beyond the list are numbered.
+    Names(Vec<String>),
+}
+
+/// The scheme cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum LabelError {
+    /// A name in the list is empty, too long or has a control character.
+    #[error("'{0}' cannot be a speaker's name: use 1 to 80 printable characters")]
+    BadName(String),
+    /// A name stands twice in the list.
+    #[error("the speaker name '{0}' is given twice")]
+    Twice(String),
+}
+
+impl LabelScheme {
+    /// Label of the speaker who was the `index`-th (from 0) to speak.
+    pub fn label(&self, index: usize) -> String {
+        match (self, index) {
+            (Self::Interview, 0) => "Interviewer".into(),
+            (Self::Interview, 1) => "Respondent".into(),
+            (Self::Interview, _) => format!("Respondent{index}"),
+            (Self::Names(names), _) if index < names.len() => names[index].clone(),
+            _ => format!("SPEAKER_{index:02}"),
+        }
+    }
+}
+
+impl FromStr for LabelScheme {
+    type Err = LabelError;
+
+    /// `interview`, `numbered`, or names with commas between them.
+    fn from_str(text: &str) -> Result<Self, LabelError> {
+        match text.trim() {
+            "interview" => Ok(Self::Interview),
+            "numbered" => Ok(Self::Numbered),
+            list => {
+                let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
+                for (index, name) in names.iter().enumerate() {
+                    if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
+                        return Err(LabelError::BadName(name.clone()));
+                    }
+                    if names[..index].contains(name) {
+                        return Err(LabelError::Twice(name.clone()));
+                    }
+                }
+                Ok(Self::Names(names))
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for LabelScheme {
+    type Error = LabelError;
+
+    fn try_from(text: String) -> Result<Self, LabelError> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for LabelScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interview => f.write_str("interview"),
+            Self::Numbered => f.write_str("numbered"),
+            Self::Names(names) => f.write_str(&names.join(",")),
+        }
+    }
+}
+
+impl From<LabelScheme> for String {
+    fn from(scheme: LabelScheme) -> String {
+        scheme.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(scheme: &str, count: usize) -> Vec<String> {
+        let scheme: LabelScheme = scheme.parse().expect("a scheme");
+        (0..count).map(|index| scheme.label(index)).collect()
+    }
+
+    #[test]
+    fn the_first_voice_of_an_interview_is_the_interviewer() {
+        assert_eq!(first("interview", 4), ["Interviewer", "Respondent", "Respondent2", "Respondent3"]);
+    }
+
+    #[test]
+    fn speakers_beyond_the_callers_names_are_numbered() {
+        assert_eq!(first("Ann, Bob", 3), ["Ann", "Bob", "SPEAKER_02"]);
+    }
+
+    #[test]
+    fn a_name_given_twice_or_empty_is_refused() {
+        assert_eq!("Ann,Ann".parse::<LabelScheme>(), Err(LabelError::Twice("Ann".into())));
+        assert_eq!("Ann,,Bob".parse::<LabelScheme>(), Err(LabelError::BadName(String::new())));
+    }
+
+    #[test]
+    fn a_scheme_survives_being_written_and_read() {
+        for text in ["interview", "numbered", "Ann,Bob"] {
+            assert_eq!(text.parse::<LabelScheme>().expect("a scheme").to_string(), text);
+        }
+    }
+}
