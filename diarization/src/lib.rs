@@ -1,1 +1,4 @@
 //! .
+
+pub mod rttm;
+pub mod scoring;
