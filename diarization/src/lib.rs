@@ -23,6 +23,7 @@ pub mod onnx;
 pub mod ordering;
 pub mod pieces;
 pub mod rttm;
+pub mod scoring;
 pub mod segmentation;
 pub mod similarity;
 pub mod speakers;
