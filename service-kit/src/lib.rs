@@ -1,1 +1,20 @@
-//! .
+//! What every Throughline service needs: messages and their queues, consuming with a verdict, publishing with a confirm,
+//! the object store, telemetry, shutdown and configuration. It knows nothing about speech.
+
+pub mod admin;
+pub mod broker;
+pub mod config;
+pub mod consumer;
+pub mod messages;
+pub mod object_store;
+pub mod publisher;
+#[cfg(feature = "postgres")]
+pub mod schema;
+pub mod shutdown;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod topology;
+#[cfg(feature = "postgres")]
+pub mod transaction;
+pub mod verdict;

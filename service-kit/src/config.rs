@@ -1,0 +1,60 @@
+//! Configuration that services share: every setting is a flag and an environment variable.
+
+use crate::telemetry::LogFormat;
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where RabbitMQ is.
+#[derive(Args, Clone, Debug)]
+pub struct BrokerConfig {
+    /// AMQP address of RabbitMQ.
+    #[arg(long, env = "THROUGHLINE_AMQP_URL", default_value = "amqp://guest:guest@127.0.0.1:5672/%2f")]
+    pub amqp_url: String,
+}
+
+/// Where uploads and chunks are.
+#[derive(Args, Clone, Debug)]
+pub struct StoreConfig {
+    /// Object store: file:///folder or s3://bucket/prefix.
+    #[arg(long, env = "THROUGHLINE_OBJECT_STORE")]
+    pub object_store: String,
+}
+
+/// Where Postgres is.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseConfig {
+    /// Address of Postgres.
+    #[arg(long, env = "THROUGHLINE_DATABASE_URL")]
+    pub database_url: String,
+    /// Connections held at most.
+    #[arg(long, env = "THROUGHLINE_DATABASE_CONNECTIONS", default_value_t = 8)]
+    pub database_connections: u32,
+}
+
+/// Where the models are.
+#[derive(Args, Clone, Debug)]
+pub struct ModelConfig {
+    /// Folder with manifest.json and the model files.
+    #[arg(long, env = "THROUGHLINE_MODELS", default_value = "models")]
+    pub models: PathBuf,
+}
+
+/// Logs, traces and the operator's address.
+#[derive(Args, Clone, Debug)]
+pub struct TelemetryConfig {
+    /// How log lines look; THROUGHLINE_LOG sets what is logged (for example `info,matcher=debug`).
+    #[arg(long, env = "THROUGHLINE_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// OTLP/HTTP collector for traces; none are exported without.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+}
+
+/// Address of a service that has no API of its own.
+#[derive(Args, Clone, Debug)]
+pub struct AdminConfig {
+    /// Address of /healthz, /readyz and /metrics; port 0 takes a free one.
+    #[arg(long, env = "THROUGHLINE_ADMIN_LISTEN", default_value = "127.0.0.1:0")]
+    pub admin_listen: SocketAddr,
+}

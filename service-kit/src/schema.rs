@@ -1,0 +1,6 @@
+//! Schema: the migrations, compiled in.
+
+use sqlx::migrate::Migrator;
+
+/// Every migration under `migrations/`, reversible.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");

@@ -1,0 +1,124 @@
+//! Telemetry: logs, traces and metrics of a service, and the trace context that travels with messages.
+
+use crate::consumer::string;
+use lapin::types::{AMQPValue, FieldTable, LongString};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use std::collections::{BTreeMap, HashMap};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// Buckets for durations: from a fast query to a long job, in seconds.
+const SECONDS_BUCKETS: [f64; 14] =
+    [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Keeps telemetry going; flushes it when dropped.
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    metrics: PrometheusHandle,
+}
+
+impl Telemetry {
+    /// Starts logs, metrics and, if `otlp_endpoint` names a collector, traces. Once per process.
+    pub fn start(service: &'static str, format: LogFormat, otlp_endpoint: Option<&str>) -> anyhow::Result<Self> {
+        let filter = EnvFilter::try_from_env("THROUGHLINE_LOG").unwrap_or_else(|_| EnvFilter::new("info,lapin=warn"));
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines = match format {
+            LogFormat::Text => lines.with_target(false).boxed(),
+            LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        };
+        let traces = otlp_endpoint.map(|endpoint| exporter(service, endpoint)).transpose()?;
+        let spans = traces.as_ref().map(|t| tracing_opentelemetry::layer().with_tracer(t.tracer(service)));
+        tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init()?;
+        let metrics = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?
+            .install_recorder()?;
+        Ok(Self { traces, metrics })
+    }
+
+    /// The page that Prometheus reads.
+    pub fn metrics(&self) -> PrometheusHandle {
+        self.metrics.clone()
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.traces.take().map(|t| t.shutdown()) {
+            tracing::warn!(%error, "the last spans were not exported");
+        }
+    }
+}
+
+fn exporter(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
+    use opentelemetry_otlp::WithExportConfig;
+    let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
+    let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().with_endpoint(url).build()?;
+    let resource = Resource::builder().with_service_name(service).build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
+
+/// Trace context of the current span (W3C `traceparent`, `tracestate`); empty without a collector.
+pub fn current_context() -> BTreeMap<String, String> {
+    let mut carrier = HashMap::new();
+    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);
+    carrier.into_iter().collect()
+}
+
+/// Makes `span` part of the trace that `trace` names.
+pub fn continue_trace(span: &Span, trace: &BTreeMap<String, String>) {
+    if trace.is_empty() {
+        return;
+    }
+    let carrier: HashMap<String, String> = trace.clone().into_iter().collect();
+    // Without a collector there is no layer to take the parent, and nothing to tell.
+    let _ = span.set_parent(TraceContextPropagator::new().extract(&carrier));
+}
+
+/// AMQP headers that carry `trace`.
+pub(crate) fn headers(trace: &BTreeMap<String, String>) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (key, value) in trace {
+        table.insert(key.as_str().into(), AMQPValue::LongString(LongString::from(value.as_str())));
+    }
+    table
+}
+
+/// Trace context in AMQP headers.
+pub(crate) fn trace_of(headers: &FieldTable) -> BTreeMap<String, String> {
+    TRACE_HEADERS
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), string(headers.inner().get(*key)?)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trace_context_survives_the_headers_and_nothing_else_is_taken() {
+        let trace = BTreeMap::from([("traceparent".to_owned(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned())]);
+        let mut table = headers(&trace);
+        table.insert("x-other".into(), AMQPValue::Boolean(true));
+        assert_eq!(trace_of(&table), trace);
+    }
+}

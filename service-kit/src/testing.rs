@@ -1,0 +1,59 @@
+//! Testing: an isolated database and an isolated virtual host for each test, on the real servers.
+
+use crate::schema::MIGRATIONS;
+use sqlx::{Connection, PgConnection, PgPool};
+use uuid::Uuid;
+
+/// A test's own corner of Postgres and RabbitMQ, deleted by [`Corner::close`]; a test that fails leaves it for a look, and it
+/// goes with the private servers.
+pub struct Corner {
+    /// Address of the test's database.
+    pub database_url: String,
+    /// AMQP address of the test's virtual host.
+    pub amqp_url: String,
+    name: String,
+    admin_database: String,
+    management: String,
+}
+
+/// The value of an environment variable that `deploy/test` sets. A test without its servers fails; it does not pass by not running.
+pub fn required(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with deploy/test, which starts RabbitMQ and Postgres"))
+}
+
+impl Corner {
+    /// Makes a migrated database and a virtual host.
+    pub async fn open() -> anyhow::Result<Self> {
+        let name = format!("test_{}", Uuid::now_v7().simple());
+        let admin_database = required("THROUGHLINE_DATABASE_URL");
+        let mut admin = PgConnection::connect(&admin_database).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
+        let mut database_url = url::Url::parse(&admin_database)?;
+        database_url.set_path(&name);
+        MIGRATIONS.run(&mut PgConnection::connect(database_url.as_str()).await?).await?;
+
+        let management = required("THROUGHLINE_RABBITMQ_MANAGEMENT_URL");
+        let http = reqwest::Client::new();
+        let vhost = format!("{management}/api/vhosts/{name}");
+        http.put(&vhost).header("content-type", "application/json").send().await?.error_for_status()?;
+        let mut amqp_url = url::Url::parse(&required("THROUGHLINE_AMQP_URL"))?;
+        amqp_url.set_path(&name);
+        Ok(Self { database_url: database_url.into(), amqp_url: amqp_url.into(), name, admin_database, management })
+    }
+
+    /// A pool on the test's database.
+    pub fn pool(&self) -> anyhow::Result<PgPool> {
+        Ok(crate::transaction::pool(&self.database_url, 5, "test")?)
+    }
+
+    /// Deletes the database and the virtual host.
+    pub async fn close(self) -> anyhow::Result<()> {
+        let mut admin = PgConnection::connect(&self.admin_database).await?;
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&mut admin).await?;
+        let vhost = format!("{}/api/vhosts/{}", self.management, self.name);
+        reqwest::Client::new().delete(&vhost).send().await?.error_for_status()?;
+        Ok(())
+    }
+}
