@@ -1,1 +1,3 @@
-//! .
+//! Who spoke when: samples in, turns out.
+
+pub mod audio;
