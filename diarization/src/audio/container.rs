@@ -1,6 +1,7 @@
 //! Opens a container with the built-in demuxers: finds the track to hear and a decoder for it.
 
 use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
@@ -11,13 +12,15 @@ use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackFlags, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::TimeBase;
 
 use super::SAMPLE_RATE;
-use super::edit_list::leading_delay_s;
+use super::edit_list::leading_delays_s;
 use super::error::AudioError;
+use super::mkv_default::default_tracks;
+use super::sniff::Format;
 use super::source::check_shape;
 
 static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
@@ -52,41 +55,43 @@ pub(super) struct Picked {
 pub(super) struct Container {
     pub(super) reader: Box<dyn FormatReader>,
     pub(super) picked: Picked,
-    pub(super) any_track: bool,
+    pub(super) hints: Hints,
     /// Whether the duration is a fact of the header and not an estimate.
     pub(super) duration_exact: bool,
+    /// Whether time stamps are exact to the sample, so that a small step is already a hole.
+    pub(super) times_exact: bool,
+    /// Whether running into the end of the file is how this one is meant to end.
+    pub(super) open_ended: bool,
+}
+
+/// What our own look at the container says beyond the demuxer.
+#[derive(Default)]
+pub(super) struct Hints {
+    /// Pass over a default track whose codec is unknown.
+    any_track: bool,
+    /// Tracks marked as default.
+    defaults: Vec<u32>,
+    /// Encoder delay in s by track.
+    delays_s: Vec<(u32, f64)>,
 }
 
 /// Opens `file`. With `any_track` a track marked as default whose codec is unknown is passed over for
 /// another one. [`AudioError::UnsupportedCodec`] means that ffmpeg may know more.
-pub(super) fn open(mut file: File, format: &str, any_track: bool) -> Result<Container, AudioError> {
-    let twin = file.try_clone().map_err(AudioError::Read)?;
-    let stream = MediaSourceStream::new(Box::new(twin), MediaSourceStreamOptions::default());
-    let (options, meta) = (FormatOptions::default(), MetadataOptions::default());
-    let reader =
-        guarded(|| symphonia::default::get_probe().probe(&Hint::new(), stream, options, meta));
-    let damaged = |reason: &str| AudioError::Damaged { format: format.into(), reason: reason.into() };
-    let reader = match reader {
-        Some(Ok(reader)) => reader,
-        // Not a matter of the codec: no other program can help.
-        Some(Err(Error::Unsupported(why))) if why.contains("missing") || why.contains("no suitable") => {
-            return Err(damaged(why));
-        }
-        Some(Err(Error::Unsupported(why))) => {
-            return Err(AudioError::UnsupportedCodec { format: format.into(), codec: why.into() });
-        }
-        Some(Err(Error::IoError(e))) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
-            return Err(AudioError::Read(e));
-        }
-        Some(Err(Error::IoError(_))) => return Err(damaged("it ends inside its header")),
-        Some(Err(e)) => return Err(damaged(&e.to_string())),
-        None => return Err(damaged("its header makes no sense")),
-    };
-    let mut picked = pick(reader.as_ref(), format, any_track)?;
-    let kind = reader.format_info().short_name;
-    if kind == "isomp4" {
-        picked.delay_s = leading_delay_s(&mut file, picked.id).unwrap_or(picked.delay_s);
+pub(super) fn open(mut file: File, format: Format, any_track: bool) -> Result<Container, AudioError> {
+    let mut hints = Hints { any_track, ..Hints::default() };
+    match format.demuxer {
+        "mov" => hints.delays_s = leading_delays_s(&mut BufReader::new(&mut file)),
+        "matroska" => hints.defaults = default_tracks(&mut BufReader::new(&mut file)),
+        _ => {}
     }
+    let mut reader = probe(Box::new(rewound(&file)?), format.name);
+    if format.demuxer == "matroska" && matches!(reader, Err(AudioError::Damaged { .. })) {
+        // The reader refuses a file shorter than its header says, but not a stream of unknown length.
+        reader = probe(Box::new(ReadOnlySource::new(rewound(&file)?)), format.name);
+    }
+    let reader = reader?;
+    let picked = pick(reader.as_ref(), format.name, &hints)?;
+    let kind = reader.format_info().short_name;
     let delay_known = reader.tracks().iter().any(|track| track.id == picked.id && track.delay.is_some());
     let duration_exact = match kind {
         // Only a LAME header counts frames; without one the length is guessed from the bit rate.
@@ -96,22 +101,57 @@ pub(super) fn open(mut file: File, format: &str, any_track: bool) -> Result<Cont
         "matroska" => reader.tracks().iter().all(|track| track.track_type() == Some(TrackType::Audio)),
         _ => true,
     };
-    Ok(Container { reader, picked, any_track, duration_exact })
+    // Matroska rounds to 1 ms and carries the jitter of a live recorder; MP4 is like it.
+    let times_exact = !matches!(kind, "matroska" | "isomp4");
+    let open_ended = kind == "matroska" && picked.duration_s.is_none();
+    Ok(Container { reader, picked, hints, duration_exact, times_exact, open_ended })
+}
+
+/// The same file from its start; the copy shares the position, so only one may read at a time.
+fn rewound(file: &File) -> Result<File, AudioError> {
+    let mut twin = file.try_clone().map_err(AudioError::Read)?;
+    twin.seek(SeekFrom::Start(0)).map_err(AudioError::Read)?;
+    Ok(twin)
+}
+
+fn probe(source: Box<dyn MediaSource>, format: &str) -> Result<Box<dyn FormatReader>, AudioError> {
+    let stream = MediaSourceStream::new(source, Default::default());
+    let (options, meta) = (FormatOptions::default(), MetadataOptions::default());
+    let reader = guarded(|| symphonia::default::get_probe().probe(&Hint::new(), stream, options, meta));
+    let damaged = |reason: &str| AudioError::Damaged { format: format.into(), reason: reason.into() };
+    match reader {
+        Some(Ok(reader)) => Ok(reader),
+        // Not a matter of the codec: no other program can help.
+        Some(Err(Error::Unsupported(why))) if why.contains("missing") || why.contains("no suitable") => {
+            Err(damaged(why))
+        }
+        Some(Err(Error::Unsupported(why))) => {
+            Err(AudioError::UnsupportedCodec { format: format.into(), codec: why.into() })
+        }
+        Some(Err(Error::IoError(e))) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Err(AudioError::Read(e))
+        }
+        Some(Err(Error::IoError(_))) => Err(damaged("it ends inside its header")),
+        Some(Err(e)) => Err(damaged(&e.to_string())),
+        None => Err(damaged("its header makes no sense")),
+    }
 }
 
 /// Chooses the track marked as default, else the first with a decodable codec.
-pub(super) fn pick(reader: &dyn FormatReader, format: &str, any_track: bool) -> Result<Picked, AudioError> {
+pub(super) fn pick(reader: &dyn FormatReader, format: &str, hints: &Hints) -> Result<Picked, AudioError> {
     let audio = |track: &&Track| track.track_type() == Some(TrackType::Audio);
-    let marked = reader.tracks().iter().filter(audio).find(|track| track.flags.contains(TrackFlags::DEFAULT));
+    let default =
+        |track: &&Track| track.flags.contains(TrackFlags::DEFAULT) || hints.defaults.contains(&track.id);
+    let marked = reader.tracks().iter().filter(audio).find(default);
     let mut refusal = None;
     if let Some(track) = marked {
-        match prepare(reader, track, format) {
-            Err(refused) if any_track => refusal = Some(refused),
+        match prepare(reader, track, format, hints) {
+            Err(refused) if hints.any_track => refusal = Some(refused),
             done => return done,
         }
     }
     for track in reader.tracks().iter().filter(audio) {
-        match prepare(reader, track, format) {
+        match prepare(reader, track, format, hints) {
             Ok(picked) => return Ok(picked),
             Err(refused) => refusal = refusal.or(Some(refused)),
         }
@@ -123,12 +163,18 @@ pub(super) fn pick(reader: &dyn FormatReader, format: &str, any_track: bool) -> 
     Err(refusal.unwrap_or_else(|| AudioError::NoAudioTrack { format: format.into() }))
 }
 
-fn prepare(reader: &dyn FormatReader, track: &Track, format: &str) -> Result<Picked, AudioError> {
+fn prepare(
+    reader: &dyn FormatReader,
+    track: &Track,
+    format: &str,
+    hints: &Hints,
+) -> Result<Picked, AudioError> {
     let unsupported = |codec: String| AudioError::UnsupportedCodec { format: format.into(), codec };
     let Some(CodecParameters::Audio(params)) = &track.codec_params else {
         return Err(AudioError::NoAudioTrack { format: format.into() });
     };
-    let known_channels = |params: &AudioCodecParameters| params.channels.as_ref().map(|channels| channels.count());
+    let known_channels =
+        |params: &AudioCodecParameters| params.channels.as_ref().map(|channels| channels.count());
     if let (Some(rate), Some(channels)) = (params.sample_rate, known_channels(params)) {
         check_shape(rate, channels)?;
     }
@@ -155,19 +201,19 @@ fn prepare(reader: &dyn FormatReader, track: &Track, format: &str) -> Result<Pic
     let rate = rate.ok_or_else(|| unsupported("the sample rate is not given".into()))?;
     let channels = known_channels(refined).or_else(|| known_channels(params)).unwrap_or(1);
     check_shape(rate, channels)?;
-    let time_base = track
-        .time_base
-        .or_else(|| TimeBase::try_from_recip(rate))
-        .ok_or(AudioError::SampleRate(rate))?;
+    let time_base =
+        track.time_base.or_else(|| TimeBase::try_from_recip(rate)).ok_or(AudioError::SampleRate(rate))?;
     let info = reader.media_info();
     let duration = match (track.duration, info.time_base, info.duration) {
         (Some(duration), _, _) => time_base.calc_duration(duration),
         (None, Some(base), Some(duration)) => base.calc_duration(duration),
         _ => None,
     };
+    let from_edits = hints.delays_s.iter().find(|(id, _)| *id == track.id).map(|&(_, delay)| delay);
+    let from_codec = if opus { opus_delay_s(params.extra_data.as_deref()) } else { 0.0 };
     Ok(Picked {
         id: track.id,
-        delay_s: if opus { opus_delay_s(params.extra_data.as_deref()) } else { 0.0 },
+        delay_s: from_edits.unwrap_or(from_codec),
         own_lead_in: params.codec == CODEC_ID_VORBIS,
         codec: decoder.codec_info().long_name.into(),
         decoder,
@@ -183,7 +229,8 @@ fn prepare(reader: &dyn FormatReader, track: &Track, format: &str) -> Result<Pic
 fn opus_delay_s(head: Option<&[u8]>) -> f64 {
     match head {
         Some([b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', version, _, a, b, ..]) => {
-            let skip = if *version == 0 { u16::from_be_bytes([*a, *b]) } else { u16::from_le_bytes([*a, *b]) };
+            let skip =
+                if *version == 0 { u16::from_be_bytes([*a, *b]) } else { u16::from_le_bytes([*a, *b]) };
             f64::from(skip) / 48_000.0
         }
         _ => 0.0,

@@ -108,8 +108,10 @@ impl Downmix {
             }
         }
         let average = self.averaging();
-        self.average_energy +=
-            window.chunks_exact(self.channels).map(|frame| f64::from(dot(frame, &average)).powi(2)).sum::<f64>();
+        self.average_energy += window
+            .chunks_exact(self.channels)
+            .map(|frame| f64::from(dot(frame, &average)).powi(2))
+            .sum::<f64>();
     }
 
     /// Equal weights that add up to 1 over the channels that have carried signal so far. Dividing by
@@ -129,9 +131,8 @@ impl Downmix {
             let mean = active.iter().sum::<f64>() / active.len() as f64;
             if self.single.is_none() && self.average_energy < CANCELLED * mean {
                 // The loudest channel so far, the first of equals.
-                let loudest = (0..self.channels).fold(0, |best, c| {
-                    if self.energy[c] > self.energy[best] { c } else { best }
-                });
+                let loudest = (0..self.channels)
+                    .fold(0, |best, c| if self.energy[c] > self.energy[best] { c } else { best });
                 self.single = Some(loudest);
             } else if self.single.is_some() && self.average_energy > RECOVERED * mean {
                 self.single = None;
@@ -200,7 +201,8 @@ mod tests {
 
     #[test]
     fn the_mix_does_not_depend_on_how_the_samples_arrive() {
-        let interleaved: Vec<f32> = (0..30_001 * 2).map(|i| tone(i) * if i % 3 == 0 { -1.0 } else { 0.4 }).collect();
+        let interleaved: Vec<f32> =
+            (0..30_001 * 2).map(|i| tone(i) * if i % 3 == 0 { -1.0 } else { 0.4 }).collect();
         let whole = {
             let (mut mixer, mut mono) = (Downmix::new(2, RATE), Vec::new());
             mixer.push(&interleaved, &mut mono);

@@ -16,18 +16,27 @@ struct Track {
     media_time: Option<i64>,
 }
 
-/// Seconds to drop at the start of track `track_id`; `None` when the file does not say. Damage here is
-/// no error: the demuxer has accepted the file.
-pub(super) fn leading_delay_s<R: Read + Seek>(file: &mut R, track_id: u32) -> Option<f64> {
-    let end = file.seek(SeekFrom::End(0)).ok()?;
+/// Per track number the seconds to drop at its start; tracks for which the file does not say are left
+/// out. Damage here is no error: that is for the demuxer to judge.
+pub(super) fn leading_delays_s<R: Read + Seek>(file: &mut R) -> Vec<(u32, f64)> {
     let mut tracks = Vec::new();
-    walk(file, 0, end, &mut tracks, &mut 0);
-    let track = tracks.into_iter().find(|track| track.id == Some(track_id))?;
-    let delay = track.media_time? as f64 / f64::from(track.timescale.filter(|&scale| scale > 0)?);
-    (0.0..=MAX_DELAY_S).contains(&delay).then_some(delay)
+    if let Ok(end) = file.seek(SeekFrom::End(0)) {
+        walk(file, 0, end, &mut tracks, &mut 0);
+    }
+    let delay = |track: Track| {
+        let delay = track.media_time? as f64 / f64::from(track.timescale.filter(|&scale| scale > 0)?);
+        (0.0..=MAX_DELAY_S).contains(&delay).then_some((track.id?, delay))
+    };
+    tracks.into_iter().filter_map(delay).collect()
 }
 
-fn walk<R: Read + Seek>(file: &mut R, from: u64, end: u64, tracks: &mut Vec<Track>, seen: &mut usize) -> Option<()> {
+fn walk<R: Read + Seek>(
+    file: &mut R,
+    from: u64,
+    end: u64,
+    tracks: &mut Vec<Track>,
+    seen: &mut usize,
+) -> Option<()> {
     let mut at = from;
     while at + 8 <= end && *seen < MAX_BOXES {
         *seen += 1;

@@ -37,7 +37,9 @@ pub enum AudioError {
         format: String,
     },
     /// The container is known, the codec inside is not.
-    #[error("the audio in this {format} file cannot be decoded ({codec}); convert it to WAV, FLAC, MP3 or Opus")]
+    #[error(
+        "the audio in this {format} file cannot be decoded ({codec}); convert it to WAV, FLAC, MP3 or Opus"
+    )]
     UnsupportedCodec {
         /// The container, in words.
         format: String,

@@ -58,7 +58,11 @@ impl Running {
 
 /// Starts ffmpeg on `path` with the demuxer our magic bytes named. Returns the source, the rate in Hz
 /// and the channel count. `format` is for messages.
-pub(super) fn open(path: &Path, demuxer: &str, format: &str) -> Result<(FfmpegSource, u32, usize), AudioError> {
+pub(super) fn open(
+    path: &Path,
+    demuxer: &str,
+    format: &str,
+) -> Result<(FfmpegSource, u32, usize), AudioError> {
     // The prefix keeps a path from being read as a protocol or an option.
     let mut input = OsString::from("file:");
     input.push(path);

@@ -21,6 +21,7 @@ mod downmix;
 mod edit_list;
 mod error;
 mod ffmpeg;
+mod mkv_default;
 mod packets;
 mod pcm;
 mod pcm_header;
@@ -31,7 +32,7 @@ mod timeline;
 mod warnings;
 
 use std::fs::File;
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io::{BufReader, Seek};
 use std::path::Path;
 
 pub use error::AudioError;
@@ -116,11 +117,11 @@ fn open_known(path: &Path, file: File, format: Format) -> Result<AudioStream, Au
     let again = || File::open(path).map_err(AudioError::Open);
     let built_in = match format.route {
         Route::Ffmpeg => return open_ffmpeg(path, format, format.name.into()),
-        Route::BuiltIn => open_container(file, format.name, false),
+        Route::BuiltIn => open_container(file, format, false),
         Route::Pcm => match open_pcm(file, format) {
             // ADPCM and the like inside WAV: the built-in decoders know some.
             Err(AudioError::UnsupportedCodec { codec, .. }) if format.demuxer == "wav" => {
-                open_container(again()?, format.name, false)
+                open_container(again()?, format, false)
                     .map_err(|_| AudioError::UnsupportedCodec { format: format.name.into(), codec })
             }
             done => done,
@@ -130,7 +131,7 @@ fn open_known(path: &Path, file: File, format: Format) -> Result<AudioStream, Au
     match open_ffmpeg(path, format, format!("{name} ({codec})")) {
         // Better another track than none.
         Err(missing @ AudioError::FfmpegMissing { .. }) if format.route == Route::BuiltIn => {
-            let mut stream = open_container(again()?, format.name, true).map_err(|_| missing)?;
+            let mut stream = open_container(again()?, format, true).map_err(|_| missing)?;
             stream.warnings.push(format!(
                 "the default audio track ({codec}) needs ffmpeg, which is not installed; another track was used"
             ));
@@ -160,29 +161,28 @@ fn open_pcm(file: File, format: Format) -> Result<AudioStream, AudioError> {
     Ok(AudioStream::new(info, Box::new(source)))
 }
 
-fn open_container(mut file: File, format: &str, any_track: bool) -> Result<AudioStream, AudioError> {
-    file.seek(SeekFrom::Start(0)).map_err(AudioError::Read)?;
+fn open_container(file: File, format: Format, any_track: bool) -> Result<AudioStream, AudioError> {
     let container = container::open(file, format, any_track)?;
     let info = AudioInfo {
-        container_or_codec: format!("{} in {format}", container.picked.codec),
+        container_or_codec: format!("{} in {}", container.picked.codec, format.name),
         source_rate: container.picked.rate,
         channels: container.picked.channels,
         duration_hint_s: container.picked.duration_s,
     };
-    Ok(AudioStream::new(info, Box::new(packets::PacketSource::new(container, format, false))))
+    Ok(AudioStream::new(info, Box::new(packets::PacketSource::new(container, format.name, false))))
 }
 
 /// MPEG audio is a run of frames without a file header, so it can be picked up behind any bytes.
 fn open_behind_junk(file: File) -> Result<AudioStream, AudioError> {
     let unknown = |_| AudioError::NotAudio { looks_like: "nothing known".into() };
-    let container = container::open(file, "MPEG audio", false).map_err(unknown)?;
+    let container = container::open(file, sniff::MPEG_AUDIO, false).map_err(unknown)?;
     let info = AudioInfo {
         container_or_codec: container.picked.codec.clone(),
         source_rate: container.picked.rate,
         channels: container.picked.channels,
         duration_hint_s: container.picked.duration_s,
     };
-    Ok(AudioStream::new(info, Box::new(packets::PacketSource::new(container, "MPEG audio", true))))
+    Ok(AudioStream::new(info, Box::new(packets::PacketSource::new(container, sniff::MPEG_AUDIO.name, true))))
 }
 
 fn open_ffmpeg(path: &Path, format: Format, words: String) -> Result<AudioStream, AudioError> {
@@ -281,8 +281,10 @@ impl AudioStream {
         self.ended = true;
         self.flush()?;
         if self.not_finite > 0 {
-            self.warnings
-                .push(format!("{} samples were not numbers (NaN or infinite) and were silenced", self.not_finite));
+            self.warnings.push(format!(
+                "{} samples were not numbers (NaN or infinite) and were silenced",
+                self.not_finite
+            ));
         }
         if self.delivered == 0 && self.ready.is_empty() {
             let detail = self.warnings.notes().first().map_or_else(String::new, |note| format!(" ({note})"));

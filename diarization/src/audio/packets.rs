@@ -83,7 +83,8 @@ impl PacketSource {
         match std::mem::take(&mut self.damage.packets) {
             0 => {}
             1 => warnings.push(format!("1 damaged packet was skipped at about {:.1} s", self.damage.from_s)),
-            n => warnings.push(format!("{n} damaged packets were skipped from about {:.1} s", self.damage.from_s)),
+            n => warnings
+                .push(format!("{n} damaged packets were skipped from about {:.1} s", self.damage.from_s)),
         }
     }
 
@@ -100,7 +101,7 @@ impl PacketSource {
             Some(promised) if read + SHORT_S < promised => warnings.push(format!(
                 "the file is cut off or damaged: its header promises {promised:.1} s of audio, {read:.1} s could be read"
             )),
-            _ if cut_off => warnings.push(format!("the file ends unexpectedly after {read:.1} s; its end is missing")),
+            _ if cut_off && !self.container.open_ended => warnings.push(format!("the file ends unexpectedly after {read:.1} s; its end is missing")),
             _ => {}
         }
         Ok(())
@@ -127,7 +128,7 @@ impl PacketSource {
                 }
                 Some(Err(Error::ResetRequired)) => {
                     self.chain += 1;
-                    let next = pick(self.container.reader.as_ref(), &self.format, self.container.any_track);
+                    let next = pick(self.container.reader.as_ref(), &self.format, &self.container.hints);
                     match next {
                         Ok(picked) if self.chain < MAX_CHAIN => {
                             self.container.picked = picked;
@@ -175,7 +176,8 @@ impl PacketSource {
         check_shape(rate, channels)?;
         self.damage.run = 0;
         if self.good == 0 && self.trial {
-            warnings.push("the file does not begin with audio; bytes before the first sound were skipped".into());
+            warnings
+                .push("the file does not begin with audio; bytes before the first sound were skipped".into());
         }
         self.good = self.good.saturating_add(1);
         self.report_damage(warnings);
@@ -187,15 +189,17 @@ impl PacketSource {
         let picked = &self.container.picked;
         let timeline = self.timeline.get_or_insert_with(|| {
             let skip = if first { (picked.delay_s * f64::from(rate)).round() as u64 } else { 0 };
-            Timeline::new(rate, channels, skip)
+            Timeline::new(rate, channels, skip, self.container.times_exact)
         });
         let at_s = picked.time_base.calc_time_saturating(packet.pts).as_secs_f64();
-        let cut_start = if picked.own_lead_in { 0 } else { to_frames(picked.time_base, packet.trim_start, rate) };
+        let cut_start =
+            if picked.own_lead_in { 0 } else { to_frames(picked.time_base, packet.trim_start, rate) };
         let cut_end = to_frames(picked.time_base, packet.trim_end, rate);
         let damaged = std::mem::take(&mut self.damage.skipped_last);
         let placed = timeline.place(at_s, &self.samples, cut_start, cut_end, damaged);
         if let Some((from, length, filled)) = placed.hole {
-            let then = if filled { "silence fills it" } else { "it was closed up, later times are early by that" };
+            let then =
+                if filled { "silence fills it" } else { "it was closed up, later times are early by that" };
             warnings.push(format!("{length:.2} s of audio are missing at about {from:.1} s; {then}"));
         }
         Ok((!placed.samples.is_empty()).then_some(Block { samples: placed.samples, channels, rate }))

@@ -78,7 +78,15 @@ pub(super) fn read_au<R: Read>(reader: &mut R) -> Result<PcmHeader, AudioError> 
         _ => (None, 1),
     };
     let data_len = (length != u32::MAX).then_some(u64::from(length));
-    Ok(PcmHeader { rate: word(16), channels: word(20) as usize, encoding, tag: 0, width, big_endian: true, data_len })
+    Ok(PcmHeader {
+        rate: word(16),
+        channels: word(20) as usize,
+        encoding,
+        tag: 0,
+        width,
+        big_endian: true,
+        data_len,
+    })
 }
 
 /// RIFF, RF64 or BW64 WAV, or Sony Wave64, from the first byte.
@@ -115,7 +123,8 @@ pub(super) fn read_wave<R: Read + Seek>(reader: &mut R) -> Result<PcmHeader, Aud
                 long_data = Some(u64::from_le_bytes(sizes[8..].try_into().unwrap_or_default()));
             }
             b"data" => {
-                let mut header = found.ok_or_else(|| damaged(name, "its samples come before their description"))?;
+                let mut header =
+                    found.ok_or_else(|| damaged(name, "its samples come before their description"))?;
                 header.data_len = match size {
                     0xffff_ffff if !wide => long_data,
                     // A recorder that was cut off never came back to fill the length in.

@@ -50,7 +50,8 @@ impl Resample {
         } else {
             let chunk = block_in(rate);
             let window = WindowFunction::BlackmanHarris2;
-            let made = Fft::new_custom(rate as usize, SAMPLE_RATE as usize, chunk, 1, 1, window, FixedSync::Both);
+            let made =
+                Fft::new_custom(rate as usize, SAMPLE_RATE as usize, chunk, 1, 1, window, FixedSync::Both);
             Some(made.map_err(|e| AudioError::Resample { rate, reason: e.to_string() })?)
         };
         let block_out = vec![0.0; fft.as_ref().map_or(0, Resampler::output_frames_max)];
@@ -99,13 +100,21 @@ impl Resample {
     }
 
     /// One transform of the pending samples from `at`; `partial` of them count, the rest is silence.
-    fn step(&mut self, at: usize, partial: Option<usize>, most: u64, out: &mut Vec<f32>) -> Result<(), AudioError> {
+    fn step(
+        &mut self,
+        at: usize,
+        partial: Option<usize>,
+        most: u64,
+        out: &mut Vec<f32>,
+    ) -> Result<(), AudioError> {
         let rate = self.rate;
         let fail = |e: String| AudioError::Resample { rate, reason: e };
         let Some(fft) = &mut self.fft else { return Ok(()) };
         let room = self.block_out.len();
-        let input = InterleavedSlice::new(&self.pending[..], 1, self.pending.len()).map_err(|e| fail(e.to_string()))?;
-        let mut output = InterleavedSlice::new_mut(&mut self.block_out[..], 1, room).map_err(|e| fail(e.to_string()))?;
+        let input = InterleavedSlice::new(&self.pending[..], 1, self.pending.len())
+            .map_err(|e| fail(e.to_string()))?;
+        let mut output =
+            InterleavedSlice::new_mut(&mut self.block_out[..], 1, room).map_err(|e| fail(e.to_string()))?;
         let mut indexing = Indexing::new().input_offset(at);
         indexing.partial_len = partial;
         let (_, made) =
@@ -140,7 +149,8 @@ mod tests {
             let mut input = vec![0.0; rate as usize * 2];
             input[(f64::from(rate) * 1.25) as usize] = 1.0;
             let out = run(rate, &input, 1_000);
-            let peak = (0..out.len()).max_by(|&a, &b| out[a].abs().total_cmp(&out[b].abs())).expect("not empty");
+            let peak =
+                (0..out.len()).max_by(|&a, &b| out[a].abs().total_cmp(&out[b].abs())).expect("not empty");
             assert!((peak as f64 / 16_000.0 - 1.25).abs() < 0.001, "{rate} Hz: peak at sample {peak}");
         }
     }
@@ -159,7 +169,9 @@ mod tests {
 
     #[test]
     fn the_length_is_the_rounded_ratio_even_for_one_sample() {
-        for (rate, samples, wanted) in [(48_000, 1, 0), (48_000, 2, 1), (8_000, 1, 2), (44_100, 44_100, 16_000)] {
+        for (rate, samples, wanted) in
+            [(48_000, 1, 0), (48_000, 2, 1), (8_000, 1, 2), (44_100, 44_100, 16_000)]
+        {
             assert_eq!(run(rate, &vec![0.1; samples], 64).len(), wanted, "{samples} samples at {rate} Hz");
         }
     }

@@ -50,6 +50,8 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00", format("Sony Wave64", "w64", Route::Pcm)),
     (0, b".snd", format("Sun AU", "au", Route::Pcm)),
     (0, b"fLaC", format("FLAC", "flac", Route::BuiltIn)),
+    // The codec's name opens the first page; Speex has no built-in decoder.
+    (28, b"Speex   ", format("Speex", "ogg", Route::Ffmpeg)),
     (0, b"OggS", format("Ogg", "ogg", Route::BuiltIn)),
     (0, b"\x1a\x45\xdf\xa3", format("Matroska/WebM", "matroska", Route::BuiltIn)),
     (4, b"ftyp", format("MP4/QuickTime", "mov", Route::BuiltIn)),
@@ -98,7 +100,8 @@ pub(super) fn sniff<R: Read + Seek>(file: &mut R) -> std::io::Result<Sniffed> {
     Ok(found)
 }
 
-const MPEG_AUDIO: Format = format("MPEG audio", "mp3", Route::BuiltIn);
+/// MPEG audio has no magic bytes beyond its frames.
+pub(super) const MPEG_AUDIO: Format = format("MPEG audio", "mp3", Route::BuiltIn);
 
 fn read_at<R: Read + Seek>(file: &mut R, at: u64) -> std::io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(at))?;

@@ -6,6 +6,8 @@
 const MAX_PADDING_S: f64 = 0.5;
 /// A step in the time stamps smaller than this is rounding or jitter of the recorder.
 const STEP_S: f64 = 0.2;
+/// The same where the container counts samples.
+const STEP_EXACT_S: f64 = 0.02;
 /// Right after a skipped packet a smaller step is already the hole it left.
 const STEP_AFTER_DAMAGE_S: f64 = 0.002;
 /// Longer holes are not filled: the time stamp is more likely wrong than the sound missing.
@@ -28,6 +30,7 @@ pub(super) struct Timeline {
     rate: u32,
     channels: usize,
     skip_frames: u64,
+    step_s: f64,
     held: Vec<f32>,
     keep_padding: bool,
     expected_s: Option<f64>,
@@ -36,12 +39,14 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// `skip_frames` is the encoder delay to drop at the start.
-    pub(super) fn new(rate: u32, channels: usize, skip_frames: u64) -> Self {
+    /// `skip_frames` is the encoder delay to drop at the start; `exact` says that the container's time
+    /// stamps count samples.
+    pub(super) fn new(rate: u32, channels: usize, skip_frames: u64, exact: bool) -> Self {
         Self {
             rate,
             channels,
             skip_frames,
+            step_s: if exact { STEP_EXACT_S } else { STEP_S },
             held: Vec::new(),
             keep_padding: false,
             expected_s: None,
@@ -94,7 +99,13 @@ impl Timeline {
     }
 
     /// The block without delay, cut into sound and padding.
-    fn split<'a>(&mut self, block: &'a [f32], frames: u64, cut_start: u64, cut_end: u64) -> (&'a [f32], &'a [f32]) {
+    fn split<'a>(
+        &mut self,
+        block: &'a [f32],
+        frames: u64,
+        cut_start: u64,
+        cut_end: u64,
+    ) -> (&'a [f32], &'a [f32]) {
         let delay = self.skip_frames.min(frames);
         self.skip_frames -= delay;
         let start = delay.max(cut_start.min(frames));
@@ -107,8 +118,8 @@ impl Timeline {
     fn fill_hole(&mut self, at_s: f64, damaged: bool, placed: &mut Placed) {
         let Some(expected) = self.expected_s else { return };
         let step = at_s - expected;
-        if step <= if damaged { STEP_AFTER_DAMAGE_S } else { STEP_S } {
-            if step < -STEP_S {
+        if step <= if damaged { STEP_AFTER_DAMAGE_S } else { self.step_s } {
+            if step < -self.step_s {
                 // Time stamps that jump back carry no sound to remove; go on from the new clock.
                 self.expected_s = Some(at_s);
             }
@@ -135,21 +146,21 @@ mod tests {
 
     #[test]
     fn the_encoder_delay_is_dropped_even_when_it_spans_blocks() {
-        let mut line = Timeline::new(1_000, 2, 150);
+        let mut line = Timeline::new(1_000, 2, 150, true);
         assert_eq!(line.place(-0.15, &block(100), 0, 0, false).samples.len(), 0);
         assert_eq!(line.place(-0.05, &block(100), 0, 0, false).samples.len(), 50 * 2);
     }
 
     #[test]
     fn padding_at_the_end_is_dropped_but_sound_behind_it_brings_it_back() {
-        let mut line = Timeline::new(1_000, 2, 0);
+        let mut line = Timeline::new(1_000, 2, 0, true);
         assert_eq!(line.place(0.0, &block(100), 0, 30, false).samples.len(), 70 * 2);
         assert_eq!(line.place(0.1, &block(100), 0, 0, false).samples.len(), 130 * 2);
     }
 
     #[test]
     fn a_second_file_behind_the_promised_end_is_kept() {
-        let mut line = Timeline::new(1_000, 2, 0);
+        let mut line = Timeline::new(1_000, 2, 0, true);
         let total: usize =
             (0..20).map(|n| line.place(f64::from(n) * 0.1, &block(100), 0, 100, false).samples.len()).sum();
         assert_eq!(total, 2_000 * 2);
@@ -157,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_hole_is_filled_with_silence_so_that_later_times_stay_true() {
-        let mut line = Timeline::new(1_000, 2, 0);
+        let mut line = Timeline::new(1_000, 2, 0, true);
         line.place(0.0, &block(100), 0, 0, false);
         let placed = line.place(1.1, &block(100), 0, 0, false);
         assert_eq!(placed.samples.len(), 1_100 * 2);
@@ -168,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_time_stamp_hours_ahead_does_not_make_hours_of_silence() {
-        let mut line = Timeline::new(1_000, 2, 0);
+        let mut line = Timeline::new(1_000, 2, 0, true);
         line.place(0.0, &block(100), 0, 0, false);
         assert_eq!(line.place(9_000.0, &block(100), 0, 0, false).samples.len(), 100 * 2);
     }
