@@ -3,13 +3,14 @@
 //! Every stage is a module named for what it does, and every stage is a pure function of its arguments: no clock,
 //! no network, no database. Services and the command line run the same functions, which is why they agree to the byte.
 //!
-//! Data flows one way: [`blocks`] cuts the time line, [`segmentation`] finds local speakers in windows, [`stitching`]
+//! Data flows one way: [`audio`] decodes, [`blocks`] cuts the time line, [`segmentation`] finds local speakers in windows, [`stitching`]
 //! joins windows into slots, [`pieces`] cuts slots into short runs of speech, [`features`] and [`embedding`] turn a
 //! piece into a voice vector ([`analysis`] is these five for one chunk), [`ordering`] puts chunks back in order,
 //! [`matching`] names speakers as they come in, [`clustering`] decides over the whole recording, [`timeline`] writes
 //! turns. [`diarize`] is the fold over all of it.
 
 pub mod analysis;
+pub mod audio;
 pub mod blocks;
 pub mod clustering;
 pub mod diarize;

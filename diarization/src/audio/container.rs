@@ -1,0 +1,250 @@
+//! Opens a container with the built-in demuxers: finds the track to hear and a decoder for it.
+
+use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_OPUS, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::registry::CodecRegistry;
+use symphonia::core::errors::Error;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackFlags, TrackType};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::units::TimeBase;
+
+use super::SAMPLE_RATE;
+use super::edit_list::leading_delays_s;
+use super::error::AudioError;
+use super::mkv_default::default_tracks;
+use super::sniff::Format;
+use super::source::check_shape;
+
+static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
+    let mut codecs = CodecRegistry::new();
+    symphonia::default::register_enabled_codecs(&mut codecs);
+    codecs.register_audio_decoder::<symphonia_adapter_libopus::OpusDecoder>();
+    codecs
+});
+
+/// Decoders of the built-in formats are safe code: on crafted input they may panic but not do harm. A
+/// panic is damage of the file like any other, `None` here.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// The track that will be heard.
+pub(super) struct Picked {
+    pub(super) id: u32,
+    pub(super) decoder: Box<dyn AudioDecoder>,
+    pub(super) time_base: TimeBase,
+    /// Encoder delay to drop at the start, in s.
+    pub(super) delay_s: f64,
+    /// Vorbis drops its own lead-in; the demuxer marks it again.
+    pub(super) own_lead_in: bool,
+    pub(super) codec: String,
+    pub(super) rate: u32,
+    pub(super) channels: usize,
+    pub(super) duration_s: Option<f64>,
+}
+
+/// An open container.
+pub(super) struct Container {
+    pub(super) reader: Box<dyn FormatReader>,
+    pub(super) picked: Picked,
+    pub(super) hints: Hints,
+    /// Whether the duration is a fact of the header and not an estimate.
+    pub(super) duration_exact: bool,
+    /// Whether time stamps are exact to the sample, so that a small step is already a hole.
+    pub(super) times_exact: bool,
+    /// Whether running into the end of the file is how this one is meant to end.
+    pub(super) open_ended: bool,
+}
+
+/// What our own look at the container says beyond the demuxer.
+#[derive(Default)]
+pub(super) struct Hints {
+    /// Pass over a default track whose codec is unknown.
+    any_track: bool,
+    /// Tracks marked as default.
+    defaults: Vec<u32>,
+    /// Encoder delay in s by track.
+    delays_s: Vec<(u32, f64)>,
+}
+
+/// Opens `file`. With `any_track` a track marked as default whose codec is unknown is passed over for
+/// another one. [`AudioError::UnsupportedCodec`] means that ffmpeg may know more.
+pub(super) fn open(mut file: File, format: Format, any_track: bool) -> Result<Container, AudioError> {
+    let mut hints = Hints { any_track, ..Hints::default() };
+    match format.demuxer {
+        "mov" => hints.delays_s = leading_delays_s(&mut BufReader::new(&mut file)),
+        "matroska" => hints.defaults = default_tracks(&mut BufReader::new(&mut file)),
+        _ => {}
+    }
+    let mut reader = probe(Box::new(rewound(&file)?), format.name);
+    if format.demuxer == "matroska" && matches!(reader, Err(AudioError::Damaged { .. })) {
+        // The reader refuses a file shorter than its header says, but not a stream of unknown length.
+        reader = probe(Box::new(ReadOnlySource::new(rewound(&file)?)), format.name);
+    }
+    let reader = reader?;
+    let picked = pick(reader.as_ref(), format.name, &hints)?;
+    let kind = reader.format_info().short_name;
+    let delay_known = reader.tracks().iter().any(|track| track.id == picked.id && track.delay.is_some());
+    let duration_exact = match kind {
+        // Only a LAME header counts frames; without one the length is guessed from the bit rate.
+        "mp1" | "mp2" | "mp3" => delay_known,
+        "aac" => false,
+        // Matroska has one duration for all tracks; the picture may be longer than the sound.
+        "matroska" => reader.tracks().iter().all(|track| track.track_type() == Some(TrackType::Audio)),
+        _ => true,
+    };
+    // Matroska rounds to 1 ms and carries the jitter of a live recorder; MP4 is like it.
+    let times_exact = !matches!(kind, "matroska" | "isomp4");
+    let open_ended = kind == "matroska" && picked.duration_s.is_none();
+    Ok(Container { reader, picked, hints, duration_exact, times_exact, open_ended })
+}
+
+/// The same file from its start; the copy shares the position, so only one may read at a time.
+fn rewound(file: &File) -> Result<File, AudioError> {
+    let mut twin = file.try_clone().map_err(AudioError::Read)?;
+    twin.seek(SeekFrom::Start(0)).map_err(AudioError::Read)?;
+    Ok(twin)
+}
+
+fn probe(source: Box<dyn MediaSource>, format: &str) -> Result<Box<dyn FormatReader>, AudioError> {
+    let stream = MediaSourceStream::new(source, Default::default());
+    let (options, meta) = (FormatOptions::default(), MetadataOptions::default());
+    let reader = guarded(|| symphonia::default::get_probe().probe(&Hint::new(), stream, options, meta));
+    let damaged = |reason: &str| AudioError::Damaged { format: format.into(), reason: reason.into() };
+    match reader {
+        Some(Ok(reader)) => Ok(reader),
+        // Not a matter of the codec: no other program can help.
+        Some(Err(Error::Unsupported(why))) if why.contains("missing") || why.contains("no suitable") => {
+            Err(damaged(why))
+        }
+        Some(Err(Error::Unsupported(why))) => {
+            Err(AudioError::UnsupportedCodec { format: format.into(), codec: why.into() })
+        }
+        Some(Err(Error::IoError(e))) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Err(AudioError::Read(e))
+        }
+        Some(Err(Error::IoError(_))) => Err(damaged("it ends inside its header")),
+        Some(Err(e)) => Err(damaged(&e.to_string())),
+        None => Err(damaged("its header makes no sense")),
+    }
+}
+
+/// Chooses the track marked as default, else the first with a decodable codec.
+pub(super) fn pick(reader: &dyn FormatReader, format: &str, hints: &Hints) -> Result<Picked, AudioError> {
+    let audio = |track: &&Track| track.track_type() == Some(TrackType::Audio);
+    let default =
+        |track: &&Track| track.flags.contains(TrackFlags::DEFAULT) || hints.defaults.contains(&track.id);
+    let marked = reader.tracks().iter().filter(audio).find(default);
+    let mut refusal = None;
+    if let Some(track) = marked {
+        match prepare(reader, track, format, hints) {
+            Err(refused) if hints.any_track => refusal = Some(refused),
+            done => return done,
+        }
+    }
+    for track in reader.tracks().iter().filter(audio) {
+        match prepare(reader, track, format, hints) {
+            Ok(picked) => return Ok(picked),
+            Err(refused) => refusal = refusal.or(Some(refused)),
+        }
+    }
+    if refusal.is_none() && reader.tracks().iter().any(|track| track.codec_params.is_none()) {
+        // A track whose codec the demuxer has no name for: it may be audio.
+        return Err(AudioError::UnsupportedCodec { format: format.into(), codec: "an unknown codec".into() });
+    }
+    Err(refusal.unwrap_or_else(|| AudioError::NoAudioTrack { format: format.into() }))
+}
+
+fn prepare(
+    reader: &dyn FormatReader,
+    track: &Track,
+    format: &str,
+    hints: &Hints,
+) -> Result<Picked, AudioError> {
+    let unsupported = |codec: String| AudioError::UnsupportedCodec { format: format.into(), codec };
+    let Some(CodecParameters::Audio(params)) = &track.codec_params else {
+        return Err(AudioError::NoAudioTrack { format: format.into() });
+    };
+    let known_channels =
+        |params: &AudioCodecParameters| params.channels.as_ref().map(|channels| channels.count());
+    if let (Some(rate), Some(channels)) = (params.sample_rate, known_channels(params)) {
+        check_shape(rate, channels)?;
+    }
+    let opus = params.codec == CODEC_ID_OPUS;
+    let mut wanted = params.clone();
+    if opus {
+        // libopus decodes straight to 16 kHz, which saves two thirds of the work and the resampler.
+        // The delay is dropped by the timeline, in one place for all codecs; without the header the
+        // adapter leaves it alone.
+        wanted.sample_rate = Some(SAMPLE_RATE);
+        wanted.extra_data = None;
+    }
+    let made = guarded(|| CODECS.make_audio_decoder(&wanted, &AudioDecoderOptions::default()));
+    let decoder = match made {
+        Some(Ok(decoder)) => decoder,
+        Some(Err(e)) => {
+            let name = CODECS.get_audio_decoder(params.codec).map(|known| known.codec.info.long_name);
+            return Err(unsupported(name.map_or_else(|| e.to_string(), |name| format!("{name}: {e}"))));
+        }
+        None => return Err(unsupported("its parameters make no sense".into())),
+    };
+    let refined = decoder.codec_params();
+    let rate = if opus { params.sample_rate } else { refined.sample_rate.or(params.sample_rate) };
+    let rate = rate.ok_or_else(|| unsupported("the sample rate is not given".into()))?;
+    let channels = known_channels(refined).or_else(|| known_channels(params)).unwrap_or(1);
+    check_shape(rate, channels)?;
+    let time_base =
+        track.time_base.or_else(|| TimeBase::try_from_recip(rate)).ok_or(AudioError::SampleRate(rate))?;
+    let info = reader.media_info();
+    let duration = match (track.duration, info.time_base, info.duration) {
+        (Some(duration), _, _) => time_base.calc_duration(duration),
+        (None, Some(base), Some(duration)) => base.calc_duration(duration),
+        _ => None,
+    };
+    let from_edits = hints.delays_s.iter().find(|(id, _)| *id == track.id).map(|&(_, delay)| delay);
+    let from_codec = if opus { opus_delay_s(params.extra_data.as_deref()) } else { 0.0 };
+    Ok(Picked {
+        id: track.id,
+        delay_s: from_edits.unwrap_or(from_codec),
+        own_lead_in: params.codec == CODEC_ID_VORBIS,
+        codec: decoder.codec_info().long_name.into(),
+        decoder,
+        time_base,
+        rate,
+        channels,
+        duration_s: duration.map(|time| time.as_secs_f64()).filter(|&s| s > 0.0),
+    })
+}
+
+/// The pre-skip of an Opus identification header: samples at 48 kHz in bytes 10 and 11. Little-endian
+/// in Ogg and Matroska; MP4 stores the same header big-endian under version 0.
+fn opus_delay_s(head: Option<&[u8]>) -> f64 {
+    match head {
+        Some([b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', version, _, a, b, ..]) => {
+            let skip =
+                if *version == 0 { u16::from_be_bytes([*a, *b]) } else { u16::from_le_bytes([*a, *b]) };
+            f64::from(skip) / 48_000.0
+        }
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_opus_delay_is_read_in_both_byte_orders() {
+        assert_eq!(opus_delay_s(Some(b"OpusHead\x01\x02\x38\x01rest")), 0.0065);
+        assert_eq!(opus_delay_s(Some(b"OpusHead\x00\x02\x01\x38rest")), 0.0065);
+        assert_eq!(opus_delay_s(None), 0.0);
+    }
+}

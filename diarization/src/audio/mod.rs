@@ -1,0 +1,298 @@
+//! Any audio or video file in, 16 kHz mono samples out, as a stream of bounded memory.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), diarization::audio::AudioError> {
+//! let mut stream = diarization::audio::open(std::path::Path::new("meeting.opus"))?;
+//! while let Some(samples) = stream.next_samples()? {
+//!     println!("{} samples at {} Hz", samples.len(), diarization::audio::SAMPLE_RATE);
+//! }
+//! for note in stream.warnings() {
+//!     eprintln!("{note}");
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! The stages, one per file: [`sniff`] names the format by its content; [`pcm`], [`packets`] or
+//! [`ffmpeg`] decode it, where [`timeline`] drops encoder delay and fills holes; [`downmix`] makes it
+//! mono; [`resample`] makes it 16 kHz. The same file always gives bit-identical samples.
+
+mod container;
+mod downmix;
+mod edit_list;
+mod error;
+mod ffmpeg;
+mod mkv_default;
+mod packets;
+mod pcm;
+mod pcm_header;
+mod resample;
+mod sniff;
+mod source;
+mod timeline;
+mod warnings;
+
+use std::fs::File;
+use std::io::{BufReader, Seek};
+use std::path::Path;
+
+pub use error::AudioError;
+
+use downmix::Downmix;
+use pcm::PcmSource;
+use resample::Resample;
+use sniff::{Format, Route, Sniffed, sniff};
+use source::{Block, Source};
+use warnings::Warnings;
+
+/// Samples per second of everything this module gives out.
+pub const SAMPLE_RATE: u32 = 16_000;
+/// The lowest sample rate accepted, in Hz: below it there is no speech to hear.
+pub const MIN_SOURCE_RATE: u32 = 1_000;
+/// The highest sample rate accepted, in Hz.
+pub const MAX_SOURCE_RATE: u32 = 768_000;
+/// The most channels accepted.
+pub const MAX_CHANNELS: usize = 64;
+
+/// Samples per call of [`AudioStream::next_samples`] at most: one second.
+const CHUNK: usize = SAMPLE_RATE as usize;
+/// Louder than any float file should be; keeps sums finite.
+const LOUDEST: f32 = 1e9;
+
+/// What the headers say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AudioInfo {
+    /// The codec and container in words, such as "Opus in Ogg".
+    pub container_or_codec: String,
+    /// Sample rate of the file in Hz.
+    pub source_rate: u32,
+    /// Channels of the file, at least 1.
+    pub channels: usize,
+    /// Length in s as the header has it: absent for streams, an estimate for some formats.
+    pub duration_hint_s: Option<f64>,
+}
+
+/// An open file that gives its audio in order.
+pub struct AudioStream {
+    info: AudioInfo,
+    source: Box<dyn Source>,
+    convert: Option<Convert>,
+    ready: Vec<f32>,
+    mono: Vec<f32>,
+    delivered: u64,
+    not_finite: u64,
+    ended: bool,
+    warnings: Warnings,
+}
+
+/// The conversion for one rate and channel count; a chained stream may change them midway.
+struct Convert {
+    shape: (u32, usize),
+    downmix: Downmix,
+    resample: Resample,
+}
+
+/// Opens any supported file; reads headers only. The content decides what it is, not the name.
+///
+/// # Errors
+///
+/// When the file cannot be read, is not audio, is damaged beyond reading, has no audio track, or needs
+/// a decoder that is not there; see [`AudioError`].
+pub fn open(path: &Path) -> Result<AudioStream, AudioError> {
+    let mut file = File::open(path).map_err(AudioError::Open)?;
+    let meta = file.metadata().map_err(AudioError::Open)?;
+    if !meta.is_file() {
+        return Err(AudioError::NotAFile);
+    }
+    if meta.len() == 0 {
+        return Err(AudioError::Empty);
+    }
+    match sniff(&mut file).map_err(AudioError::Read)? {
+        Sniffed::NotAudio(words) => Err(AudioError::NotAudio { looks_like: words.into() }),
+        Sniffed::Unknown => open_behind_junk(file),
+        Sniffed::Known(format) => open_known(path, file, format),
+    }
+}
+
+fn open_known(path: &Path, file: File, format: Format) -> Result<AudioStream, AudioError> {
+    let again = || File::open(path).map_err(AudioError::Open);
+    let built_in = match format.route {
+        Route::Ffmpeg => return open_ffmpeg(path, format, format.name.into()),
+        Route::BuiltIn => open_container(file, format, false),
+        Route::Pcm => match open_pcm(file, format) {
+            // ADPCM and the like inside WAV: the built-in decoders know some.
+            Err(AudioError::UnsupportedCodec { codec, .. }) if format.demuxer == "wav" => {
+                open_container(again()?, format, false)
+                    .map_err(|_| AudioError::UnsupportedCodec { format: format.name.into(), codec })
+            }
+            done => done,
+        },
+    };
+    let Err(AudioError::UnsupportedCodec { format: name, codec }) = built_in else { return built_in };
+    match open_ffmpeg(path, format, format!("{name} ({codec})")) {
+        // Better another track than none.
+        Err(missing @ AudioError::FfmpegMissing { .. }) if format.route == Route::BuiltIn => {
+            let mut stream = open_container(again()?, format, true).map_err(|_| missing)?;
+            stream.warnings.push(format!(
+                "the default audio track ({codec}) needs ffmpeg, which is not installed; another track was used"
+            ));
+            Ok(stream)
+        }
+        done => done,
+    }
+}
+
+fn open_pcm(file: File, format: Format) -> Result<AudioStream, AudioError> {
+    let file_len = file.metadata().map_err(AudioError::Read)?.len();
+    let mut reader = BufReader::new(file);
+    let header = if format.demuxer == "au" {
+        pcm_header::read_au(&mut reader)?
+    } else {
+        pcm_header::read_wave(&mut reader)?
+    };
+    let rest = file_len.saturating_sub(reader.stream_position().map_err(AudioError::Read)?);
+    let source = PcmSource::new(reader, header, format.name)?;
+    let bytes_per_s = f64::from(header.rate) * (header.channels * header.width) as f64;
+    let info = AudioInfo {
+        container_or_codec: format!("PCM in {}", format.name),
+        source_rate: header.rate,
+        channels: header.channels,
+        duration_hint_s: Some(header.data_len.unwrap_or(rest) as f64 / bytes_per_s),
+    };
+    Ok(AudioStream::new(info, Box::new(source)))
+}
+
+fn open_container(file: File, format: Format, any_track: bool) -> Result<AudioStream, AudioError> {
+    let container = container::open(file, format, any_track)?;
+    let info = AudioInfo {
+        container_or_codec: format!("{} in {}", container.picked.codec, format.name),
+        source_rate: container.picked.rate,
+        channels: container.picked.channels,
+        duration_hint_s: container.picked.duration_s,
+    };
+    Ok(AudioStream::new(info, Box::new(packets::PacketSource::new(container, format.name, false))))
+}
+
+/// MPEG audio is a run of frames without a file header, so it can be picked up behind any bytes.
+fn open_behind_junk(file: File) -> Result<AudioStream, AudioError> {
+    let unknown = |_| AudioError::NotAudio { looks_like: "nothing known".into() };
+    let container = container::open(file, sniff::MPEG_AUDIO, false).map_err(unknown)?;
+    let info = AudioInfo {
+        container_or_codec: container.picked.codec.clone(),
+        source_rate: container.picked.rate,
+        channels: container.picked.channels,
+        duration_hint_s: container.picked.duration_s,
+    };
+    Ok(AudioStream::new(info, Box::new(packets::PacketSource::new(container, sniff::MPEG_AUDIO.name, true))))
+}
+
+fn open_ffmpeg(path: &Path, format: Format, words: String) -> Result<AudioStream, AudioError> {
+    let (source, source_rate, channels) = ffmpeg::open(path, format.demuxer, &words)?;
+    let info = AudioInfo { container_or_codec: words, source_rate, channels, duration_hint_s: None };
+    Ok(AudioStream::new(info, Box::new(source)))
+}
+
+impl AudioStream {
+    fn new(info: AudioInfo, source: Box<dyn Source>) -> Self {
+        Self {
+            info,
+            source,
+            convert: None,
+            ready: Vec::new(),
+            mono: Vec::new(),
+            delivered: 0,
+            not_finite: 0,
+            ended: false,
+            warnings: Warnings::default(),
+        }
+    }
+
+    /// What the headers said when the file was opened.
+    pub fn info(&self) -> &AudioInfo {
+        &self.info
+    }
+
+    /// The next 1 to 16 000 samples at 16 kHz, mono, nominally -1 to 1 and always finite; `None` at the
+    /// end. Sample `k` of the whole stream is the sound at `k / 16000` s of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`AudioError::NoAudio`] when the file ends without a single sample, and errors of reading or of
+    /// ffmpeg. Damage that can be passed over is no error but a line of [`AudioStream::warnings`].
+    pub fn next_samples(&mut self) -> Result<Option<Vec<f32>>, AudioError> {
+        while self.ready.len() < CHUNK && !self.ended {
+            // An error is final: a caller that asks again is told the end.
+            let block = self.source.next_block(&mut self.warnings).inspect_err(|_| self.ended = true)?;
+            match block {
+                Some(block) => self.take(block)?,
+                None => self.finish()?,
+            }
+        }
+        if self.ready.is_empty() {
+            return Ok(None);
+        }
+        let rest = self.ready.split_off(self.ready.len().min(CHUNK));
+        let chunk = std::mem::replace(&mut self.ready, rest);
+        self.delivered += chunk.len() as u64;
+        Ok(Some(chunk))
+    }
+
+    /// What was damaged and skipped, in words for the user; complete after the end. Empty for a sound
+    /// file, at most 21 lines for a damaged one.
+    pub fn warnings(&self) -> &[String] {
+        self.warnings.notes()
+    }
+
+    fn take(&mut self, mut block: Block) -> Result<(), AudioError> {
+        for x in &mut block.samples {
+            if !x.is_finite() {
+                *x = 0.0;
+                self.not_finite += 1;
+            }
+            *x = x.clamp(-LOUDEST, LOUDEST);
+        }
+        let shape = (block.rate, block.channels);
+        if self.convert.as_ref().is_some_and(|convert| convert.shape != shape) {
+            self.flush()?;
+        }
+        let convert = match &mut self.convert {
+            Some(convert) => convert,
+            none => none.insert(Convert {
+                shape,
+                downmix: Downmix::new(block.channels, block.rate),
+                resample: Resample::new(block.rate)?,
+            }),
+        };
+        self.mono.clear();
+        convert.downmix.push(&block.samples, &mut self.mono);
+        convert.resample.push(&self.mono, &mut self.ready)
+    }
+
+    fn flush(&mut self) -> Result<(), AudioError> {
+        if let Some(mut convert) = self.convert.take() {
+            self.mono.clear();
+            convert.downmix.finish(&mut self.mono);
+            convert.resample.push(&self.mono, &mut self.ready)?;
+            convert.resample.finish(&mut self.ready)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), AudioError> {
+        self.ended = true;
+        self.flush()?;
+        if self.not_finite > 0 {
+            self.warnings.push(format!(
+                "{} samples were not numbers (NaN or infinite) and were silenced",
+                self.not_finite
+            ));
+        }
+        if self.delivered == 0 && self.ready.is_empty() {
+            let detail = self.warnings.notes().first().map_or_else(String::new, |note| format!(" ({note})"));
+            return Err(AudioError::NoAudio { detail });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
