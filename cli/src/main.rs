@@ -1,1 +1,54 @@
-fn main() {}
+//! The `throughline` command.
+
+mod commands;
+mod local;
+mod options;
+mod process;
+mod report;
+
+use clap::{Parser, Subcommand};
+
+/// Who spoke when, in recordings of any length.
+#[derive(Parser)]
+#[command(name = "throughline", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Diarize a file on this machine; no services needed.
+    Diarize(commands::diarize::Args),
+    /// Compare a diarization with a reference: DER, JER, speakers.
+    Score(commands::score::Args),
+    /// Diarize and score every recording of a folder that has an RTTM beside it.
+    Bench(commands::bench::Args),
+    /// Send a file to the ingest service.
+    Submit(commands::submit::Args),
+    /// Show what the service knows of a recording.
+    Status(commands::status::Args),
+    /// Check the model folder against its manifest.
+    Models(commands::models::Args),
+    /// Bring the database's schema up to date.
+    Migrate(commands::migrate::Args),
+}
+
+fn main() -> std::process::ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Diarize(args) => commands::diarize::run(&args),
+        Command::Score(args) => commands::score::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
+        Command::Submit(args) => commands::submit::run(&args),
+        Command::Status(args) => commands::status::run(&args),
+        Command::Models(args) => commands::models::run(&args),
+        Command::Migrate(args) => commands::migrate::run(&args),
+    };
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("throughline: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

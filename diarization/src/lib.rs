@@ -12,11 +12,13 @@
 pub mod analysis;
 pub mod audio;
 pub mod blocks;
+pub mod chunks;
 pub mod clustering;
 pub mod diarize;
 pub mod embedding;
 pub mod features;
 pub mod hints;
+pub mod installation;
 pub mod labels;
 pub mod manifest;
 pub mod matching;

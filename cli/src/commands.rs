@@ -1,0 +1,9 @@
+//! One file per command.
+
+pub mod bench;
+pub mod diarize;
+pub mod migrate;
+pub mod models;
+pub mod score;
+pub mod status;
+pub mod submit;

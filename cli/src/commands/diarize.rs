@@ -1,0 +1,111 @@
+//! `throughline diarize FILE`.
+
+use crate::options::{ModelOptions, RecordingOptions};
+use crate::{local, report};
+use anyhow::Context;
+use diarization::rttm;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Arguments of the command.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Audio or video file.
+    file: PathBuf,
+    /// Write the turns as RTTM.
+    #[arg(long, value_name = "OUT")]
+    rttm: Option<PathBuf>,
+    /// Write turns, speakers and voice vectors as JSON.
+    #[arg(long, value_name = "OUT")]
+    json: Option<PathBuf>,
+    /// Print nothing but errors and warnings.
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    recording: RecordingOptions,
+    #[command(flatten)]
+    models: ModelOptions,
+}
+
+/// The JSON document.
+#[derive(Serialize)]
+struct Document<'a> {
+    file: &'a str,
+    duration_seconds: f64,
+    model_version: &'a str,
+    warnings: &'a [String],
+    speakers: Vec<DocumentSpeaker<'a>>,
+    turns: Vec<report::Turn>,
+}
+
+#[derive(Serialize)]
+struct DocumentSpeaker<'a> {
+    #[serde(flatten)]
+    share: report::Share,
+    embedding: &'a [f32],
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let settings = args.recording.settings()?;
+    let mut models = (0..args.models.threads.max(1)).map(|_| args.models.load()).collect::<anyhow::Result<Vec<_>>>()?;
+    let model_version = models[0].manifest().model_version.clone();
+    let started = Instant::now();
+    let bar = progress_bar();
+    let mut progress = |seconds: f64, total: Option<f64>| {
+        if let Some(total) = total {
+            bar.set_length(total as u64);
+        }
+        bar.set_position(seconds as u64);
+    };
+    let outcome = local::diarize(&args.file, &mut models, args.recording.chunk_blocks, settings, &mut progress)?;
+    bar.finish_and_clear();
+    for warning in &outcome.warnings {
+        eprintln!("warning: {}: {warning}", args.file.display());
+    }
+    let stem = file_stem(&args.file);
+    if let Some(path) = &args.rttm {
+        write(path, rttm::write(&outcome.diarization.segments(&stem)))?;
+    }
+    let (turns, shares) = (report::turns(&outcome.diarization), report::shares(&outcome.diarization));
+    if let Some(path) = &args.json {
+        let embeddings = outcome.diarization.speakers.iter().map(|s| s.embedding.as_slice());
+        let document = Document {
+            file: &stem,
+            duration_seconds: outcome.seconds(),
+            model_version: &model_version,
+            warnings: &outcome.warnings,
+            speakers: shares.iter().cloned().zip(embeddings).map(|(share, embedding)| DocumentSpeaker { share, embedding }).collect(),
+            turns: turns.clone(),
+        };
+        write(path, serde_json::to_string_pretty(&document)?)?;
+    }
+    if !args.quiet {
+        report::print(&turns, &shares);
+        let took = started.elapsed().as_secs_f64();
+        println!(
+            "{} of {} in {took:.1} s: {:.0} × real time",
+            report::clock(outcome.seconds()),
+            outcome.info.container_or_codec,
+            outcome.seconds() / took
+        );
+    }
+    Ok(())
+}
+
+/// Name of the recording in RTTM: the file's name without its extension.
+pub fn file_stem(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "recording".into(), |stem| stem.to_string_lossy().into_owned())
+}
+
+fn write(path: &Path, text: String) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{elapsed_precise} [{bar:40}] {pos}/{len} s of audio, {eta} left");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "))
+}

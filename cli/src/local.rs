@@ -1,0 +1,141 @@
+//! Local: the whole pipeline in this process, chunk by chunk, in bounded memory.
+
+use anyhow::{Context, anyhow};
+use diarization::analysis::{self, BlockAnalysis};
+use diarization::audio::{self, AudioInfo};
+use diarization::blocks::SAMPLE_RATE;
+use diarization::chunks::{ChunkAudio, Chunker};
+use diarization::diarize::{Diarization, Diarizer, Settings};
+use diarization::features::FilterBank;
+use diarization::onnx::Models;
+use diarization::ordering::InOrder;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// What came of a file.
+pub struct Outcome {
+    /// Who spoke when.
+    pub diarization: Diarization,
+    /// What the file is.
+    pub info: AudioInfo,
+    /// Length in samples at 16 kHz.
+    pub samples: usize,
+    /// What was damaged.
+    pub warnings: Vec<String>,
+}
+
+impl Outcome {
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.samples as f64 / f64::from(SAMPLE_RATE)
+    }
+}
+
+/// Diarizes `path` with one thread per element of `models`. `progress` is told the seconds analysed and, if the file says, the
+/// seconds in all.
+pub fn diarize(
+    path: &Path,
+    models: &mut [Models],
+    chunk_blocks: usize,
+    settings: Settings,
+    progress: &mut dyn FnMut(f64, Option<f64>),
+) -> anyhow::Result<Outcome> {
+    let stream = audio::open(path).with_context(|| path.display().to_string())?;
+    let info = stream.info().clone();
+    let mut fold = Fold { order: InOrder::default(), diarizer: Diarizer::new(settings), analysed: 0.0, progress, total: info.duration_hint_s };
+    let decoded = match models {
+        [] => return Err(anyhow!("at least one thread is needed")),
+        [only] => {
+            let mut filter_bank = FilterBank::default();
+            decode(stream, chunk_blocks, |chunk| {
+                let blocks = analysis::analyse(only, &mut filter_bank, chunk.chunk, &chunk.samples)?;
+                fold.push(chunk.index, blocks)
+            })
+        }
+        many => side_by_side(stream, many, chunk_blocks, &mut fold),
+    };
+    let (samples, warnings) = decoded.with_context(|| path.display().to_string())?;
+    Ok(Outcome { diarization: fold.diarizer.finish(), info, samples, warnings })
+}
+
+/// Puts analyses in order and hands them to the diarizer.
+struct Fold<'a> {
+    order: InOrder<Vec<BlockAnalysis>>,
+    diarizer: Diarizer,
+    analysed: f64,
+    total: Option<f64>,
+    progress: &'a mut dyn FnMut(f64, Option<f64>),
+}
+
+impl Fold<'_> {
+    fn push(&mut self, index: usize, blocks: Vec<BlockAnalysis>) -> anyhow::Result<()> {
+        for block in self.order.push(index, blocks).into_iter().flatten() {
+            self.analysed += block.slots.len() as f64 * diarization::blocks::FRAME_SECONDS;
+            self.diarizer.push(block)?;
+        }
+        (self.progress)(self.analysed, self.total);
+        Ok(())
+    }
+}
+
+/// Decodes and cuts the stream, handing each chunk to `take`. Returns the number of samples and the warnings.
+fn decode(
+    mut stream: audio::AudioStream,
+    chunk_blocks: usize,
+    mut take: impl FnMut(ChunkAudio) -> anyhow::Result<()>,
+) -> anyhow::Result<(usize, Vec<String>)> {
+    let mut chunker = Chunker::new(chunk_blocks);
+    while let Some(samples) = stream.next_samples()? {
+        chunker.push(&samples).into_iter().try_for_each(&mut take)?;
+    }
+    let samples = chunker.samples();
+    chunker.finish().into_iter().try_for_each(&mut take)?;
+    Ok((samples, stream.warnings().to_vec()))
+}
+
+type Analysed = (usize, Result<Vec<BlockAnalysis>, diarization::onnx::ModelError>);
+
+/// One thread decodes, one per model analyses; the queues between them hold one chunk per model.
+fn side_by_side(
+    stream: audio::AudioStream,
+    models: &mut [Models],
+    chunk_blocks: usize,
+    fold: &mut Fold,
+) -> anyhow::Result<(usize, Vec<String>)> {
+    let (send_chunk, chunks) = sync_channel::<ChunkAudio>(models.len());
+    let (send_analysis, analyses): (SyncSender<Analysed>, Receiver<Analysed>) = sync_channel(models.len());
+    let chunks = Arc::new(Mutex::new(chunks));
+    thread::scope(|scope| {
+        let decoder = scope.spawn(move || {
+            // A closed queue means that an analysis failed, and that failure is the one to tell.
+            decode(stream, chunk_blocks, |chunk| send_chunk.send(chunk).map_err(|_| anyhow!("stopped")))
+        });
+        for model in models {
+            let (chunks, send) = (Arc::clone(&chunks), send_analysis.clone());
+            scope.spawn(move || {
+                let mut filter_bank = FilterBank::default();
+                loop {
+                    let next = chunks.lock().map(|queue| queue.recv());
+                    let Ok(Ok(chunk)) = next else { return };
+                    let result = analysis::analyse(model, &mut filter_bank, chunk.chunk, &chunk.samples);
+                    if send.send((chunk.index, result)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop((send_analysis, chunks));
+        let mut failed = None;
+        for (index, blocks) in analyses.iter() {
+            if let Err(error) = blocks.map_err(Into::into).and_then(|blocks| fold.push(index, blocks)) {
+                failed = Some(error);
+                break;
+            }
+        }
+        drop(analyses);
+        let decoded = decoder.join().map_err(|_| anyhow!("the decoder crashed; please report the file"))?;
+        failed.map_or(decoded, Err)
+    })
+}
