@@ -62,6 +62,8 @@ pub(super) struct Container {
     pub(super) times_exact: bool,
     /// Whether running into the end of the file is how this one is meant to end.
     pub(super) open_ended: bool,
+    /// Whether the file is shorter than its own structure says.
+    pub(super) cut_off: bool,
 }
 
 /// What our own look at the container says beyond the demuxer.
@@ -79,17 +81,25 @@ pub(super) struct Hints {
 /// another one. [`AudioError::UnsupportedCodec`] means that ffmpeg may know more.
 pub(super) fn open(mut file: File, format: Format, any_track: bool) -> Result<Container, AudioError> {
     let mut hints = Hints { any_track, ..Hints::default() };
+    let mut cut_off = false;
     match format.demuxer {
-        "mov" => hints.delays_s = leading_delays_s(&mut BufReader::new(&mut file)),
+        "mov" => (hints.delays_s, cut_off) = leading_delays_s(&mut BufReader::new(&mut file)),
         "matroska" => hints.defaults = default_tracks(&mut BufReader::new(&mut file)),
         _ => {}
     }
-    let mut reader = probe(Box::new(rewound(&file)?), format.name);
-    if format.demuxer == "matroska" && matches!(reader, Err(AudioError::Damaged { .. })) {
-        // The reader refuses a file shorter than its header says, but not a stream of unknown length.
-        reader = probe(Box::new(ReadOnlySource::new(rewound(&file)?)), format.name);
-    }
-    let reader = reader?;
+    let whole = (!cut_off).then(|| probe(Box::new(rewound(&file)?), format.name));
+    let reader = match whole {
+        Some(Err(AudioError::Damaged { .. })) if format.demuxer == "matroska" => {
+            cut_off = true;
+            None
+        }
+        other => other,
+    };
+    // The readers refuse a file shorter than its header says, but not a stream of unknown length.
+    let reader = match reader {
+        Some(reader) => reader?,
+        None => probe(Box::new(ReadOnlySource::new(rewound(&file)?)), format.name)?,
+    };
     let picked = pick(reader.as_ref(), format.name, &hints)?;
     let kind = reader.format_info().short_name;
     let delay_known = reader.tracks().iter().any(|track| track.id == picked.id && track.delay.is_some());
@@ -103,8 +113,8 @@ pub(super) fn open(mut file: File, format: Format, any_track: bool) -> Result<Co
     };
     // Matroska rounds to 1 ms and carries the jitter of a live recorder; MP4 is like it.
     let times_exact = !matches!(kind, "matroska" | "isomp4");
-    let open_ended = kind == "matroska" && picked.duration_s.is_none();
-    Ok(Container { reader, picked, hints, duration_exact, times_exact, open_ended })
+    let open_ended = kind == "matroska" && picked.duration_s.is_none() && !cut_off;
+    Ok(Container { reader, picked, hints, duration_exact, times_exact, open_ended, cut_off })
 }
 
 /// The same file from its start; the copy shares the position, so only one may read at a time.
@@ -190,9 +200,10 @@ fn prepare(
     let made = guarded(|| CODECS.make_audio_decoder(&wanted, &AudioDecoderOptions::default()));
     let decoder = match made {
         Some(Ok(decoder)) => decoder,
-        Some(Err(e)) => {
+        Some(Err(_)) => {
+            // The decoder's own words ("too complex") help nobody; what it is called does.
             let name = CODECS.get_audio_decoder(params.codec).map(|known| known.codec.info.long_name);
-            return Err(unsupported(name.map_or_else(|| e.to_string(), |name| format!("{name}: {e}"))));
+            return Err(unsupported(name.unwrap_or("an unknown codec").into()));
         }
         None => return Err(unsupported("its parameters make no sense".into())),
     };

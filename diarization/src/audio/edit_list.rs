@@ -1,5 +1,6 @@
-//! The encoder delay of an MP4 track, from its edit list. The demuxer does not apply edit lists, and
-//! without them AAC in MP4 runs late by its priming frames (64 ms at 16 kHz).
+//! What the demuxer does not tell about an MP4 file: the encoder delay of its tracks, from their edit
+//! lists, and whether the file is cut off. Without edit lists AAC in MP4 runs late by its priming frames
+//! (64 ms at 16 kHz).
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -16,18 +17,20 @@ struct Track {
     media_time: Option<i64>,
 }
 
-/// Per track number the seconds to drop at its start; tracks for which the file does not say are left
-/// out. Damage here is no error: that is for the demuxer to judge.
-pub(super) fn leading_delays_s<R: Read + Seek>(file: &mut R) -> Vec<(u32, f64)> {
+/// Per track number the seconds to drop at its start (tracks for which the file does not say are left
+/// out), and whether a box reaches beyond the end of the file. Damage here is no error: that is for the
+/// demuxer to judge.
+pub(super) fn leading_delays_s<R: Read + Seek>(file: &mut R) -> (Vec<(u32, f64)>, bool) {
     let mut tracks = Vec::new();
+    let mut whole = None;
     if let Ok(end) = file.seek(SeekFrom::End(0)) {
-        walk(file, 0, end, &mut tracks, &mut 0);
+        whole = walk(file, 0, end, &mut tracks, &mut 0);
     }
     let delay = |track: Track| {
         let delay = track.media_time? as f64 / f64::from(track.timescale.filter(|&scale| scale > 0)?);
         (0.0..=MAX_DELAY_S).contains(&delay).then_some((track.id?, delay))
     };
-    tracks.into_iter().filter_map(delay).collect()
+    (tracks.into_iter().filter_map(delay).collect(), whole.is_none())
 }
 
 fn walk<R: Read + Seek>(

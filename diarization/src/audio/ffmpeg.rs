@@ -98,7 +98,11 @@ pub(super) fn open(
     let mut stdout = stdout.ok_or_else(|| failed("its output could not be read".into()))?;
     let header = match read_au(&mut stdout) {
         Ok(header) => header,
-        Err(_) => return Err(failed(child.outcome().unwrap_or_else(|| "it found no audio".into()))),
+        Err(_) => {
+            // Closed first: a process that waits for a reader never ends.
+            drop(stdout);
+            return Err(failed(child.outcome().unwrap_or_else(|| "it found no audio".into())));
+        }
     };
     let (rate, channels) = (header.rate, header.channels);
     let pcm = PcmSource::new(stdout, header, format)?;

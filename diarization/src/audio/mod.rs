@@ -12,9 +12,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The stages, one per file: [`sniff`] names the format by its content; [`pcm`], [`packets`] or
-//! [`ffmpeg`] decode it, where [`timeline`] drops encoder delay and fills holes; [`downmix`] makes it
-//! mono; [`resample`] makes it 16 kHz. The same file always gives bit-identical samples.
+//! The stages, one per file: `sniff` names the format by its content; `pcm`, `packets` or `ffmpeg` decode
+//! it, where `timeline` drops encoder delay and fills holes; `downmix` makes it mono; `resample` makes it
+//! 16 kHz. The same file always gives bit-identical samples.
 
 mod container;
 mod downmix;

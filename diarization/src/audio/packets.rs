@@ -101,7 +101,7 @@ impl PacketSource {
             Some(promised) if read + SHORT_S < promised => warnings.push(format!(
                 "the file is cut off or damaged: its header promises {promised:.1} s of audio, {read:.1} s could be read"
             )),
-            _ if cut_off && !self.container.open_ended => warnings.push(format!("the file ends unexpectedly after {read:.1} s; its end is missing")),
+            _ if (cut_off || self.container.cut_off) && !self.container.open_ended => warnings.push(format!("the file ends unexpectedly after {read:.1} s; its end is missing")),
             _ => {}
         }
         Ok(())
