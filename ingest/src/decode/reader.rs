@@ -1,0 +1,196 @@
+//! Reader: decodes a file on a thread of its own and hands out finished chunks, one ahead of the one being stored.
+
+use bytes::Bytes;
+use diarization::audio::{self, AudioError};
+use diarization::blocks::{Chunk, SAMPLE_RATE};
+use diarization::chunks::{ChunkAudio, Chunker};
+use std::path::Path;
+use tempfile::NamedTempFile;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// A chunk as it is stored.
+pub struct ReadyChunk {
+    /// Number of the chunk.
+    pub index: usize,
+    /// Its blocks.
+    pub chunk: Chunk,
+    /// Number of samples.
+    pub samples: u64,
+    /// The samples: f32, little-endian.
+    pub bytes: Bytes,
+}
+
+/// What is known at the end of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// Length of the recording.
+    pub samples: u64,
+    /// Number of its chunks.
+    pub chunks: usize,
+    /// What was damaged.
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no whole.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The file's fault, in words for the uploader.
+    File(String),
+    /// The server's fault.
+    Server(String),
+}
+
+/// A file being decoded. Dropping it stops the thread at its next second of audio.
+pub struct Reading {
+    /// Chunks in order, ended by the end of the file or by a fault.
+    pub chunks: mpsc::Receiver<ReadyChunk>,
+    thread: JoinHandle<Result<Whole, Fault>>,
+}
+
+impl Reading {
+    /// The outcome, once `chunks` has ended.
+    pub async fn whole(self) -> Result<Whole, Fault> {
+        match self.thread.await {
+            Ok(outcome) => outcome,
+            // A decoder that panics has met a file it cannot read; the process goes on.
+            Err(error) => {
+                tracing::error!(%error, "the decoder panicked");
+                let advice = "convert it to WAV or FLAC and upload it again";
+                Err(Fault::File(format!(
+                    "the recording could not be decoded: the decoder broke on it; {advice}"
+                )))
+            }
+        }
+    }
+}
+
+/// Starts decoding `upload`.
+pub fn read(upload: NamedTempFile, chunk_blocks: usize, max_hours: u32) -> Reading {
+    let (sender, chunks) = mpsc::channel(1);
+    let span = tracing::Span::current();
+    let thread = tokio::task::spawn_blocking(move || {
+        span.in_scope(|| decode(upload.path(), chunk_blocks, max_hours, &sender))
+    });
+    Reading { chunks, thread }
+}
+
+fn decode(
+    path: &Path,
+    chunk_blocks: usize,
+    max_hours: u32,
+    sender: &mpsc::Sender<ReadyChunk>,
+) -> Result<Whole, Fault> {
+    let rate = u64::from(SAMPLE_RATE);
+    let longest = u64::from(max_hours) * 3600 * rate;
+    let decoded_seconds = metrics::counter!("throughline_audio_decoded_seconds_total");
+    let mut stream = audio::open(path).map_err(|error| fault(&error, path))?;
+    let mut chunker = Chunker::new(chunk_blocks);
+    let (mut samples, mut chunks) = (0, 0);
+    while let Some(part) = stream.next_samples().map_err(|error| fault(&error, path))? {
+        let before = samples / rate;
+        samples += part.len() as u64;
+        decoded_seconds.increment(samples / rate - before);
+        if samples > longest {
+            let limit =
+                format!("the recording is longer than {max_hours} hours, the most that this service takes");
+            return Err(Fault::File(format!("{limit}; split it into shorter files")));
+        }
+        chunks += send(chunker.push(&part), sender)?;
+        if sender.is_closed() {
+            return Err(abandoned());
+        }
+    }
+    chunks += send(chunker.finish(), sender)?;
+    let warnings = stream.warnings().iter().map(|warning| clean(warning, path)).collect();
+    Ok(Whole { samples, chunks, warnings })
+}
+
+fn send(ready: Vec<ChunkAudio>, sender: &mpsc::Sender<ReadyChunk>) -> Result<usize, Fault> {
+    let count = ready.len();
+    for ChunkAudio { index, chunk, samples } in ready {
+        let mut bytes = Vec::with_capacity(samples.len() * size_of::<f32>());
+        for sample in &samples {
+            bytes.extend_from_slice(&sample.to_le_bytes());
+        }
+        let ready = ReadyChunk { index, chunk, samples: samples.len() as u64, bytes: bytes.into() };
+        sender.blocking_send(ready).map_err(|_| abandoned())?;
+    }
+    Ok(count)
+}
+
+/// Nobody waits for the chunks any more, nor for this answer.
+fn abandoned() -> Fault {
+    Fault::Server("decoding was given up".to_owned())
+}
+
+fn fault(error: &AudioError, path: &Path) -> Fault {
+    match error {
+        // The temporary file is the server's.
+        AudioError::Open(why) | AudioError::Read(why) => {
+            Fault::Server(format!("reading the temporary file: {why}"))
+        }
+        error => Fault::File(clean(&error.to_string(), path)),
+    }
+}
+
+/// Words for the uploader: without the server's path, which decoders quote, and without the NUL that Postgres refuses.
+fn clean(words: &str, path: &Path) -> String {
+    words.replace(&*path.to_string_lossy(), "the file").replace('\0', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// `seconds` of a ramp as 16-bit PCM.
+    fn wav(seconds: u32) -> NamedTempFile {
+        let data: Vec<u8> =
+            (0..seconds * SAMPLE_RATE).flat_map(|i| ((i % 1000) as i16).to_le_bytes()).collect();
+        let mut file = NamedTempFile::new().expect("a temporary file");
+        let (rate, length) = (SAMPLE_RATE, data.len() as u32);
+        let mut bytes = b"RIFF".to_vec();
+        bytes.extend((36 + length).to_le_bytes());
+        bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+        bytes.extend([rate.to_le_bytes(), (rate * 2).to_le_bytes()].concat());
+        bytes.extend(b"\x02\0\x10\0data");
+        bytes.extend(length.to_le_bytes());
+        file.write_all(&bytes).and_then(|()| file.write_all(&data)).expect("writes");
+        file
+    }
+
+    #[tokio::test]
+    async fn a_file_comes_out_as_chunks_and_then_as_a_whole() {
+        let mut reading = read(wav(150), 1, 24);
+        let mut lengths = Vec::new();
+        while let Some(chunk) = reading.chunks.recv().await {
+            assert_eq!(chunk.bytes.len() as u64, chunk.samples * 4);
+            lengths.push(chunk.samples);
+        }
+        assert_eq!(lengths.len(), 3);
+        let whole = reading.whole().await.expect("is whole");
+        assert_eq!((whole.samples, whole.chunks, whole.warnings.len()), (150 * 16_000, 3, 0));
+    }
+
+    #[tokio::test]
+    async fn a_recording_longer_than_the_limit_is_refused_with_the_limit() {
+        let mut reading = read(wav(3601), 20, 1);
+        while reading.chunks.recv().await.is_some() {}
+        let Err(Fault::File(words)) = reading.whole().await else { panic!("it was taken") };
+        assert!(words.contains("longer than 1 hours"), "{words}");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_is_dropped_stops_decoding() {
+        let reading = read(wav(600), 1, 24);
+        drop(reading.chunks);
+        assert_eq!(reading.thread.await.expect("did not panic"), Err(abandoned()));
+    }
+
+    #[test]
+    fn words_for_the_uploader_have_no_path_of_the_server() {
+        let words = clean("/scratch/.tmpAb: no such\0 codec", Path::new("/scratch/.tmpAb"));
+        assert_eq!(words, "the file: no such codec");
+    }
+}

@@ -1,0 +1,81 @@
+//! HTTP: the routes, and what holds for all of them.
+
+mod auth;
+mod body;
+mod file_name;
+mod options;
+mod problem;
+mod recordings;
+mod turns;
+mod upload;
+
+use crate::context::Context;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::{Method, Uri};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use metrics_exporter_prometheus::PrometheusHandle;
+use problem::ApiError;
+use service_kit::admin::{self, Readiness};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the database and the broker have to answer a readiness check.
+const READY_WITHIN: Duration = Duration::from_secs(3);
+
+/// The whole API with the operator's pages.
+pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router {
+    let v1 = Router::new()
+        .route("/v1/recordings", get(recordings::list).post(upload::upload))
+        .route("/v1/recordings/{id}", get(recordings::show).delete(recordings::delete))
+        .route("/v1/recordings/{id}/turns", get(turns::turns))
+        .route("/v1/recordings/{id}/reprocess", post(recordings::reprocess))
+        .route_layer(middleware::from_fn_with_state(context.clone(), auth::check))
+        // The upload counts for itself, against its own limit.
+        .layer(DefaultBodyLimit::disable());
+    let operator = admin::routes(metrics, readiness(context.clone()));
+    v1.with_state(context)
+        .merge(operator)
+        .method_not_allowed_fallback(async |method: Method, uri: Uri| {
+            ApiError::Method(method, uri.path().to_owned())
+        })
+        .fallback(async |uri: Uri| ApiError::Route(uri.path().to_owned()))
+        .layer(middleware::from_fn(measure))
+}
+
+async fn measure(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let (method, started) = (request.method().to_string(), Instant::now());
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::histogram!("throughline_http_request_seconds", "method" => method, "route" => route, "status" => status)
+        .record(started.elapsed().as_secs_f64());
+    response
+}
+
+fn readiness(context: Arc<Context>) -> Readiness {
+    Arc::new(move || {
+        let context = context.clone();
+        Box::pin(async move {
+            let database = sqlx::query("SELECT 1").execute(&context.pool);
+            match tokio::time::timeout(READY_WITHIN, database).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(format!("database: {error}")),
+                Err(_) => return Err("database: no answer".to_owned()),
+            }
+            let broker = async {
+                if context.broker.is_connected().await {
+                    Ok(())
+                } else {
+                    context.broker.channel().await.map(|_| ())
+                }
+            };
+            match tokio::time::timeout(READY_WITHIN, broker).await {
+                Ok(outcome) => outcome.map_err(|error| format!("broker: {error}")),
+                Err(_) => Err("broker: no answer".to_owned()),
+            }
+        })
+    })
+}

@@ -1,0 +1,200 @@
+//! Options: what an uploader can say about a recording, from the query of the address and from the fields of a form.
+
+use super::file_name;
+use diarization::blocks::MAX_CHUNK_BLOCKS;
+use diarization::diarize::Settings;
+use diarization::hints::{HintError, Hints};
+use diarization::labels::{LabelError, LabelScheme};
+use diarization::similarity::{Threshold, ThresholdError};
+
+const KNOWN: &str =
+    "title, labels, num_speakers, min_speakers, max_speakers, threshold, chunk_blocks and file_name";
+/// Longest title, in characters.
+const LONGEST_TITLE: usize = 300;
+/// Title of a recording that has neither a title nor a file name.
+const UNTITLED: &str = "Untitled";
+
+/// An option cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub(crate) enum OptionError {
+    #[error("there is no option '{0}'; there are {KNOWN}")]
+    Unknown(String),
+    #[error("the option '{0}' is given twice; give it once")]
+    Twice(String),
+    #[error("the option '{name}' must be a whole number, not '{value}'")]
+    NotAWholeNumber { name: &'static str, value: String },
+    #[error("the option 'threshold' must be a number such as 0.75, not '{0}'")]
+    NotANumber(String),
+    #[error("{0}")]
+    Threshold(String),
+    #[error("{0}")]
+    Hints(#[from] HintError),
+    #[error("labels: {0}; or give `interview` or `numbered`")]
+    Labels(#[from] LabelError),
+    #[error("chunk_blocks must be 1 to {MAX_CHUNK_BLOCKS}, not {0}")]
+    ChunkBlocks(usize),
+    #[error("the title has more than {LONGEST_TITLE} characters; shorten it")]
+    LongTitle,
+    #[error("the field '{0}' is longer than an option can be")]
+    LongField(String),
+}
+
+impl From<ThresholdError> for OptionError {
+    fn from(error: ThresholdError) -> Self {
+        Self::Threshold(error.to_string())
+    }
+}
+
+/// Options as they come in, in any order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    seen: Vec<String>,
+    title: Option<String>,
+    file_name: Option<String>,
+    labels: Option<LabelScheme>,
+    num_speakers: Option<usize>,
+    min_speakers: Option<usize>,
+    max_speakers: Option<usize>,
+    threshold: Option<Threshold>,
+    chunk_blocks: Option<usize>,
+}
+
+/// Options put together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Chosen {
+    pub title: String,
+    pub file_stem: String,
+    pub settings: Settings,
+    pub chunk_blocks: u32,
+}
+
+impl Options {
+    /// Takes one option. A blank value is one not given, as a form sends it.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
+        let value = value.trim();
+        let given = !value.is_empty();
+        match name {
+            "title" => self.title = title(value)?,
+            "file_name" => self.file_name = file_name::base(value),
+            "labels" => self.labels = if given { Some(value.parse()?) } else { None },
+            "num_speakers" => self.num_speakers = whole("num_speakers", value)?,
+            "min_speakers" => self.min_speakers = whole("min_speakers", value)?,
+            "max_speakers" => self.max_speakers = whole("max_speakers", value)?,
+            "threshold" => self.threshold = if given { Some(threshold(value)?) } else { None },
+            "chunk_blocks" => self.chunk_blocks = chunk_blocks(whole("chunk_blocks", value)?)?,
+            unknown => return Err(OptionError::Unknown(unknown.chars().take(80).collect())),
+        }
+        if self.seen.iter().any(|seen| seen == name) {
+            return Err(OptionError::Twice(name.to_owned()));
+        }
+        self.seen.push(name.to_owned());
+        Ok(())
+    }
+
+    /// Checks the options against each other and fills in what was not given. `part_name` is the file name of a form's
+    /// `file`; the option `file_name` goes before it.
+    pub fn choose(self, part_name: Option<&str>, default_chunk_blocks: u32) -> Result<Chosen, OptionError> {
+        let threshold = self.threshold.unwrap_or_default();
+        let hints = Hints::new(self.num_speakers, self.min_speakers, self.max_speakers, threshold)?;
+        let name = self.file_name.or_else(|| part_name.and_then(file_name::base));
+        Ok(Chosen {
+            file_stem: name.as_deref().map_or(file_name::UNNAMED, file_name::stem).to_owned(),
+            title: self.title.or(name).unwrap_or_else(|| UNTITLED.to_owned()),
+            settings: Settings { hints, labels: self.labels.unwrap_or_default() },
+            chunk_blocks: self.chunk_blocks.map_or(default_chunk_blocks, |blocks| blocks as u32),
+        })
+    }
+}
+
+fn title(value: &str) -> Result<Option<String>, OptionError> {
+    let title: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let title = title.trim();
+    if title.chars().count() > LONGEST_TITLE {
+        return Err(OptionError::LongTitle);
+    }
+    Ok((!title.is_empty()).then(|| title.to_owned()))
+}
+
+fn whole(name: &'static str, value: &str) -> Result<Option<usize>, OptionError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let shown = || value.chars().take(40).collect();
+    value.parse().map(Some).map_err(|_| OptionError::NotAWholeNumber { name, value: shown() })
+}
+
+fn threshold(value: &str) -> Result<Threshold, OptionError> {
+    let number: f64 = value.parse().map_err(|_| OptionError::NotANumber(value.chars().take(40).collect()))?;
+    Ok(Threshold::try_from(number)?)
+}
+
+fn chunk_blocks(blocks: Option<usize>) -> Result<Option<usize>, OptionError> {
+    match blocks {
+        Some(blocks) if !(1..=MAX_CHUNK_BLOCKS).contains(&blocks) => Err(OptionError::ChunkBlocks(blocks)),
+        fits => Ok(fits),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(options: &[(&str, &str)], part_name: Option<&str>) -> Result<Chosen, OptionError> {
+        let mut taken = Options::default();
+        for (name, value) in options {
+            taken.set(name, value)?;
+        }
+        taken.choose(part_name, 5)
+    }
+
+    #[test]
+    fn without_options_the_file_name_and_the_defaults_are_taken() {
+        let chosen = chosen(&[("title", " "), ("num_speakers", "")], Some("dir/My talk.mp3")).expect("fits");
+        assert_eq!((chosen.title.as_str(), chosen.file_stem.as_str()), ("My talk.mp3", "My talk"));
+        assert_eq!((chosen.settings, chosen.chunk_blocks), (Settings::default(), 5));
+    }
+
+    #[test]
+    fn a_recording_without_any_name_is_untitled() {
+        let chosen = chosen(&[], None).expect("fits");
+        assert_eq!((chosen.title.as_str(), chosen.file_stem.as_str()), ("Untitled", "recording"));
+    }
+
+    #[test]
+    fn every_option_reaches_the_settings() {
+        let options = [
+            ("title", "Call 7"),
+            ("labels", "Ann,Bob"),
+            ("min_speakers", "2"),
+            ("max_speakers", "4"),
+            ("threshold", "0.6"),
+            ("chunk_blocks", "20"),
+            ("file_name", "seven.wav"),
+        ];
+        let chosen = chosen(&options, Some("part.wav")).expect("fits");
+        assert_eq!(
+            (chosen.title.as_str(), chosen.file_stem.as_str(), chosen.chunk_blocks),
+            ("Call 7", "seven", 20)
+        );
+        let hints = chosen.settings.hints;
+        assert_eq!((hints.min_speakers, hints.max_speakers), (Some(2), Some(4)));
+        assert_eq!(hints.threshold.probability(), 0.6);
+        assert_eq!(chosen.settings.labels, LabelScheme::Names(vec!["Ann".into(), "Bob".into()]));
+        let exact = super::tests::chosen(&[("num_speakers", "3")], None).expect("fits").settings.hints;
+        assert_eq!((exact.min_speakers, exact.max_speakers), (Some(3), Some(3)));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_by_name() {
+        let refused = |options: &[(&str, &str)]| chosen(options, None).expect_err("is refused").to_string();
+        let unknown = refused(&[("speakers", "2")]);
+        assert!(unknown.contains("'speakers'") && unknown.contains("num_speakers"), "{unknown}");
+        assert!(refused(&[("threshold", "75")]).contains("between 0.01 and 0.99"));
+        assert!(refused(&[("threshold", "high")]).contains("0.75"));
+        assert!(refused(&[("num_speakers", "two")]).contains("'num_speakers' must be a whole number"));
+        assert!(refused(&[("num_speakers", "2"), ("max_speakers", "3")]).contains("not both"));
+        assert!(refused(&[("chunk_blocks", "0")]).contains("1 to 20"));
+        assert!(refused(&[("title", "a"), ("title", "b")]).contains("twice"));
+        assert!(refused(&[("labels", "Ann,,Bob")]).contains("interview"));
+    }
+}

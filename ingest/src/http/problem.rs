@@ -1,0 +1,131 @@
+//! Problem: every answer that is not what was asked for, as problem+json (RFC 9457): what was wrong and what to do.
+
+use super::options::OptionError;
+use axum::extract::Query;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use service_kit::object_store::StoreError;
+use tokio::task::JoinError;
+use uuid::Uuid;
+
+/// Content type of problems.
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Why a request was not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("there is no {0}; the API is under /v1/recordings")]
+    Route(String),
+    #[error("{1} does not take {0}; see the Allow header")]
+    Method(Method, String),
+    #[error("send the API token as `Authorization: Bearer TOKEN`; the one given is missing or wrong")]
+    Unauthorized,
+    #[error("'{0}' is not the id of a recording, which looks like 0199a3c4-5d6e-7f80-9123-456789abcdef")]
+    BadId(String),
+    #[error("there is no recording {0}; it was never uploaded, or was deleted")]
+    UnknownRecording(Uuid),
+    #[error("{0}")]
+    Option(#[from] OptionError),
+    #[error("the query of the address cannot be read: {0}")]
+    Query(String),
+    #[error("the multipart form cannot be read: {0}")]
+    Form(String),
+    #[error("the form has no field `file`; send the recording in it")]
+    NoFile,
+    #[error("the form has more than one field `file`; upload one recording at a time")]
+    SecondFile,
+    #[error("the upload is empty; send the bytes of an audio or video file")]
+    Empty,
+    #[error(
+        "the upload is larger than the {0} bytes that this service takes; compress the audio or split it"
+    )]
+    TooLarge(u64),
+    #[error("the upload broke off ({0}); nothing was kept, send it again")]
+    BrokeOff(String),
+    #[error("no data came for {0} seconds; nothing was kept, send it again")]
+    Stalled(u64),
+    #[error("the database cannot be reached; try again in a moment")]
+    Database(#[from] sqlx::Error),
+    #[error("the object store cannot be reached; try again in a moment")]
+    Store(#[from] StoreError),
+    #[error("this is our fault, not yours; the log of the service says more")]
+    Panicked(String),
+}
+
+impl ApiError {
+    /// Status, the last part of the problem's type, and its title, which is the same for all of a type.
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Route(_) => (StatusCode::NOT_FOUND, "unknown-route", "No such address"),
+            Self::Method(..) => (StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "API token missing or wrong"),
+            Self::BadId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),
+            Self::UnknownRecording(_) => (StatusCode::NOT_FOUND, "unknown-recording", "Unknown recording"),
+            Self::Option(_) | Self::Query(_) => {
+                (StatusCode::BAD_REQUEST, "bad-option", "An option cannot be used")
+            }
+            Self::Form(_) => (StatusCode::BAD_REQUEST, "bad-form", "The form cannot be read"),
+            Self::NoFile | Self::SecondFile => (StatusCode::BAD_REQUEST, "one-file", "One file is needed"),
+            Self::Empty => (StatusCode::BAD_REQUEST, "empty-upload", "The upload is empty"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The upload is too large"),
+            Self::BrokeOff(_) => (StatusCode::BAD_REQUEST, "broke-off", "The upload broke off"),
+            Self::Stalled(_) => (StatusCode::REQUEST_TIMEOUT, "stalled", "The upload stalled"),
+            Self::Database(_) | Self::Store(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again")
+            }
+            Self::Panicked(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+
+    /// What the uploader need not know, for the log.
+    fn cause(&self) -> Option<String> {
+        match self {
+            Self::Database(error) => Some(error.to_string()),
+            Self::Store(error) => Some(error.to_string()),
+            Self::Panicked(why) => Some(why.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl From<JoinError> for ApiError {
+    fn from(error: JoinError) -> Self {
+        Self::Panicked(error.to_string())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, slug, title) = self.kind();
+        if let Some(cause) = self.cause() {
+            tracing::error!(status = status.as_u16(), cause, "a request failed");
+        }
+        let problem = json!({
+            "type": format!("urn:throughline:problem:{slug}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": self.to_string(),
+        });
+        let mut response =
+            (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], problem.to_string()).into_response();
+        let extra = match status {
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "5")),
+            _ => None,
+        };
+        if let Some((name, value)) = extra {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+/// The query of an address, or what is wrong with it.
+pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    match Query::try_from_uri(uri) {
+        Ok(Query(value)) => Ok(value),
+        Err(rejection) => Err(ApiError::Query(rejection.body_text())),
+    }
+}

@@ -1,0 +1,148 @@
+//! Turns: who spoke when, as JSON or as RTTM.
+//!
+//! RTTM has no registered media type: it is sent as `text/rttm` to those who ask for that, and as `text/plain` to the rest.
+
+use super::problem::{self, ApiError};
+use super::recordings::RecordingId;
+use crate::context::Context;
+use crate::recordings::view::{self, Turns, milliseconds_of};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse, Response};
+use diarization::rttm::{self, Segment};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How the turns are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Json,
+    Rttm,
+    #[serde(skip)]
+    PlainRttm,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    format: Option<Format>,
+}
+
+/// `GET /v1/recordings/{id}/turns`
+pub(crate) async fn turns(
+    State(context): State<Arc<Context>>,
+    RecordingId(id): RecordingId,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let asked: Asked = problem::query(&uri)?;
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let found = view::turns(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
+    let content_type = match asked.format.unwrap_or_else(|| preferred(accept)) {
+        Format::Json => return Ok(Json(as_json(id, &found)).into_response()),
+        Format::Rttm => "text/rttm; charset=utf-8",
+        Format::PlainRttm => "text/plain; charset=utf-8",
+    };
+    Ok(([(header::CONTENT_TYPE, content_type)], as_rttm(&found)).into_response())
+}
+
+/// What an Accept header likes best of what there is; JSON where it does not say.
+fn preferred(accept: &str) -> Format {
+    let mut best = (Format::Json, 0.0);
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let format = match parts.next().unwrap_or_default() {
+            "application/json" | "application/*" | "*/*" => Format::Json,
+            "text/rttm" => Format::Rttm,
+            "text/plain" | "text/*" => Format::PlainRttm,
+            _ => continue,
+        };
+        let quality = parts.find_map(|p| p.strip_prefix("q=")).and_then(|q| q.parse().ok()).unwrap_or(1.0);
+        if quality > best.1 {
+            best = (format, quality);
+        }
+    }
+    best.0
+}
+
+fn as_json(id: Uuid, found: &Turns) -> Value {
+    let turns: Vec<Value> = found
+        .turns
+        .iter()
+        .map(|shown| {
+            json!({
+                "start": milliseconds_of(shown.turn.start_seconds()),
+                "end": milliseconds_of(shown.turn.end_seconds()),
+                "speaker": shown.label,
+                "first_frame": shown.turn.first_frame,
+                "end_frame": shown.turn.end_frame,
+                "provisional": shown.provisional,
+            })
+        })
+        .collect();
+    json!({ "recording": id, "state": found.state, "provisional": found.state != "completed", "turns": turns })
+}
+
+/// The same bytes that `Diarization::segments` would give: same order, same arithmetic.
+fn as_rttm(found: &Turns) -> String {
+    let segments: Vec<Segment> = found
+        .turns
+        .iter()
+        .map(|shown| Segment {
+            file: found.file_stem.clone(),
+            start_s: shown.turn.start_seconds(),
+            duration_s: shown.turn.end_seconds() - shown.turn.start_seconds(),
+            speaker: shown.label.clone(),
+        })
+        .collect();
+    rttm::write(&segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recordings::view::ShownTurn;
+    use diarization::diarize::{Diarization, Speaker};
+    use diarization::timeline::Turn;
+
+    #[test]
+    fn the_format_follows_the_accept_header() {
+        assert_eq!(preferred(""), Format::Json);
+        assert_eq!(preferred("text/html, */*;q=0.8"), Format::Json);
+        assert_eq!(preferred("text/rttm"), Format::Rttm);
+        assert_eq!(preferred("text/plain; charset=utf-8"), Format::PlainRttm);
+        assert_eq!(preferred("text/rttm;q=0.4, application/json;q=0.9"), Format::Json);
+        assert_eq!(preferred("image/png"), Format::Json);
+    }
+
+    #[test]
+    fn the_rttm_is_the_one_that_diarizing_in_this_process_gives() {
+        let turns: Vec<Turn> = (0..400)
+            .map(|i| Turn { first_frame: i * 37, end_frame: i * 37 + 1 + i % 90, speaker: i % 2 })
+            .collect();
+        let speaker =
+            |label: &str| Speaker { label: label.to_owned(), embedding: Vec::new(), speech_seconds: 0.0 };
+        let diarization =
+            Diarization { speakers: vec![speaker("Ann B"), speaker("Bob")], turns: turns.clone() };
+        let shown = turns.iter().map(|turn| ShownTurn {
+            turn: *turn,
+            label: diarization.speakers[turn.speaker].label.clone(),
+            provisional: false,
+        });
+        let found = Turns { state: "completed".into(), file_stem: "my talk".into(), turns: shown.collect() };
+        assert_eq!(as_rttm(&found), rttm::write(&diarization.segments("my talk")));
+    }
+
+    #[test]
+    fn seconds_in_json_are_those_of_the_rttm() {
+        let turn = Turn { first_frame: 12_345, end_frame: 12_400, speaker: 0 };
+        let shown = ShownTurn { turn, label: "A".into(), provisional: true };
+        let found = Turns { state: "processing".into(), file_stem: "f".into(), turns: vec![shown] };
+        let start = as_json(Uuid::nil(), &found)["turns"][0]["start"].to_string();
+        assert!(as_rttm(&found).contains(&format!(" {start} ")), "{start}");
+    }
+}

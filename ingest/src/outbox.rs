@@ -1,0 +1,155 @@
+//! Outbox: messages are committed with what they tell of, and sent once that is committed.
+//!
+//! Every ingest process sends; rows that another one has in hand are skipped. A message may be sent twice (a crash between
+//! confirm and commit), never not at all.
+
+use crate::context::Context;
+use service_kit::broker::Backoff;
+use service_kit::messages::{self, Message};
+use service_kit::publisher::Publisher;
+use service_kit::{telemetry, transaction};
+use sqlx::PgTransaction;
+use sqlx::types::Json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// Rows taken at once.
+const BATCH: i64 = 50;
+/// How soon rows of other processes, or left by a crash, are seen.
+const POLL: Duration = Duration::from_millis(500);
+/// How long the broker has to confirm; row locks are held meanwhile.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(15);
+/// How often the rows that wait are counted.
+const GAUGE_EVERY: Duration = Duration::from_secs(5);
+
+/// Wakes the sender after a commit.
+#[derive(Clone, Default)]
+pub(crate) struct Wake(Arc<Notify>);
+
+impl Wake {
+    /// To be called once rows are committed.
+    pub fn up(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Adds `message` to `queue` in the transaction that makes it true.
+pub(crate) async fn add<M: Message>(
+    transaction: &mut PgTransaction<'static>,
+    recording: Uuid,
+    queue: &str,
+    message: &M,
+) -> Result<(), sqlx::Error> {
+    let body = messages::encode(message).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query!(
+        "INSERT INTO outbox (recording_id, queue, kind, body, trace) VALUES ($1, $2, $3, $4, $5)",
+        recording,
+        queue,
+        M::TYPE,
+        body,
+        Json(telemetry::current_context()) as _,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// What came of one batch.
+struct Sent {
+    messages: usize,
+    /// Queues that did not take theirs, and why.
+    refused: BTreeMap<String, String>,
+}
+
+/// Sends until shutdown.
+pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
+    let publisher = Publisher::new(context.broker.clone());
+    let mut backoff = Backoff::default();
+    let mut refusing: BTreeMap<String, String> = BTreeMap::new();
+    let mut counted: Option<Instant> = None;
+    while !context.shutdown.is_asked() {
+        if counted.is_none_or(|at| at.elapsed() >= GAUGE_EVERY) {
+            count_waiting(&context).await;
+            counted = Some(Instant::now());
+        }
+        let queues: Vec<String> = refusing.keys().cloned().collect();
+        match send_batch(&context, &publisher, &queues).await {
+            // One queue that refuses must not hold up the others: go on without it, then wait.
+            Ok(sent) if !sent.refused.is_empty() => refusing.extend(sent.refused),
+            Ok(sent) if sent.messages > 0 => {}
+            Ok(_) if !refusing.is_empty() => {
+                tracing::warn!(?refusing, "messages stay in the outbox; will be tried again");
+                refusing.clear();
+                backoff.wait(&context.shutdown).await;
+            }
+            Ok(_) => {
+                backoff = Backoff::default();
+                tokio::select! {
+                    () = context.wake.0.notified() => {}
+                    () = tokio::time::sleep(POLL) => {}
+                    () = context.shutdown.asked() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the outbox cannot be read; will be tried again");
+                backoff.wait(&context.shutdown).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn send_batch(
+    context: &Context,
+    publisher: &Publisher,
+    without: &[String],
+) -> Result<Sent, sqlx::Error> {
+    transaction::run(&context.pool, "send outbox", &context.shutdown, async |transaction| {
+        let rows = sqlx::query!(
+            r#"SELECT id, queue, kind, body, trace AS "trace: Json<BTreeMap<String, String>>" FROM outbox
+               WHERE queue <> ALL($1) ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED"#,
+            without,
+            BATCH,
+        )
+        .fetch_all(&mut **transaction)
+        .await?;
+        let (mut confirmed, mut refused) = (Vec::new(), BTreeMap::new());
+        for row in rows {
+            if refused.contains_key(&row.queue) {
+                continue;
+            }
+            let publish = publisher.publish_raw(&row.queue, &row.kind, &row.body, &row.trace);
+            let outcome = match tokio::time::timeout(CONFIRM_WITHIN, publish).await {
+                Ok(outcome) => outcome.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("the broker did not confirm within {} s", CONFIRM_WITHIN.as_secs())),
+            };
+            match outcome {
+                Ok(()) => confirmed.push(row.id),
+                Err(why) => {
+                    refused.insert(row.queue, why);
+                }
+            }
+        }
+        sqlx::query!("DELETE FROM outbox WHERE id = ANY($1)", &confirmed).execute(&mut **transaction).await?;
+        metrics::counter!("throughline_outbox_sent_total").increment(confirmed.len() as u64);
+        Ok(Sent { messages: confirmed.len(), refused })
+    })
+    .await
+}
+
+async fn count_waiting(context: &Context) {
+    let waiting = sqlx::query!(
+        r#"SELECT count(*) AS "messages!", coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS "oldest!"
+           FROM outbox"#
+    )
+    .fetch_one(&context.pool)
+    .await;
+    // A database that is away is told of by whoever needs it; the gauge keeps its last value.
+    if let Ok(waiting) = waiting {
+        metrics::gauge!("throughline_outbox_pending_messages").set(waiting.messages as f64);
+        metrics::gauge!("throughline_outbox_oldest_seconds").set(waiting.oldest);
+    }
+}

@@ -1,0 +1,5 @@
+//! Recordings: the statements by which ingest reads and changes them.
+
+pub mod accept;
+pub mod change;
+pub mod view;

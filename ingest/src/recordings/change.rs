@@ -1,0 +1,50 @@
+//! Change: reprocessing and deleting.
+
+use crate::context::Context;
+use crate::outbox;
+use diarization::analysis::CONFIGURATION;
+use service_kit::messages::DecodeJob;
+use service_kit::{telemetry, topology, transaction};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+/// Starts a new run with the models and the configuration in force, and returns its number; `None` without such a recording.
+/// Voice vectors of the run before stay until the new run replaces them.
+pub(crate) async fn reprocess(context: &Context, recording: Uuid) -> Result<Option<i32>, sqlx::Error> {
+    let run = transaction::run(&context.pool, "reprocess", &context.shutdown, async |transaction| {
+        let run = sqlx::query_scalar!(
+            "UPDATE recordings
+             SET run = run + 1, state = 'queued', failure = NULL, completed_at = NULL, chunk_count = NULL, samples = NULL,
+                 next_chunk = 0, reference_set = NULL, warnings = '{}', model_version = $2, configuration = $3, trace = $4,
+                 updated_at = now()
+             WHERE id = $1
+             RETURNING run",
+            recording,
+            context.model_version,
+            CONFIGURATION,
+            Json(telemetry::current_context()) as _,
+        )
+        .fetch_optional(&mut **transaction)
+        .await?;
+        let Some(run) = run else { return Ok(None) };
+        sqlx::query!("DELETE FROM inbox WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
+        sqlx::query!("DELETE FROM chunks WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
+        sqlx::query!("DELETE FROM turns WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
+        outbox::add(transaction, recording, topology::DECODE, &DecodeJob { recording, run }).await?;
+        Ok(Some(run))
+    })
+    .await?;
+    context.wake.up();
+    Ok(run)
+}
+
+/// Deletes the rows of a recording; false if there were none.
+pub(crate) async fn delete(context: &Context, recording: Uuid) -> Result<bool, sqlx::Error> {
+    transaction::run(&context.pool, "delete recording", &context.shutdown, async |transaction| {
+        let deleted = sqlx::query!("DELETE FROM recordings WHERE id = $1", recording)
+            .execute(&mut **transaction)
+            .await?;
+        Ok(deleted.rows_affected() == 1)
+    })
+    .await
+}

@@ -1,0 +1,224 @@
+//! View: what readers see of recordings, each answer from one snapshot of the database.
+
+use chrono::{DateTime, Utc};
+use diarization::blocks::{FRAME_SECONDS, SAMPLE_RATE};
+use diarization::timeline::Turn;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{PgPool, PgTransaction};
+use uuid::Uuid;
+
+/// A recording, as the API shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Recording {
+    pub id: Uuid,
+    pub title: String,
+    pub file_name: String,
+    pub state: String,
+    pub failure: Option<String>,
+    pub warnings: Vec<String>,
+    pub run: i32,
+    pub chunks: Chunks,
+    pub duration_seconds: Option<f64>,
+    pub speakers: Vec<Speaker>,
+    pub settings: ShownSettings,
+    pub model_version: String,
+    pub configuration: String,
+    pub sha256: String,
+    pub bytes: i64,
+    pub created_at: DateTime<Utc>,
+    pub completed_at: Option<DateTime<Utc>>,
+}
+
+/// Progress: chunks matched, of how many; the total is known once decoding has ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct Chunks {
+    pub done: i32,
+    pub total: Option<i32>,
+}
+
+/// One speaker.
+#[derive(Debug, Serialize)]
+pub(crate) struct Speaker {
+    pub label: String,
+    pub speech_seconds: f64,
+}
+
+/// What the uploader asked for, under the names that the upload takes.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownSettings {
+    pub labels: Value,
+    pub min_speakers: Value,
+    pub max_speakers: Value,
+    pub threshold: Value,
+    pub chunk_blocks: i32,
+}
+
+/// A recording in a list.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    pub id: Uuid,
+    pub title: String,
+    pub state: String,
+    pub failure: Option<String>,
+    pub duration_seconds: Option<f64>,
+    pub created_at: DateTime<Utc>,
+    pub completed_at: Option<DateTime<Utc>>,
+}
+
+/// The turns of a recording.
+pub(crate) struct Turns {
+    pub state: String,
+    pub file_stem: String,
+    pub turns: Vec<ShownTurn>,
+}
+
+/// One turn with the name of its speaker.
+pub(crate) struct ShownTurn {
+    pub turn: Turn,
+    pub label: String,
+    pub provisional: bool,
+}
+
+/// Seconds with three decimals, rounded as RTTM writes them.
+pub(crate) fn milliseconds_of(seconds: f64) -> f64 {
+    format!("{seconds:.3}").parse().unwrap_or(seconds)
+}
+
+fn duration(samples: Option<i64>) -> Option<f64> {
+    samples.map(|samples| milliseconds_of(samples as f64 / f64::from(SAMPLE_RATE)))
+}
+
+/// The recording `id`, if there is one.
+pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recording>, sqlx::Error> {
+    let mut snapshot = snapshot(pool).await?;
+    let row = sqlx::query!(
+        "SELECT title, file_stem, state, failure, warnings, run, next_chunk, chunk_count, samples, settings, chunk_blocks,
+                model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at
+         FROM recordings WHERE id = $1",
+        id
+    )
+    .fetch_optional(&mut *snapshot)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let setting = |path: &str| row.settings.pointer(path).cloned().unwrap_or(Value::Null);
+    Ok(Some(Recording {
+        id,
+        speakers: if row.state == "completed" {
+            speakers_found(&mut snapshot, id).await?
+        } else {
+            speakers_so_far(&mut snapshot, id).await?
+        },
+        title: row.title,
+        file_name: row.file_stem,
+        state: row.state,
+        failure: row.failure,
+        warnings: row.warnings,
+        run: row.run,
+        chunks: Chunks { done: row.next_chunk, total: row.chunk_count },
+        duration_seconds: duration(row.samples),
+        settings: ShownSettings {
+            labels: setting("/labels"),
+            min_speakers: setting("/hints/min_speakers"),
+            max_speakers: setting("/hints/max_speakers"),
+            threshold: setting("/hints/threshold"),
+            chunk_blocks: row.chunk_blocks,
+        },
+        model_version: row.model_version,
+        configuration: row.configuration,
+        sha256: row.upload_sha256,
+        bytes: row.upload_bytes,
+        created_at: row.created_at,
+        completed_at: row.completed_at,
+    }))
+}
+
+/// Up to `limit` recordings, newest first, older than `before`. Ids rise with time, so the place in the list holds even
+/// when the recording `before` is deleted meanwhile.
+pub(crate) async fn list(
+    pool: &PgPool,
+    limit: i64,
+    before: Option<Uuid>,
+) -> Result<Vec<Summary>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT id, title, state, failure, samples, created_at, completed_at FROM recordings
+         WHERE $2::uuid IS NULL OR id < $2 ORDER BY id DESC LIMIT $1",
+        limit,
+        before
+    )
+    .fetch_all(pool)
+    .await?;
+    let summary = rows.into_iter().map(|row| Summary {
+        id: row.id,
+        title: row.title,
+        state: row.state,
+        failure: row.failure,
+        duration_seconds: duration(row.samples),
+        created_at: row.created_at,
+        completed_at: row.completed_at,
+    });
+    Ok(summary.collect())
+}
+
+/// The turns of the recording `id`, in the order in which a diarization has them.
+pub(crate) async fn turns(pool: &PgPool, id: Uuid) -> Result<Option<Turns>, sqlx::Error> {
+    let mut snapshot = snapshot(pool).await?;
+    let recording = sqlx::query!("SELECT state, file_stem FROM recordings WHERE id = $1", id)
+        .fetch_optional(&mut *snapshot)
+        .await?;
+    let Some(recording) = recording else { return Ok(None) };
+    let rows = sqlx::query!(
+        "SELECT first_frame, end_frame, speaker, speaker_label, provisional FROM turns
+         WHERE recording_id = $1 ORDER BY first_frame, end_frame, speaker",
+        id
+    )
+    .fetch_all(&mut *snapshot)
+    .await?;
+    let frame = |value: i32| usize::try_from(value).unwrap_or_default();
+    let shown = rows.into_iter().map(|row| ShownTurn {
+        turn: Turn {
+            first_frame: frame(row.first_frame),
+            end_frame: frame(row.end_frame),
+            speaker: frame(row.speaker),
+        },
+        label: row.speaker_label,
+        provisional: row.provisional,
+    });
+    Ok(Some(Turns { state: recording.state, file_stem: recording.file_stem, turns: shown.collect() }))
+}
+
+async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
+    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+}
+
+async fn speakers_found(
+    snapshot: &mut PgTransaction<'static>,
+    id: Uuid,
+) -> Result<Vec<Speaker>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT speaker_label, speech_seconds FROM speaker_embeddings WHERE recording_id = $1 ORDER BY speaker",
+        id
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    let speaker = |label, seconds| Speaker { label, speech_seconds: milliseconds_of(seconds) };
+    Ok(rows.into_iter().map(|row| speaker(row.speaker_label, row.speech_seconds)).collect())
+}
+
+async fn speakers_so_far(
+    snapshot: &mut PgTransaction<'static>,
+    id: Uuid,
+) -> Result<Vec<Speaker>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT speaker_label, sum(end_frame - first_frame) AS "frames!" FROM turns
+           WHERE recording_id = $1 GROUP BY speaker, speaker_label ORDER BY speaker"#,
+        id
+    )
+    .fetch_all(&mut **snapshot)
+    .await?;
+    let speaker = |label, frames: i64| Speaker {
+        label,
+        speech_seconds: milliseconds_of(frames as f64 * FRAME_SECONDS),
+    };
+    Ok(rows.into_iter().map(|row| speaker(row.speaker_label, row.frames)).collect())
+}

@@ -1,0 +1,8 @@
+//! The service over real RabbitMQ and Postgres, spoken to as its users do.
+
+mod access;
+mod changes;
+mod decoding;
+mod reading;
+mod stack;
+mod uploads;

@@ -1,0 +1,81 @@
+//! Reading: turns in both forms, provisional speakers, and the list.
+
+use crate::stack::{Stack, problem};
+use diarization::blocks::frame_start_seconds;
+use diarization::rttm::{self, Segment};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turns_are_read_as_json_and_as_rttm() {
+    let stack = Stack::start(&[]).await;
+    let accepted = stack.upload("?file_name=my%20talk.wav", b"not audio".to_vec()).await;
+    let id = accepted["id"].as_str().expect("an id");
+    stack.recording_when(id, |r| r["state"] == "failed").await;
+    sqlx::query(
+        "INSERT INTO turns SELECT id, first_frame, end_frame, speaker, label, true FROM recordings,
+         (VALUES (100, 200, 1, 'Bob'), (0, 50, 0, 'Ann B'), (100, 150, 0, 'Ann B')) AS t (first_frame, end_frame, speaker, label)",
+    )
+    .execute(&stack.pool)
+    .await
+    .expect("inserts");
+
+    let path = format!("/v1/recordings/{id}/turns");
+    let json: Value = stack.get(&path).send().await.expect("answers").json().await.expect("is JSON");
+    assert_eq!((&json["recording"], &json["provisional"]), (&json!(id), &json!(true)));
+    let first = json!({ "start": 0.023, "end": 0.866, "speaker": "Ann B", "first_frame": 0, "end_frame": 50, "provisional": true });
+    assert_eq!(json["turns"][0], first);
+    let order: Vec<i64> =
+        json["turns"].as_array().into_iter().flatten().filter_map(|t| t["end_frame"].as_i64()).collect();
+    assert_eq!(order, [50, 150, 200]);
+
+    let segment = |first, end, speaker: &str| Segment {
+        file: "my talk".into(),
+        start_s: frame_start_seconds(first),
+        duration_s: frame_start_seconds(end) - frame_start_seconds(first),
+        speaker: speaker.into(),
+    };
+    let expected =
+        rttm::write(&[segment(0, 50, "Ann B"), segment(100, 150, "Ann B"), segment(100, 200, "Bob")]);
+    let by_header = stack.get(&path).header("accept", "text/rttm").send().await.expect("answers");
+    assert_eq!(by_header.headers()["content-type"], "text/rttm; charset=utf-8");
+    assert_eq!(by_header.text().await.expect("text"), expected);
+    let by_query = stack.get(&format!("{path}?format=rttm")).send().await.expect("answers");
+    assert_eq!(by_query.text().await.expect("text"), expected);
+    let unknown = stack.get(&format!("{path}?format=srt")).send().await.expect("answers");
+    problem(unknown, StatusCode::BAD_REQUEST, "bad-option").await;
+
+    let speakers = stack.recording(id).await["speakers"].clone();
+    assert_eq!(
+        speakers,
+        json!([{ "label": "Ann B", "speech_seconds": 1.688 }, { "label": "Bob", "speech_seconds": 1.688 }])
+    );
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_newest_first_and_comes_in_pages() {
+    let stack = Stack::start(&[]).await;
+    for title in ["first", "second", "third"] {
+        stack.upload(&format!("?title={title}"), b"not audio".to_vec()).await;
+    }
+    let page = async |query: &str| -> Value {
+        stack
+            .get(&format!("/v1/recordings{query}"))
+            .send()
+            .await
+            .expect("answers")
+            .json()
+            .await
+            .expect("is JSON")
+    };
+    let titles = |page: &Value| -> Vec<String> {
+        let recordings = page["recordings"].as_array().into_iter().flatten();
+        recordings.filter_map(|r| r["title"].as_str().map(str::to_owned)).collect()
+    };
+    let newest = page("?limit=2").await;
+    assert_eq!(titles(&newest), ["third", "second"]);
+    let older = page(&format!("?limit=2&before={}", newest["next"].as_str().expect("a next page"))).await;
+    assert_eq!((titles(&older), &older["next"]), (vec!["first".to_owned()], &Value::Null));
+    stack.stop().await;
+}

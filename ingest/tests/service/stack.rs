@@ -1,0 +1,213 @@
+//! Stack: one ingest in this process, in a corner of the real servers of its own.
+
+use clap::Parser;
+use ingest::{Config, Service};
+use lapin::options::{BasicGetOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use service_kit::broker::Broker;
+use service_kit::messages::{self, Message};
+use service_kit::publisher::Publisher;
+use service_kit::shutdown::Shutdown;
+use service_kit::testing::{Corner, required};
+use sqlx::PgPool;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+/// How long something that must happen may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Stack {
+    pub pool: PgPool,
+    pub http: Client,
+    pub address: std::net::SocketAddr,
+    broker: Broker,
+    store: TempDir,
+    shutdown: Shutdown,
+    service: JoinHandle<anyhow::Result<()>>,
+    corner: Corner,
+}
+
+impl Stack {
+    pub async fn start(arguments: &[&str]) -> Self {
+        let corner = Corner::open().await.expect("a corner of the servers");
+        let store = TempDir::new().expect("a folder");
+        let fixed = [
+            "ingest".to_owned(),
+            "--listen=127.0.0.1:0".to_owned(),
+            format!("--database-url={}", corner.database_url),
+            format!("--amqp-url={}", corner.amqp_url),
+            format!("--object-store=file://{}", store.path().display()),
+            format!("--models={}", required("THROUGHLINE_MODELS")),
+        ];
+        let arguments = fixed.into_iter().chain(arguments.iter().map(ToString::to_string));
+        let config = Config::try_parse_from(arguments).expect("a configuration");
+        let shutdown = Shutdown::default();
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let service = Service::start(config, shutdown.clone(), metrics).await.expect("starts");
+        Self {
+            pool: corner.pool().expect("a pool"),
+            http: Client::new(),
+            address: service.address,
+            broker: Broker::new(&corner.amqp_url, "test"),
+            store,
+            shutdown,
+            service: tokio::spawn(service.finished()),
+            corner,
+        }
+    }
+
+    pub async fn stop(self) {
+        self.shutdown.ask();
+        self.service.await.expect("no panic").expect("ends well");
+        self.broker.close().await;
+        self.pool.close().await;
+        self.corner.close().await.expect("cleans up");
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(self.url(path))
+    }
+
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.http.post(self.url(path))
+    }
+
+    /// Uploads a bare body and returns the answer's JSON.
+    pub async fn upload(&self, query: &str, body: Vec<u8>) -> Value {
+        let answer = self.post(&format!("/v1/recordings{query}")).body(body).send().await.expect("answers");
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        answer.json().await.expect("is JSON")
+    }
+
+    pub async fn recording(&self, id: &str) -> Value {
+        self.get(&format!("/v1/recordings/{id}"))
+            .send()
+            .await
+            .expect("answers")
+            .json()
+            .await
+            .expect("is JSON")
+    }
+
+    /// The recording once `is_so` of it.
+    pub async fn recording_when(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let recording = self.recording(id).await;
+            if is_so(&recording) {
+                return recording;
+            }
+            assert!(started.elapsed() < PATIENCE, "still {recording}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The recording once its decoding has ended and the outbox is empty.
+    pub async fn decoded(&self, id: &str) -> Value {
+        let recording = self.recording_when(id, |r| r["chunks"]["total"].is_number()).await;
+        self.sent().await;
+        recording
+    }
+
+    /// Returns when the outbox is empty.
+    pub async fn sent(&self) {
+        let started = Instant::now();
+        while self.count("SELECT count(*) FROM outbox").await > 0 {
+            assert!(started.elapsed() < PATIENCE, "the outbox is not emptied");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("counts")
+    }
+
+    pub fn object(&self, key: &str) -> PathBuf {
+        self.store.path().join(key)
+    }
+
+    /// Every file in the object store, parts of unfinished uploads included.
+    pub fn files(&self) -> Vec<PathBuf> {
+        fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() { collect(&path, files) } else { files.push(path) }
+            }
+        }
+        let mut files = Vec::new();
+        collect(self.store.path(), &mut files);
+        files
+    }
+
+    /// Returns when the object store has `count` files.
+    pub async fn files_become(&self, count: usize) {
+        let started = Instant::now();
+        while self.files().len() != count {
+            assert!(started.elapsed() < PATIENCE, "there are {:?}", self.files());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Takes every message off `queue`.
+    pub async fn drain<M: Message>(&self, queue: &str) -> Vec<M> {
+        let channel = self.broker.channel().await.expect("a channel");
+        let mut taken = Vec::new();
+        while let Some(message) = channel
+            .basic_get(queue.into(), BasicGetOptions { no_ack: true })
+            .await
+            .expect("the queue is there")
+        {
+            let kind = message.properties.kind().as_ref().map(ToString::to_string).unwrap_or_default();
+            taken.push(messages::decode(&kind, &message.data).expect("is of its type"));
+        }
+        taken
+    }
+
+    pub async fn publish<M: Message>(&self, queue: &str, message: &M) {
+        Publisher::new(self.broker.clone()).publish(queue, message).await.expect("is confirmed");
+    }
+
+    /// Returns when `queue` has no message, neither waiting nor (seen by its consumer being gone) in hand.
+    pub async fn consumed(&self, queue: &str) {
+        let started = Instant::now();
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let channel = self.broker.channel().await.expect("a channel");
+        loop {
+            let state =
+                channel.queue_declare(queue.into(), passive, FieldTable::default()).await.expect("is there");
+            if state.message_count() == 0 {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{queue} is not consumed");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// A short recording in real life.
+pub fn interview() -> Vec<u8> {
+    std::fs::read(interview_path()).expect("deploy/samples is there")
+}
+
+pub fn interview_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/samples/interview_3min.opus")
+}
+
+/// Asserts a problem+json answer and returns its detail.
+pub async fn problem(answer: Response, status: StatusCode, kind: &str) -> String {
+    assert_eq!(answer.status(), status);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let problem: Value = answer.json().await.expect("is JSON");
+    assert_eq!(problem["type"], format!("urn:throughline:problem:{kind}"));
+    assert_eq!(problem["status"], status.as_u16());
+    problem["detail"].as_str().expect("a detail").to_owned()
+}
