@@ -1,0 +1,168 @@
+//! Advance: matches the chunks that are ready in order, and commits their provisional turns together with the cursor.
+
+use crate::analysis;
+use crate::database::Database;
+use crate::error::MatchError;
+use crate::state::{self, Next};
+use crate::turns;
+use diarization::analysis::BlockAnalysis;
+use diarization::blocks::BLOCK_FRAMES;
+use diarization::diarize::Settings;
+use diarization::matching::ReferenceSet;
+use diarization::timeline::{self, Turn};
+use sqlx::PgTransaction;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+/// Chunks matched in one transaction at most: bounds what is held in memory, and how long the row is locked.
+const MOST_CHUNKS: i32 = 8;
+
+/// A recording whose row is locked.
+struct Locked {
+    next_chunk: i32,
+    chunk_count: Option<i32>,
+    chunk_blocks: i32,
+    model_version: String,
+    configuration: String,
+    settings: Json<Settings>,
+    reference_set: Option<Json<ReferenceSet>>,
+}
+
+/// Matches all chunks that are ready. True when the recording can be finalised. Concerns only recordings that are in work,
+/// in run `run`; of any other, nothing changes.
+#[tracing::instrument(name = "advance", skip_all, fields(%recording))]
+pub async fn advance(database: &Database, recording: Uuid, run: i32) -> Result<bool, MatchError> {
+    loop {
+        let next = database
+            .run("advance", async |transaction: &mut PgTransaction<'static>| {
+                step(transaction, recording, run).await
+            })
+            .await?;
+        match next {
+            Next::Match { chunks } => {
+                metrics::counter!("throughline_chunks_matched_total").increment(chunks as u64);
+            }
+            Next::Finalise => return Ok(true),
+            Next::Wait => return Ok(false),
+        }
+    }
+}
+
+/// Does one bounded step in one transaction and says what it was.
+async fn step(
+    transaction: &mut PgTransaction<'static>,
+    recording: Uuid,
+    run: i32,
+) -> Result<Next, sqlx::Error> {
+    let locked = sqlx::query_as!(
+        Locked,
+        r#"SELECT next_chunk, chunk_count, chunk_blocks, model_version, configuration,
+                  settings AS "settings: Json<Settings>", reference_set AS "reference_set: Json<ReferenceSet>"
+           FROM recordings WHERE id = $1 AND run = $2 AND state IN ('queued', 'processing')
+           FOR UPDATE"#,
+        recording,
+        run
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    let Some(locked) = locked else { return Ok(Next::Wait) };
+    let arrived = sqlx::query_scalar!(
+        "SELECT chunk FROM inbox
+         WHERE recording_id = $1 AND model_version = $2 AND configuration = $3 AND chunk >= $4 AND chunk < $4 + $5::integer
+         ORDER BY chunk",
+        recording,
+        locked.model_version,
+        locked.configuration,
+        locked.next_chunk,
+        MOST_CHUNKS
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    let next = state::next(locked.next_chunk, locked.chunk_count, &arrived);
+    if let Next::Match { chunks } = next {
+        let end = locked.next_chunk + chunks as i32;
+        match_chunks(transaction, recording, locked, end).await?;
+    }
+    Ok(next)
+}
+
+async fn match_chunks(
+    transaction: &mut PgTransaction<'static>,
+    recording: Uuid,
+    locked: Locked,
+    end: i32,
+) -> Result<(), sqlx::Error> {
+    let analyses = sqlx::query_scalar!(
+        "SELECT analysis FROM inbox
+         WHERE recording_id = $1 AND model_version = $2 AND configuration = $3 AND chunk >= $4 AND chunk < $5
+         ORDER BY chunk",
+        recording,
+        locked.model_version,
+        locked.configuration,
+        locked.next_chunk,
+        end
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    let mut blocks = Vec::new();
+    for bytes in analyses {
+        blocks.extend(analysis::decode(&bytes).map_err(|flaw| sqlx::Error::Decode(flaw.into()))?);
+    }
+    let mut references = locked.reference_set.map(|Json(set)| set).unwrap_or_default();
+    let mut shown = fold(&mut references, &blocks, &locked.settings);
+    if locked.next_chunk == 0 {
+        // What an earlier run has shown ends where this one has something to show.
+        turns::clear(transaction, recording).await?;
+    }
+    let border = locked.next_chunk as usize * locked.chunk_blocks as usize * BLOCK_FRAMES;
+    continue_across(transaction, recording, &mut shown, border).await?;
+    turns::insert(transaction, recording, &shown, true, |speaker| locked.settings.labels.label(speaker))
+        .await?;
+    sqlx::query!(
+        "UPDATE recordings SET next_chunk = $2, reference_set = $3, state = 'processing', updated_at = now() WHERE id = $1",
+        recording,
+        end,
+        Json(&references) as _
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Matches blocks in order: what [`diarization::diarize::Diarizer::push`] does, with the turns joined across the borders
+/// between these blocks.
+fn fold(references: &mut ReferenceSet, blocks: &[BlockAnalysis], settings: &Settings) -> Vec<Turn> {
+    let labels: Vec<Option<usize>> =
+        blocks.iter().flat_map(|block| references.match_block(&block.pieces, &settings.hints)).collect();
+    timeline::turns(blocks, &labels)
+}
+
+/// Joins turns that begin at `border` with those of the same speaker that ended there: what is shown must not depend on
+/// which chunks happened to be matched together.
+async fn continue_across(
+    transaction: &mut PgTransaction<'static>,
+    recording: Uuid,
+    turns: &mut [Turn],
+    border: usize,
+) -> Result<(), sqlx::Error> {
+    let at_border: Vec<&mut Turn> = turns.iter_mut().filter(|turn| turn.first_frame == border).collect();
+    if at_border.is_empty() {
+        return Ok(());
+    }
+    let speakers: Vec<i32> = at_border.iter().map(|turn| turn.speaker as i32).collect();
+    let ended = sqlx::query!(
+        "DELETE FROM turns WHERE recording_id = $1 AND end_frame = $2 AND speaker = ANY($3) AND provisional
+         RETURNING first_frame, speaker",
+        recording,
+        border as i32,
+        &speakers
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    for turn in at_border {
+        if let Some(before) = ended.iter().find(|before| before.speaker as usize == turn.speaker) {
+            turn.first_frame = before.first_frame as usize;
+        }
+    }
+    Ok(())
+}

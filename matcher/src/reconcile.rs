@@ -1,0 +1,79 @@
+//! Reconcile: moves recordings that no message will move any more. Postgres is the truth; the broker is disposable.
+
+use crate::database::Database;
+use crate::error::MatchError;
+use crate::failure;
+use crate::progress::progress;
+use crate::republish;
+use service_kit::broker::Broker;
+use sqlx::PgTransaction;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Recordings moved in one pass at most.
+const MOST_RECORDINGS: i64 = 100;
+/// Recordings that moved within this time are left to their messages.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
+
+/// Looks for recordings to move, and for lost jobs, until shutdown.
+pub async fn run(database: &Database, broker: &Broker, every: Duration, republish_after: Duration) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !database.shutdown().is_asked() {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = database.shutdown().asked() => return,
+        }
+        if let Err(error) = pass(database, SETTLED_AFTER).await {
+            tracing::warn!(%error, "recordings could not be reconciled; the next pass tries again");
+        }
+        if let Err(error) = republish::pass(database, broker, republish_after).await {
+            tracing::warn!(%error, "lost jobs could not be looked for; the next pass tries again");
+        }
+    }
+}
+
+/// Moves every recording that can move and has not for `settled_after`; returns how many were tried.
+pub async fn pass(database: &Database, settled_after: Duration) -> Result<usize, MatchError> {
+    let found = movable(database, settled_after).await?;
+    let count = found.len();
+    for (recording, run) in found {
+        if database.shutdown().is_asked() {
+            break;
+        }
+        tracing::info!(%recording, "moving a recording that no message moved");
+        match progress(database, recording, run).await {
+            Ok(()) => {}
+            // No message carries this failure to the dead letters, so it is told from here.
+            Err(MatchError::Unusable(why)) => failure::fail(database, recording, run, &why).await?,
+            Err(error) if error.is_outage() => return Err(error),
+            // One that cannot be moved must not stand before all others.
+            Err(error) => {
+                tracing::warn!(%recording, %error, "the recording could not be moved; the next pass tries again")
+            }
+        }
+    }
+    Ok(count)
+}
+
+async fn movable(database: &Database, settled_after: Duration) -> Result<Vec<(Uuid, i32)>, sqlx::Error> {
+    let work = async |transaction: &mut PgTransaction<'static>| {
+        let rows = sqlx::query!(
+            "SELECT r.id, r.run FROM recordings r
+             WHERE r.state IN ('queued', 'processing')
+               AND r.updated_at < now() - make_interval(secs => $1)
+               AND (r.next_chunk = r.chunk_count OR EXISTS (
+                   SELECT 1 FROM inbox i
+                   WHERE i.recording_id = r.id AND i.chunk = r.next_chunk
+                     AND i.model_version = r.model_version AND i.configuration = r.configuration
+                     AND i.received_at < now() - make_interval(secs => $1)))
+             ORDER BY r.updated_at LIMIT $2",
+            settled_after.as_secs_f64(),
+            MOST_RECORDINGS
+        )
+        .fetch_all(&mut **transaction)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.run)).collect())
+    };
+    database.run("reconcile", work).await
+}

@@ -1,0 +1,77 @@
+//! Service: the matcher's tasks, wired together.
+
+use crate::config::Config;
+use crate::database::Database;
+use crate::{dead_letters, handler, reconcile};
+use metrics_exporter_prometheus::PrometheusHandle;
+use service_kit::broker::Broker;
+use service_kit::consumer::{self, Delivery, Subscription};
+use service_kit::shutdown::Shutdown;
+use service_kit::{admin, topology, transaction};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// Small messages, handled in a moment each.
+const PREFETCH: u16 = 16;
+
+/// Runs the matcher until shutdown is asked for; what is in hand is finished first. Dropping the future stops it where it
+/// stands, as a crash would.
+///
+/// It runs on one thread of its own: transactions are async closures, and of futures that hold those the compiler cannot
+/// yet tell that they may move between threads (rust-lang/rust#102211).
+pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    let runtime = Handle::current();
+    let (_wanted, dropped) = oneshot::channel::<()>();
+    tokio::task::spawn_blocking(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = dropped => Ok(()),
+                served = Box::pin(serve(config, shutdown, metrics)) => served,
+            }
+        })
+    })
+    .await?
+}
+
+async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    let pool =
+        transaction::pool(&config.database.database_url, config.database.database_connections, "matcher")?;
+    let database = Database::new(pool, shutdown.clone());
+    let broker = Broker::new(&config.broker.amqp_url, "matcher");
+    let pages = admin::routes(metrics, readiness(&database, &broker));
+    let subscription = |queue: &str| Subscription { queue: queue.to_owned(), prefetch: PREFETCH };
+    let (matching, dead) = (subscription(topology::MATCH), subscription(topology::DEAD));
+    let serving = async {
+        let served = admin::serve(config.admin.admin_listen, pages, shutdown.clone()).await;
+        // Without its pages the service counts as dead, so it had better stop.
+        if served.is_err() {
+            shutdown.ask();
+        }
+        served
+    };
+    let match_one = async |delivery: Delivery| handler::handle(&database, delivery).await;
+    let bury_one = async |delivery: Delivery| dead_letters::handle(&database, delivery).await;
+    let (served, (), (), ()) = tokio::join!(
+        serving,
+        Box::pin(consumer::run(&broker, &matching, &shutdown, match_one)),
+        Box::pin(consumer::run(&broker, &dead, &shutdown, bury_one)),
+        Box::pin(reconcile::run(&database, &broker, config.reconcile_every(), config.republish_after())),
+    );
+    broker.close().await;
+    served
+}
+
+fn readiness(database: &Database, broker: &Broker) -> admin::Readiness {
+    let (database, broker) = (database.clone(), broker.clone());
+    Arc::new(move || {
+        let (database, broker) = (database.clone(), broker.clone());
+        Box::pin(async move {
+            if !broker.is_connected().await {
+                return Err("RabbitMQ is not connected".to_owned());
+            }
+            database.ready().await
+        })
+    })
+}

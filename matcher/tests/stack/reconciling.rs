@@ -1,0 +1,131 @@
+//! Reconciling: recordings go on although messages were lost.
+
+use crate::bench::{Bench, MODEL, analysed, delivery, interview};
+use crate::scene::Scene;
+use matcher::{handler, inbox, reconcile, republish};
+use service_kit::broker::Broker;
+use service_kit::messages::{self, ChunkJob, DecodeJob, Message, RecordingDecoded};
+use service_kit::publisher::Publisher;
+use service_kit::topology;
+use service_kit::verdict::Verdict;
+use std::time::Duration;
+use uuid::Uuid;
+
+const INTERVAL: Duration = Duration::from_secs(600);
+
+async fn silent_for(bench: &Bench, recording: Uuid, seconds: i32) {
+    for sql in [
+        "UPDATE recordings SET updated_at = now() - make_interval(secs => $2) WHERE id = $1",
+        "UPDATE chunks SET created_at = now() - make_interval(secs => $2) WHERE recording_id = $1",
+        "UPDATE inbox SET received_at = now() - make_interval(secs => $2) WHERE recording_id = $1",
+    ] {
+        sqlx::query(sql).bind(recording).bind(f64::from(seconds)).execute(&bench.pool).await.expect("ages");
+    }
+}
+
+async fn outbox(bench: &Bench) -> Vec<(String, String, Vec<u8>)> {
+    sqlx::query_as("SELECT queue, kind, body FROM outbox ORDER BY id")
+        .fetch_all(&bench.pool)
+        .await
+        .expect("reads")
+}
+
+#[tokio::test]
+async fn a_recording_whose_last_message_was_lost_is_completed() {
+    let bench = Bench::open().await;
+    let scene = Scene::of_three_voices(16);
+    let recording = bench.recording(&scene, &interview()).await;
+    // As after a crash between the inbox and matching: all is there and nobody knows.
+    for chunk in 0..3 {
+        inbox::keep(&bench.database, &analysed(recording, &scene, chunk)).await.expect("keeps");
+    }
+    bench.decoded(recording, &scene).await;
+    let moved = reconcile::pass(&bench.database, reconcile::SETTLED_AFTER).await.expect("looks");
+    assert_eq!((moved, bench.cursor(recording).await), (0, 0), "what just moved is left to its messages");
+    silent_for(&bench, recording, 11).await;
+    assert_eq!(reconcile::pass(&bench.database, reconcile::SETTLED_AFTER).await.expect("looks"), 1);
+    bench.assert_is(recording, &scene.oracle(&interview())).await;
+    assert_eq!(reconcile::pass(&bench.database, Duration::ZERO).await.expect("looks"), 0);
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_was_damaged_in_the_database_fails_the_recording_and_moves_nothing() {
+    let bench = Bench::open().await;
+    let scene = Scene::of_three_voices(16);
+    let recording = bench.recording(&scene, &interview()).await;
+    for chunk in [1, 2] {
+        bench.take(recording, &scene, chunk).await;
+    }
+    sqlx::query("UPDATE inbox SET analysis = 'rubbish' WHERE recording_id = $1 AND chunk = 1")
+        .bind(recording)
+        .execute(&bench.pool)
+        .await
+        .expect("damages");
+    // Chunk 0 is good, and is matched in the same transaction as the damaged one: both or neither.
+    assert!(matches!(bench.hand(recording, &scene, 0).await, Verdict::Reject(_)));
+    assert_eq!((bench.cursor(recording).await, bench.turns(recording, true).await), (0, vec![]));
+    let told = delivery(&RecordingDecoded { recording, run: 1 });
+    assert!(matches!(handler::handle(&bench.database, told).await, Verdict::Reject(_)));
+    silent_for(&bench, recording, 11).await;
+    reconcile::pass(&bench.database, reconcile::SETTLED_AFTER).await.expect("looks");
+    assert_eq!(bench.state(recording).await, "failed");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn lost_jobs_are_sent_again_once_per_interval() {
+    let bench = Bench::open().await;
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let scene = Scene::of_three_voices(16);
+    let recording = bench.recording(&scene, &interview()).await;
+    bench.take(recording, &scene, 1).await;
+    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 0);
+
+    silent_for(&bench, recording, 601).await;
+    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 3);
+    let sent = outbox(&bench).await;
+    let (queue, kind, body) = &sent[0];
+    assert_eq!(queue, topology::DECODE);
+    assert_eq!(messages::decode::<DecodeJob>(kind, body).expect("is one"), DecodeJob { recording, run: 1 });
+    let jobs: Vec<ChunkJob> = sent[1..]
+        .iter()
+        .map(|(_, kind, body)| messages::decode(kind, body).expect("is a chunk job"))
+        .collect();
+    assert_eq!(
+        jobs.iter().map(|j| (j.chunk, j.first_block, j.blocks)).collect::<Vec<_>>(),
+        [(0, 0, 2), (2, 4, 2)]
+    );
+    assert_eq!((jobs[1].object.as_str(), jobs[1].samples), ("chunks/2", scene.chunk_samples(2) as u64));
+    assert!(sent[1..].iter().all(|(queue, _, _)| *queue == topology::chunk_queue(MODEL)));
+
+    // Neither while these still wait to be published, nor before the interval has passed again.
+    silent_for(&bench, recording, 601).await;
+    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 0);
+    sqlx::query("DELETE FROM outbox").execute(&bench.pool).await.expect("publishes");
+    silent_for(&bench, recording, 599).await;
+    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 0);
+    broker.close().await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn jobs_that_still_wait_on_their_queue_are_not_taken_for_lost() {
+    let bench = Bench::open().await;
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let scene = Scene::of_three_voices(16);
+    let recording = bench.recording(&scene, &interview()).await;
+    bench.decoded(recording, &scene).await;
+    let publisher = Publisher::new(broker.clone());
+    let body = b"somebody else's job";
+    publisher
+        .publish_raw(&topology::chunk_queue(MODEL), ChunkJob::TYPE, body, &Default::default())
+        .await
+        .expect("publishes");
+    silent_for(&bench, recording, 1000).await;
+    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 0);
+    silent_for(&bench, recording, 3601).await;
+    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 3);
+    broker.close().await;
+    bench.close().await;
+}

@@ -1,0 +1,156 @@
+//! Service: the whole matcher over the real broker.
+
+use crate::bench::{Bench, analysed, interview};
+use crate::scene::Scene;
+use clap::Parser;
+use matcher::Config;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use service_kit::broker::Broker;
+use service_kit::messages::{ChunkAnalysed, Message, RecordingDecoded};
+use service_kit::publisher::Publisher;
+use service_kit::shutdown::Shutdown;
+use service_kit::topology;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+fn start(bench: &Bench, shutdown: &Shutdown) -> JoinHandle<anyhow::Result<()>> {
+    let (database, amqp) = (bench.corner.database_url.as_str(), bench.corner.amqp_url.as_str());
+    let arguments = [
+        "throughline-matcher",
+        "--database-url",
+        database,
+        "--amqp-url",
+        amqp,
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
+    let config = Config::try_parse_from(arguments).expect("parses");
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    tokio::spawn(matcher::run(config, shutdown.clone(), metrics))
+}
+
+/// Waits until `sql`, which selects a boolean for the recording, says yes.
+async fn until(bench: &Bench, recording: Uuid, sql: &'static str) {
+    let waiting = async {
+        while !bench.value::<bool>(recording, sql).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting)
+        .await
+        .unwrap_or_else(|_| panic!("never true: {sql}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_matchers_on_one_queue_give_what_one_process_gives() {
+    let bench = Bench::open().await;
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let publisher = Publisher::new(broker.clone());
+    let scene = Scene::of_three_voices(16);
+    let mut recordings = Vec::new();
+    for _ in 0..4 {
+        recordings.push(bench.recording(&scene, &interview()).await);
+    }
+    for chunk in [2, 0, 1, 0, 2] {
+        for &recording in &recordings {
+            publisher.publish(topology::MATCH, &analysed(recording, &scene, chunk)).await.expect("publishes");
+        }
+    }
+    let running = [start(&bench, &bench.shutdown), start(&bench, &bench.shutdown)];
+    for &recording in &recordings {
+        bench.decoded(recording, &scene).await;
+        let decoded = RecordingDecoded { recording, run: 1 };
+        publisher.publish(topology::MATCH, &decoded).await.expect("publishes");
+    }
+    let oracle = scene.oracle(&interview());
+    for &recording in &recordings {
+        until(&bench, recording, "SELECT state = 'completed' FROM recordings WHERE id = $1").await;
+        bench.assert_is(recording, &oracle).await;
+    }
+    bench.shutdown.ask();
+    for matcher in running {
+        matcher.await.expect("does not panic").expect("stops cleanly");
+    }
+    broker.close().await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rubbish_is_dead_lettered_fails_its_recording_and_harms_no_other() {
+    let bench = Bench::open().await;
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let publisher = Publisher::new(broker.clone());
+    let scene = Scene::of_three_voices(16);
+    let (poisoned, other) =
+        (bench.recording(&scene, &interview()).await, bench.recording(&scene, &interview()).await);
+    let rubbish = ChunkAnalysed { analysis: b"rubbish".to_vec(), ..analysed(poisoned, &scene, 1) };
+    publisher.publish(topology::MATCH, &rubbish).await.expect("publishes");
+    let kind = ChunkAnalysed::TYPE;
+    publisher.publish_raw(topology::MATCH, kind, b"no message", &BTreeMap::new()).await.expect("publishes");
+    for chunk in 0..3 {
+        publisher.publish(topology::MATCH, &analysed(other, &scene, chunk)).await.expect("publishes");
+    }
+    bench.decoded(other, &scene).await;
+    let running = start(&bench, &bench.shutdown);
+    until(&bench, poisoned, "SELECT state = 'failed' FROM recordings WHERE id = $1").await;
+    until(&bench, other, "SELECT state = 'completed' FROM recordings WHERE id = $1").await;
+    until(
+        &bench,
+        poisoned,
+        "SELECT count(*) = 2 FROM dead_letters WHERE recording_id = $1 OR recording_id IS NULL",
+    )
+    .await;
+    let failure: String = bench.value(poisoned, "SELECT failure FROM recordings WHERE id = $1").await;
+    assert_eq!(failure, "the analysis of chunk 1 could not be used");
+    let letter: String = bench
+        .value(poisoned, "SELECT queue || ' ' || reason FROM dead_letters WHERE recording_id = $1")
+        .await;
+    assert_eq!(letter, "throughline.match rejected");
+    bench.shutdown.ask();
+    running.await.expect("does not panic").expect("stops cleanly");
+    broker.close().await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_matcher_that_is_killed_loses_nothing() {
+    let bench = Bench::open().await;
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let publisher = Publisher::new(broker.clone());
+    let scene = Scene::of_three_voices(16);
+    let recording = bench.recording(&scene, &interview()).await;
+    let killed = start(&bench, &Shutdown::default());
+    for chunk in [1, 2] {
+        publisher.publish(topology::MATCH, &analysed(recording, &scene, chunk)).await.expect("publishes");
+    }
+    until(&bench, recording, "SELECT count(*) > 0 FROM inbox WHERE recording_id = $1").await;
+    killed.abort();
+    assert!(killed.await.expect_err("was aborted").is_cancelled());
+    publisher.publish(topology::MATCH, &analysed(recording, &scene, 0)).await.expect("publishes");
+    bench.decoded(recording, &scene).await;
+    publisher.publish(topology::MATCH, &RecordingDecoded { recording, run: 1 }).await.expect("publishes");
+    let next = start(&bench, &bench.shutdown);
+    until(&bench, recording, "SELECT state = 'completed' FROM recordings WHERE id = $1").await;
+    bench.assert_is(recording, &scene.oracle(&interview())).await;
+    bench.shutdown.ask();
+    next.await.expect("does not panic").expect("stops cleanly");
+    broker.close().await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn an_outage_of_the_database_rejects_nothing() {
+    let shutdown = Shutdown::default();
+    let pool =
+        service_kit::transaction::pool("postgres://nobody@127.0.0.1:1/nowhere", 1, "test").expect("parses");
+    let database = matcher::database::Database::new(pool, shutdown.clone());
+    let message = analysed(Uuid::now_v7(), &Scene::of_three_voices(16), 0);
+    let (verdict, ()) =
+        tokio::join!(matcher::handler::handle(&database, crate::bench::delivery(&message)), async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            shutdown.ask();
+        });
+    assert!(matches!(verdict, service_kit::verdict::Verdict::Retry(_)), "{verdict:?}");
+}
