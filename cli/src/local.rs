@@ -44,7 +44,13 @@ pub fn diarize(
 ) -> anyhow::Result<Outcome> {
     let stream = audio::open(path).with_context(|| path.display().to_string())?;
     let info = stream.info().clone();
-    let mut fold = Fold { order: InOrder::default(), diarizer: Diarizer::new(settings), analysed: 0.0, progress, total: info.duration_hint_s };
+    let mut fold = Fold {
+        order: InOrder::default(),
+        diarizer: Diarizer::new(settings),
+        analysed: 0.0,
+        progress,
+        total: info.duration_hint_s,
+    };
     let decoded = match models {
         [] => return Err(anyhow!("at least one thread is needed")),
         [only] => {

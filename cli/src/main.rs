@@ -1,5 +1,6 @@
 //! The `throughline` command.
 
+mod api;
 mod commands;
 mod local;
 mod options;

@@ -65,7 +65,9 @@ pub fn clock(seconds: f64) -> String {
 /// A plain table whose columns from `numbers` on are right-aligned.
 pub fn table(header: &[&str], numbers: std::ops::Range<usize>) -> Table {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     for column in numbers {
         if let Some(column) = table.column_mut(column) {
@@ -115,13 +117,17 @@ mod tests {
 
     #[test]
     fn times_read_as_on_a_clock() {
-        assert_eq!((clock(0.04), clock(75.34), clock(3_600.0)), ("0:00.0".into(), "1:15.3".into(), "1:00:00.0".into()));
+        assert_eq!(
+            (clock(0.04), clock(75.34), clock(3_600.0)),
+            ("0:00.0".into(), "1:15.3".into(), "1:00:00.0".into())
+        );
     }
 
     #[test]
     fn a_short_pause_does_not_break_a_line_and_another_speaker_does() {
         let turn = |start, end, speaker: &str| Turn { start, end, speaker: speaker.into() };
-        let found = readable(&[turn(0.0, 1.0, "A"), turn(1.3, 2.0, "A"), turn(2.1, 3.0, "B"), turn(3.1, 4.0, "A")]);
+        let found =
+            readable(&[turn(0.0, 1.0, "A"), turn(1.3, 2.0, "A"), turn(2.1, 3.0, "B"), turn(3.1, 4.0, "A")]);
         assert_eq!(found, [turn(0.0, 2.0, "A"), turn(2.1, 3.0, "B"), turn(3.1, 4.0, "A")]);
     }
 }

@@ -56,7 +56,8 @@ pub fn analyse(
                     let lead = first_frame - windows.start() * STEP_FRAMES;
                     let known = blocks::frame_count(end - windows.start() * STEP_SAMPLES);
                     let range = windows.start() - first_window..windows.end() - first_window + 1;
-                    let frames = known.min((range.len() - 1) * STEP_FRAMES + blocks::WINDOW_FRAMES).max(lead + owned);
+                    let frames =
+                        known.min((range.len() - 1) * STEP_FRAMES + blocks::WINDOW_FRAMES).max(lead + owned);
                     stitching::stitch(&activity[range], frames)[lead..lead + owned].to_vec()
                 }
                 None => vec![0; owned],

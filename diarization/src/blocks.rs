@@ -114,7 +114,8 @@ mod tests {
             let frames = block * BLOCK_FRAMES..(block + 1) * BLOCK_FRAMES;
             let windows = windows_of_block(block, end).expect("a block in the middle has windows");
             for window in 0..=last_window(end) {
-                let covers = window * STEP_FRAMES < frames.end && window * STEP_FRAMES + WINDOW_FRAMES > frames.start;
+                let covers =
+                    window * STEP_FRAMES < frames.end && window * STEP_FRAMES + WINDOW_FRAMES > frames.start;
                 assert_eq!(covers, windows.contains(&window), "block {block} window {window}");
             }
         }
@@ -126,7 +127,11 @@ mod tests {
             let whole = 3 * BLOCK_SAMPLES + extra;
             for block in 0..3 {
                 let seen = Chunk { first_block: block, blocks: 1 }.sample_range().end.min(whole);
-                assert_eq!(windows_of_block(block, seen), windows_of_block(block, whole), "block {block} extra {extra}");
+                assert_eq!(
+                    windows_of_block(block, seen),
+                    windows_of_block(block, whole),
+                    "block {block} extra {extra}"
+                );
             }
         }
     }

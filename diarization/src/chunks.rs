@@ -56,7 +56,8 @@ impl Chunker {
     fn cut(&mut self) -> ChunkAudio {
         let chunk = Chunk::nth(self.next, self.chunk_blocks);
         let range = chunk.sample_range();
-        let samples = self.buffer[range.start - self.start..range.end.min(self.samples()) - self.start].to_vec();
+        let samples =
+            self.buffer[range.start - self.start..range.end.min(self.samples()) - self.start].to_vec();
         let index = self.next;
         self.next += 1;
         let needed_from = Chunk::nth(self.next, self.chunk_blocks).sample_range().start.min(self.samples());
@@ -78,7 +79,8 @@ mod tests {
 
     fn cut(recording: &[f32], chunk_blocks: usize, feed: usize) -> Vec<ChunkAudio> {
         let mut chunker = Chunker::new(chunk_blocks);
-        let mut chunks: Vec<ChunkAudio> = recording.chunks(feed).flat_map(|part| chunker.push(part)).collect();
+        let mut chunks: Vec<ChunkAudio> =
+            recording.chunks(feed).flat_map(|part| chunker.push(part)).collect();
         chunks.extend(chunker.finish());
         chunks
     }

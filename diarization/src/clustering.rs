@@ -1,15 +1,13 @@
 //! Clustering: which voice vectors of the whole recording belong to one speaker.
 //!
-//! Average-linkage clustering, then centroids that are plainly one voice are merged, then each large cluster is asked
-//! whether it holds two voices (the split test); the caller's hints on the number of speakers have the last word.
+//! Average-linkage clustering, then each large cluster is asked whether it holds two voices (the split test); the
+//! caller's hints on the number of speakers have the last word. See docs/decisions/0002 for what was measured.
 
 use crate::hints::Hints;
 use crate::similarity::{dot, normalise};
 
 /// Two clusters stay apart below this average cosine.
 const LINKAGE_COSINE: f32 = 0.55;
-/// Clusters whose centroids are at least this alike are one voice.
-const MERGE_COSINE: f32 = 0.70;
 /// The split test looks for two voices among sub-clusters at this average cosine.
 const SPLIT_LINKAGE_COSINE: f32 = 0.70;
 /// Two sides of a split have centroids less alike than this.
@@ -43,11 +41,11 @@ pub fn cluster(voices: &[Voice], hints: &Hints, least_seconds: f64) -> Vec<Clust
     let shift = hints.threshold.cosine_shift();
     let all: Cluster = (0..voices.len()).collect();
     let mut clusters = average_linkage(voices, &all, LINKAGE_COSINE + shift);
-    merge_alike(voices, &mut clusters, |_, cosine| cosine >= MERGE_COSINE + shift);
-    clusters = clusters.into_iter().flat_map(|members| split_where_two_voices(voices, members, shift)).collect();
+    clusters =
+        clusters.into_iter().flat_map(|members| split_where_two_voices(voices, members, shift)).collect();
     drop_small(voices, &mut clusters, least_seconds, hints.min_speakers.unwrap_or(1));
     if let Some(most) = hints.max_speakers {
-        merge_alike(voices, &mut clusters, |count, _| count > most);
+        merge_most_alike(voices, &mut clusters, most);
     }
     while clusters.len() < hints.min_speakers.unwrap_or(1) {
         if !split_widest(voices, &mut clusters) {
@@ -84,7 +82,8 @@ pub fn average_linkage(voices: &[Voice], members: &[usize], cosine: f32) -> Vec<
     }
     let mut distances = Vec::with_capacity(n * (n - 1) / 2);
     for (k, &i) in members.iter().enumerate() {
-        distances.extend(members[k + 1..].iter().map(|&j| 1.0 - dot(voices[i].embedding, voices[j].embedding)));
+        distances
+            .extend(members[k + 1..].iter().map(|&j| 1.0 - dot(voices[i].embedding, voices[j].embedding)));
     }
     let dendrogram = kodama::linkage(&mut distances, n, kodama::Method::Average);
     let mut clusters: Vec<Cluster> = members.iter().map(|&i| vec![i]).collect();
@@ -102,10 +101,10 @@ pub fn average_linkage(voices: &[Voice], members: &[usize], cosine: f32) -> Vec<
     clusters
 }
 
-/// Joins the two clusters with the most alike centroids as long as `wanted(number of clusters, their cosine)`.
-fn merge_alike(voices: &[Voice], clusters: &mut Vec<Cluster>, wanted: impl Fn(usize, f32) -> bool) {
+/// Joins the two clusters with the most alike centroids until no more than `most` (at least 1) are left.
+fn merge_most_alike(voices: &[Voice], clusters: &mut Vec<Cluster>, most: usize) {
     let mut centroids: Vec<Vec<f32>> = clusters.iter().map(|c| centroid(voices, c)).collect();
-    while clusters.len() > 1 {
+    while clusters.len() > most.max(1) {
         let mut best = (0, 1, f32::NEG_INFINITY);
         for a in 0..clusters.len() {
             for b in a + 1..clusters.len() {
@@ -115,10 +114,7 @@ fn merge_alike(voices: &[Voice], clusters: &mut Vec<Cluster>, wanted: impl Fn(us
                 }
             }
         }
-        let (a, b, cosine) = best;
-        if !wanted(clusters.len(), cosine) {
-            return;
-        }
+        let (a, b, _) = best;
         let moved = clusters.remove(b);
         centroids.remove(b);
         clusters[a].extend(moved);
@@ -149,7 +145,8 @@ fn two_voices(voices: &[Voice], members: &[usize], shift: f32) -> Option<(Cluste
     let (sides, centroids) = two_means(voices, members, [centroid(voices, first), centroid(voices, second)])?;
     let enough = sides.iter().all(|side| seconds(voices, side) >= SPLIT_SIDE_S);
     let apart = dot(&centroids[0], &centroids[1]) < SPLIT_CENTROID_COSINE + shift;
-    let distinct = (0..2).all(|own| margin(voices, &sides[own], &centroids[own], &centroids[1 - own]) >= SPLIT_MARGIN);
+    let distinct =
+        (0..2).all(|own| margin(voices, &sides[own], &centroids[own], &centroids[1 - own]) >= SPLIT_MARGIN);
     let [a, b] = sides;
     (enough && apart && distinct).then_some((a, b))
 }
@@ -158,13 +155,19 @@ fn two_voices(voices: &[Voice], members: &[usize], shift: f32) -> Option<(Cluste
 fn margin(voices: &[Voice], members: &[usize], own: &[f32], other: &[f32]) -> f64 {
     let weighted: f64 = members
         .iter()
-        .map(|&i| voices[i].seconds * f64::from(dot(voices[i].embedding, own) - dot(voices[i].embedding, other)))
+        .map(|&i| {
+            voices[i].seconds * f64::from(dot(voices[i].embedding, own) - dot(voices[i].embedding, other))
+        })
         .sum();
     weighted / seconds(voices, members)
 }
 
 /// Spherical 2-means from the given centroids; `None` when one side runs empty.
-fn two_means(voices: &[Voice], members: &[usize], start: [Vec<f32>; 2]) -> Option<([Cluster; 2], [Vec<f32>; 2])> {
+fn two_means(
+    voices: &[Voice],
+    members: &[usize],
+    start: [Vec<f32>; 2],
+) -> Option<([Cluster; 2], [Vec<f32>; 2])> {
     let mut centroids = start;
     let mut sides = [Vec::new(), Vec::new()];
     for _ in 0..TWO_MEANS_ROUNDS {
@@ -193,7 +196,9 @@ fn drop_small(voices: &[Voice], clusters: &mut Vec<Cluster>, least_seconds: f64,
 fn split_widest(voices: &[Voice], clusters: &mut Vec<Cluster>) -> bool {
     let mut widest: Option<(f32, usize, [Cluster; 2])> = None;
     for (index, members) in clusters.iter().enumerate() {
-        let Some((sides, centroids)) = farthest_pair(voices, members).and_then(|s| two_means(voices, members, s)) else {
+        let Some((sides, centroids)) =
+            farthest_pair(voices, members).and_then(|s| two_means(voices, members, s))
+        else {
             continue;
         };
         let cosine = dot(&centroids[0], &centroids[1]);
@@ -210,7 +215,9 @@ fn split_widest(voices: &[Voice], clusters: &mut Vec<Cluster>) -> bool {
 /// The member least like the centroid of all, and the member least like that one.
 fn farthest_pair(voices: &[Voice], members: &[usize]) -> Option<[Vec<f32>; 2]> {
     let least_like = |vector: &[f32]| {
-        members.iter().min_by(|&&a, &&b| dot(voices[a].embedding, vector).total_cmp(&dot(voices[b].embedding, vector)))
+        members
+            .iter()
+            .min_by(|&&a, &&b| dot(voices[a].embedding, vector).total_cmp(&dot(voices[b].embedding, vector)))
     };
     let a = *least_like(&centroid(voices, members))?;
     let b = *least_like(voices[a].embedding)?;

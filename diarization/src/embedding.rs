@@ -89,7 +89,8 @@ mod tests {
     fn the_nearest_frame_is_the_one_whose_centre_is_nearest() {
         for j in 4..2000_usize {
             let centre = 160.0 * j as f64 + 200.0;
-            let nearest = (0..1300).min_by_key(|&i| ((270.0 * f64::from(i) + 495.5 - centre).abs() * 2.0) as i64);
+            let nearest =
+                (0..1300).min_by_key(|&i| ((270.0 * f64::from(i) + 495.5 - centre).abs() * 2.0) as i64);
             assert_eq!(nearest.map(i64::from), Some(nearest_segmentation_frame(j)), "fbank frame {j}");
         }
     }

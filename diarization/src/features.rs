@@ -64,7 +64,14 @@ impl Default for FilterBank {
         let spectrum = fft.make_output_vec();
         let step = std::f64::consts::TAU / (WINDOW - 1) as f64;
         let window = (0..WINDOW).map(|i| (0.5 - 0.5 * (step * i as f64).cos()).powf(0.85) as f32).collect();
-        Self { fft, window, filters: mel_filters(), frame: vec![0.0; FFT], spectrum, power: vec![0.0; FFT / 2] }
+        Self {
+            fft,
+            window,
+            filters: mel_filters(),
+            frame: vec![0.0; FFT],
+            spectrum,
+            power: vec![0.0; FFT / 2],
+        }
     }
 }
 
@@ -98,7 +105,8 @@ impl FilterBank {
             *power = bin.norm_sqr();
         }
         for (value, filter) in row.iter_mut().zip(&self.filters) {
-            let energy: f32 = filter.weights.iter().zip(&self.power[filter.first..]).map(|(w, p)| w * p).sum();
+            let energy: f32 =
+                filter.weights.iter().zip(&self.power[filter.first..]).map(|(w, p)| w * p).sum();
             *value = energy.max(f32::EPSILON).ln();
         }
     }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// The model folder: THROUGHLINE_MODELS, else `models` here or above the program.
 pub fn models() -> PathBuf {
-    named(&["THROUGHLINE_MODELS"]).or_else(|| nearby("models/manifest.json")?.parent().map(Path::to_owned)).unwrap_or("models".into())
+    named(&["THROUGHLINE_MODELS"])
+        .or_else(|| nearby("models/manifest.json")?.parent().map(Path::to_owned))
+        .unwrap_or("models".into())
 }
 
 /// ONNX Runtime's shared library: THROUGHLINE_ONNXRUNTIME or ORT_DYLIB_PATH, else the one that deploy/install put here or
@@ -17,7 +19,7 @@ pub fn onnx_runtime() -> PathBuf {
 }
 
 fn named(variables: &[&str]) -> Option<PathBuf> {
-    variables.iter().find_map(|name| env::var_os(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
+    variables.iter().find_map(env::var_os).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// `file` in the working folder, or in a folder above the program.

@@ -77,11 +77,12 @@ impl Manifest {
     pub fn read(folder: &Path) -> Result<Self, ManifestError> {
         let path = folder.join("manifest.json");
         let text = read(&path)?;
-        let manifest: Self =
-            serde_json::from_slice(&text).map_err(|source| ManifestError::Parse { path: path.clone(), source })?;
+        let manifest: Self = serde_json::from_slice(&text)
+            .map_err(|source| ManifestError::Parse { path: path.clone(), source })?;
         for model in [&manifest.segmentation, &manifest.embedding] {
             if model.sample_rate != crate::blocks::SAMPLE_RATE {
-                let problem = format!("{} wants {} Hz; this program works at 16000 Hz", model.file, model.sample_rate);
+                let problem =
+                    format!("{} wants {} Hz; this program works at 16000 Hz", model.file, model.sample_rate);
                 return Err(ManifestError::Unfit { path, problem });
             }
         }

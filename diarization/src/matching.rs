@@ -56,7 +56,10 @@ impl ReferenceSet {
 
     /// Unit-length voice vectors of the known speakers.
     fn voices(&self) -> Vec<Vec<f32>> {
-        self.speakers.iter().map(|r| normalise(r.sum.clone()).unwrap_or_else(|| vec![0.0; r.sum.len()])).collect()
+        self.speakers
+            .iter()
+            .map(|r| normalise(r.sum.clone()).unwrap_or_else(|| vec![0.0; r.sum.len()]))
+            .collect()
     }
 
     /// Labels the pieces of the next block and learns from them. Returns each piece's speaker; `None` while no speaker
@@ -99,7 +102,8 @@ impl ReferenceSet {
     fn label_the_rest(&self, pieces: &[Piece], labels: &mut [Option<usize>]) {
         let known = self.voices();
         for (piece, label) in pieces.iter().zip(labels.iter_mut()).filter(|(_, label)| label.is_none()) {
-            *label = piece.embedding.as_ref().and_then(|embedding| speakers::nearest(embedding, &known, None));
+            *label =
+                piece.embedding.as_ref().and_then(|embedding| speakers::nearest(embedding, &known, None));
         }
         let all: Vec<&Piece> = pieces.iter().collect();
         speakers::follow_neighbours(&all, labels);
@@ -153,7 +157,9 @@ pub fn assign_one_to_one(scores: &[Vec<f32>], least: f32) -> Vec<Option<usize>> 
     // counts outweighs none, and the matrix is padded so that each row can also stay alone.
     let weight = |score: f32| if score >= least { 1 + (f64::from(score - least) * 1e6) as i64 } else { 0 };
     let width = columns.max(scores.len());
-    let rows = scores.iter().map(|row| (0..width).map(|c| row.get(c).map_or(0, |&s| weight(s))).collect::<Vec<i64>>());
+    let rows = scores
+        .iter()
+        .map(|row| (0..width).map(|c| row.get(c).map_or(0, |&s| weight(s))).collect::<Vec<i64>>());
     let Ok(weights) = Matrix::from_rows(rows) else { return vec![None; scores.len()] };
     let (_, assignment) = kuhn_munkres(&weights);
     assignment

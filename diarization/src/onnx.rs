@@ -1,10 +1,10 @@
 //! The two models on ONNX Runtime.
 
+use crate::blocks::{WINDOW_FRAMES, WINDOW_SAMPLES};
 use crate::embedding::EmbeddingModel;
 use crate::features::MEL_BINS;
 use crate::manifest::{Manifest, ManifestError};
 use crate::segmentation::{BATCH, CLASSES, SegmentationModel};
-use crate::blocks::{WINDOW_FRAMES, WINDOW_SAMPLES};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -19,7 +19,9 @@ pub enum ModelError {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// The shared library of ONNX Runtime is missing or unusable.
-    #[error("cannot load ONNX Runtime from {path}: {reason} (run deploy/install, or set THROUGHLINE_ONNXRUNTIME to libonnxruntime.so)")]
+    #[error(
+        "cannot load ONNX Runtime from {path}: {reason} (run deploy/install, or set THROUGHLINE_ONNXRUNTIME to libonnxruntime.so)"
+    )]
     Runtime {
         /// Where it was looked for.
         path: PathBuf,
@@ -101,7 +103,9 @@ fn environment(runtime: &Path) -> Result<&'static Environment, ModelError> {
         let builder = ort::init_from(runtime).map_err(|error| error.to_string())?;
         builder.with_telemetry(false).build().map_err(|error| error.to_string())
     });
-    outcome.as_ref().map_err(|reason| ModelError::Runtime { path: runtime.to_owned(), reason: reason.clone() })
+    outcome
+        .as_ref()
+        .map_err(|reason| ModelError::Runtime { path: runtime.to_owned(), reason: reason.clone() })
 }
 
 /// One thread per session: on a CPU, one session per core does more than several threads in one session, and a single
@@ -124,13 +128,17 @@ fn builder(environment: &Environment, device: Device) -> Result<SessionBuilder, 
 fn with_cuda(builder: SessionBuilder) -> Result<SessionBuilder, ModelError> {
     let provider = ort::ep::CUDA::default().build().error_on_failure();
     builder.with_execution_providers([provider]).map_err(|error| {
-        ModelError::Cuda(format!("{error} (is THROUGHLINE_ONNXRUNTIME a GPU build, and are CUDA and cuDNN installed?)"))
+        ModelError::Cuda(format!(
+            "{error} (is THROUGHLINE_ONNXRUNTIME a GPU build, and are CUDA and cuDNN installed?)"
+        ))
     })
 }
 
 #[cfg(not(feature = "cuda"))]
 fn with_cuda(_: SessionBuilder) -> Result<SessionBuilder, ModelError> {
-    Err(ModelError::Cuda("this program was built without it; build with --features cuda, or use the device cpu".into()))
+    Err(ModelError::Cuda(
+        "this program was built without it; build with --features cuda, or use the device cpu".into(),
+    ))
 }
 
 impl SegmentationModel for Models {

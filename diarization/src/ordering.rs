@@ -37,7 +37,12 @@ impl<T> InOrder<T> {
 
 /// Length of the run of consecutive numbers from `next` on in `arrived`, which is sorted.
 pub fn ready_run(next: usize, arrived: &[usize]) -> usize {
-    arrived.iter().skip_while(|&&index| index < next).zip(next..).take_while(|&(&index, wanted)| index == wanted).count()
+    arrived
+        .iter()
+        .skip_while(|&&index| index < next)
+        .zip(next..)
+        .take_while(|&(&index, wanted)| index == wanted)
+        .count()
 }
 
 #[cfg(test)]

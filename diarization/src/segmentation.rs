@@ -77,7 +77,9 @@ mod tests {
             let class = |row: &[f32]| usize::from(row[0] > 0.0);
             Ok(waveforms
                 .chunks(WINDOW_SAMPLES)
-                .flat_map(|row| (0..WINDOW_FRAMES * CLASSES).map(move |i| f32::from(i % CLASSES == class(row))))
+                .flat_map(|row| {
+                    (0..WINDOW_FRAMES * CLASSES).map(move |i| f32::from(i % CLASSES == class(row)))
+                })
                 .collect())
         }
     }
@@ -86,7 +88,8 @@ mod tests {
     fn windows_are_read_at_their_place_on_the_grid_whatever_the_offset() {
         let mut samples = vec![-1.0; 10 * STEP_SAMPLES];
         samples[7 * STEP_SAMPLES] = 1.0;
-        let found = segment(&mut FirstSample, &samples[2 * STEP_SAMPLES..], 2 * STEP_SAMPLES, 2..=9).expect("runs");
+        let found =
+            segment(&mut FirstSample, &samples[2 * STEP_SAMPLES..], 2 * STEP_SAMPLES, 2..=9).expect("runs");
         let active: Vec<bool> = found.iter().map(|w| w[0] != 0).collect();
         assert_eq!(active, [false, false, false, false, false, true, false, false]);
     }

@@ -38,7 +38,9 @@ pub struct Threshold(f64);
 
 /// The threshold was not a probability.
 #[derive(Debug, thiserror::Error)]
-#[error("the threshold is the probability that two voices are the same and must lie between 0.01 and 0.99, not {0}")]
+#[error(
+    "the threshold is the probability that two voices are the same and must lie between 0.01 and 0.99, not {0}"
+)]
 pub struct ThresholdError(f64);
 
 impl Threshold {
@@ -69,7 +71,11 @@ impl TryFrom<f64> for Threshold {
     type Error = ThresholdError;
 
     fn try_from(probability: f64) -> Result<Self, ThresholdError> {
-        if (0.01..=0.99).contains(&probability) { Ok(Self(probability)) } else { Err(ThresholdError(probability)) }
+        if (0.01..=0.99).contains(&probability) {
+            Ok(Self(probability))
+        } else {
+            Err(ThresholdError(probability))
+        }
     }
 }
 

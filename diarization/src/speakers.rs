@@ -41,7 +41,8 @@ pub fn assign(pieces: &[&Piece], hints: &Hints) -> Assignment {
     let training = training_voices(&embedded);
     let speech: f64 = pieces.iter().map(|p| p.clean_seconds()).sum();
     let clusters = clustering::cluster(&training, hints, (0.01 * speech).clamp(1.0, 3.0));
-    let voices: Vec<Vec<f32>> = clusters.iter().map(|members| clustering::centroid(&training, members)).collect();
+    let voices: Vec<Vec<f32>> =
+        clusters.iter().map(|members| clustering::centroid(&training, members)).collect();
     let mut labels = vec![None; pieces.len()];
     if voices.is_empty() {
         return Assignment { labels, voices };
@@ -111,7 +112,8 @@ pub fn follow_neighbours(pieces: &[&Piece], labels: &mut [Option<usize>]) {
                 && block(pieces[**j]) == block(piece)
                 && (distance(j) as f64) * FRAME_SECONDS < NEARBY_S
         };
-        let neighbour = known.iter().filter(same_slot).min_by_key(distance).or_else(|| known.iter().min_by_key(distance));
+        let neighbour =
+            known.iter().filter(same_slot).min_by_key(distance).or_else(|| known.iter().min_by_key(distance));
         labels[i] = neighbour.and_then(|&j| labels[j]);
     }
 }

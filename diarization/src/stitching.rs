@@ -50,7 +50,11 @@ struct Running {
 
 impl Running {
     fn new(frames: usize) -> Self {
-        Self { activity: vec![[0.0; LOCAL_SPEAKERS]; frames], weight: vec![0.0; frames], count: vec![0.0; frames] }
+        Self {
+            activity: vec![[0.0; LOCAL_SPEAKERS]; frames],
+            weight: vec![0.0; frames],
+            count: vec![0.0; frames],
+        }
     }
 
     /// The assignment with the least L1 distance between the window and the average, over the frames both know.

@@ -90,14 +90,20 @@ mod tests {
     fn a_speaker_who_talks_across_a_block_border_has_one_turn() {
         let blocks = [block(0, vec![1; BLOCK_FRAMES]), block(1, vec![0b10; 100])];
         let labels: Vec<_> = blocks.iter().flat_map(|b| &b.pieces).map(|_| Some(0)).collect();
-        assert_eq!(turns(&blocks, &labels), [Turn { first_frame: 0, end_frame: BLOCK_FRAMES + 100, speaker: 0 }]);
+        assert_eq!(
+            turns(&blocks, &labels),
+            [Turn { first_frame: 0, end_frame: BLOCK_FRAMES + 100, speaker: 0 }]
+        );
     }
 
     #[test]
     fn a_pause_inside_a_piece_is_not_speech() {
         let blocks = [block(0, [vec![1; 50], vec![0; 10], vec![1; 50]].concat())];
         let found = turns(&blocks, &[Some(0)]);
-        assert_eq!(found.iter().map(|t| (t.first_frame, t.end_frame)).collect::<Vec<_>>(), [(0, 50), (60, 110)]);
+        assert_eq!(
+            found.iter().map(|t| (t.first_frame, t.end_frame)).collect::<Vec<_>>(),
+            [(0, 50), (60, 110)]
+        );
     }
 
     #[test]

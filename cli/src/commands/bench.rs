@@ -58,14 +58,27 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let recordings = find(&args.folder, &args.only)?;
     let mut models = match args.score_only {
         Some(_) => Vec::new(),
-        None => (0..args.models.threads.max(1)).map(|_| args.models.load()).collect::<anyhow::Result<Vec<_>>>()?,
+        None => {
+            (0..args.models.threads.max(1)).map(|_| args.models.load()).collect::<anyhow::Result<Vec<_>>>()?
+        }
     };
     if let Some(folder) = &args.rttm {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let mut measured = Vec::new();
     let mut table = report::table(
-        &["recording", "group", "DER", "miss", "false alarm", "confusion", "DER ±0.25", "JER", "speakers", "× real time"],
+        &[
+            "recording",
+            "group",
+            "DER",
+            "miss",
+            "false alarm",
+            "confusion",
+            "DER ±0.25",
+            "JER",
+            "speakers",
+            "× real time",
+        ],
         2..10,
     );
     for recording in recordings {
@@ -75,23 +88,45 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             None => {
                 let settings = args.recording.settings()?;
                 let blocks = args.recording.chunk_blocks;
-                let outcome = local::diarize(&recording.audio, &mut models, blocks, settings, &mut |_, _| {})?;
+                let outcome =
+                    local::diarize(&recording.audio, &mut models, blocks, settings, &mut |_, _| {})?;
                 (outcome.diarization.segments(&recording.stem), outcome.seconds())
             }
         };
         let seconds = started.elapsed().as_secs_f64();
         if let Some(folder) = &args.rttm {
             let path = folder.join(format!("{}.rttm", recording.stem));
-            std::fs::write(&path, rttm::write(&hypothesis)).with_context(|| format!("cannot write {}", path.display()))?;
+            std::fs::write(&path, rttm::write(&hypothesis))
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         // Scored as written, to the millisecond, so that the files score the same.
         let hypothesis = rttm::parse(&rttm::write(&hypothesis))?;
-        let score = |collar_s| scoring::score(&recording.reference, &hypothesis, &Options { collar_s, skip_overlap: false });
-        let one = Measured { group: recording.group, exact: score(0.0), forgiving: score(COLLAR_S), audio_seconds, seconds };
+        let score = |collar_s| {
+            scoring::score(&recording.reference, &hypothesis, &Options { collar_s, skip_overlap: false })
+        };
+        let one = Measured {
+            group: recording.group,
+            exact: score(0.0),
+            forgiving: score(COLLAR_S),
+            audio_seconds,
+            seconds,
+        };
         eprintln!("{}: DER {:.2} %", recording.stem, 100.0 * one.exact.der());
         let speakers = format!("{} / {}", one.exact.speakers_hypothesis, one.exact.speakers_reference);
-        let row = rates(one.exact.der(), one.exact.miss(), one.exact.false_alarm(), one.exact.confusion(), one.forgiving.der(), one.exact.jer);
-        table.add_row([recording.stem, one.group.clone()].into_iter().chain(row).chain([speakers, speed(audio_seconds, seconds)]));
+        let row = rates(
+            one.exact.der(),
+            one.exact.miss(),
+            one.exact.false_alarm(),
+            one.exact.confusion(),
+            one.forgiving.der(),
+            one.exact.jer,
+        );
+        table.add_row(
+            [recording.stem, one.group.clone()]
+                .into_iter()
+                .chain(row)
+                .chain([speakers, speed(audio_seconds, seconds)]),
+        );
         measured.push(one);
     }
     println!("{table}");
@@ -108,16 +143,29 @@ fn summarise(measured: &[Measured]) {
     for one in measured {
         groups.entry(&one.group).or_default().push(one);
     }
-    let header = ["group", "DER", "miss", "false alarm", "confusion", "DER ±0.25", "JER", "exact count", "× real time"];
+    let header = [
+        "group",
+        "DER",
+        "miss",
+        "false alarm",
+        "confusion",
+        "DER ±0.25",
+        "JER",
+        "exact count",
+        "× real time",
+    ];
     let mut table = report::table(&header, 1..9);
     let mut rows: Vec<[f64; 6]> = Vec::new();
     for (group, members) in &groups {
         let exact: Pooled = scoring::pool(members.iter().map(|m| &m.exact));
         let forgiving: Pooled = scoring::pool(members.iter().map(|m| &m.forgiving));
-        let row = [exact.der(), exact.miss(), exact.false_alarm(), exact.confusion(), forgiving.der(), exact.jer];
+        let row =
+            [exact.der(), exact.miss(), exact.false_alarm(), exact.confusion(), forgiving.der(), exact.jer];
         let (audio, took) = members.iter().fold((0.0, 0.0), |(a, t), m| (a + m.audio_seconds, t + m.seconds));
         let count = format!("{} of {}", exact.count_exact, exact.recordings);
-        table.add_row([(*group).to_owned()].into_iter().chain(percents(row)).chain([count, speed(audio, took)]));
+        table.add_row(
+            [(*group).to_owned()].into_iter().chain(percents(row)).chain([count, speed(audio, took)]),
+        );
         rows.push(row);
     }
     let mean = |column: usize| rows.iter().map(|row| row[column]).sum::<f64>() / rows.len() as f64;
@@ -147,14 +195,17 @@ fn find(folder: &Path, only: &str) -> anyhow::Result<Vec<Recording>> {
     let mut recordings = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        for entry in
+            std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
+        {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
                 continue;
             }
             let reference = path.with_extension("rttm");
-            let is_data = path.extension().is_none_or(|e| ["rttm", "json", "md", "tsv", "txt"].iter().any(|x| e == *x));
+            let is_data =
+                path.extension().is_none_or(|e| ["rttm", "json", "md", "tsv", "txt"].iter().any(|x| e == *x));
             let stem = file_stem(&path);
             if is_data || !reference.is_file() || !stem.contains(only) {
                 continue;
@@ -164,7 +215,9 @@ fn find(folder: &Path, only: &str) -> anyhow::Result<Vec<Recording>> {
                     Some(group) => group.clone(),
                     None => continue,
                 },
-                None => folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+                None => {
+                    folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+                }
             };
             recordings.push(Recording { reference: score::read(&reference)?, audio: path, stem, group });
         }

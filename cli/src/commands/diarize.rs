@@ -50,7 +50,8 @@ struct DocumentSpeaker<'a> {
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let settings = args.recording.settings()?;
-    let mut models = (0..args.models.threads.max(1)).map(|_| args.models.load()).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut models =
+        (0..args.models.threads.max(1)).map(|_| args.models.load()).collect::<anyhow::Result<Vec<_>>>()?;
     let model_version = models[0].manifest().model_version.clone();
     let started = Instant::now();
     let bar = progress_bar();
@@ -60,7 +61,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         bar.set_position(seconds as u64);
     };
-    let outcome = local::diarize(&args.file, &mut models, args.recording.chunk_blocks, settings, &mut progress)?;
+    let outcome =
+        local::diarize(&args.file, &mut models, args.recording.chunk_blocks, settings, &mut progress)?;
     bar.finish_and_clear();
     for warning in &outcome.warnings {
         eprintln!("warning: {}: {warning}", args.file.display());
@@ -77,7 +79,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             duration_seconds: outcome.seconds(),
             model_version: &model_version,
             warnings: &outcome.warnings,
-            speakers: shares.iter().cloned().zip(embeddings).map(|(share, embedding)| DocumentSpeaker { share, embedding }).collect(),
+            speakers: shares
+                .iter()
+                .cloned()
+                .zip(embeddings)
+                .map(|(share, embedding)| DocumentSpeaker { share, embedding })
+                .collect(),
             turns: turns.clone(),
         };
         write(path, serde_json::to_string_pretty(&document)?)?;
@@ -106,6 +113,8 @@ fn write(path: &Path, text: String) -> anyhow::Result<()> {
 
 /// A bar on a terminal, nothing elsewhere.
 fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{elapsed_precise} [{bar:40}] {pos}/{len} s of audio, {eta} left");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "))
+    let style =
+        ProgressStyle::with_template("{elapsed_precise} [{bar:40}] {pos}/{len} s of audio, {eta} left");
+    ProgressBar::new(0)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "))
 }

@@ -20,12 +20,16 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut database = PgConnection::connect(&args.database_url).await.context("cannot reach the database")?;
+        let mut database =
+            PgConnection::connect(&args.database_url).await.context("cannot reach the database")?;
         match args.down_to {
             Some(version) => MIGRATIONS.undo(&mut database, version).await?,
             None => MIGRATIONS.run(&mut database).await?,
         }
-        println!("the schema is at version {}", args.down_to.unwrap_or(MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)));
+        println!(
+            "the schema is at version {}",
+            args.down_to.unwrap_or(MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0))
+        );
         Ok(())
     })
 }

@@ -35,7 +35,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let options = Options { collar_s: args.collar, skip_overlap: args.skip_overlap };
     let score = scoring::score(&read(&args.reference)?, &read(&args.hypothesis)?, &options);
     let percent = |x: f64| format!("{:.2} %", 100.0 * x);
-    let mut table = report::table(&["DER", "miss", "false alarm", "confusion", "JER", "speakers found / true"], 0..6);
+    let mut table =
+        report::table(&["DER", "miss", "false alarm", "confusion", "JER", "speakers found / true"], 0..6);
     table.add_row([
         percent(score.der()),
         percent(score.miss()),

@@ -1,6 +1,116 @@
-//! .
+//! `throughline submit FILE`.
+
+use crate::api::{Api, Recording, Server};
+use crate::commands::status;
+use crate::options::RecordingOptions;
+use crate::report;
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::multipart::{Form, Part};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const POLL: Duration = Duration::from_millis(500);
+/// How often progress is told where there is no terminal.
+const POLLS_PER_LINE: u32 = 10;
+
 /// Arguments of the command.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Audio or video file.
+    file: PathBuf,
+    /// Title of the recording [default: the file's name].
+    #[arg(long)]
+    title: Option<String>,
+    /// Wait until the recording is completed, then print the turns.
+    #[arg(long)]
+    wait: bool,
+    /// With --wait: write the turns as RTTM.
+    #[arg(long, value_name = "OUT", requires = "wait")]
+    rttm: Option<PathBuf>,
+    #[command(flatten)]
+    recording: RecordingOptions,
+    #[command(flatten)]
+    server: Server,
+}
+
 /// Runs the command.
-pub fn run(_args: &Args) -> anyhow::Result<()> { Ok(()) }
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    // Impossible options are refused here, before a long upload.
+    args.recording.settings()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let api = Api::new(&args.server);
+        let id = api.submit(form(args).await?).await?;
+        println!("recording {id}");
+        if !args.wait {
+            return Ok(());
+        }
+        let recording = wait(&api, &id).await?;
+        status::print(&recording);
+        if recording.state != "completed" {
+            bail!("the recording was not completed");
+        }
+        if let Some(path) = &args.rttm {
+            let text = api.rttm(&id).await?;
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        report::print(&api.turns(&id).await?, &recording.speakers);
+        Ok(())
+    })
+}
+
+/// The upload: the options first, then the file as a stream.
+async fn form(args: &Args) -> anyhow::Result<Form> {
+    let options = &args.recording;
+    let mut form = Form::new()
+        .text("labels", options.labels.to_string())
+        .text("threshold", options.threshold.to_string())
+        .text("chunk_blocks", options.chunk_blocks.to_string());
+    let numbers = [
+        ("num_speakers", options.num_speakers),
+        ("min_speakers", options.min_speakers),
+        ("max_speakers", options.max_speakers),
+    ];
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            form = form.text(name, number.to_string());
+        }
+    }
+    if let Some(title) = &args.title {
+        form = form.text("title", title.clone());
+    }
+    Ok(form.part("file", file_part(&args.file).await?))
+}
+
+async fn file_part(path: &Path) -> anyhow::Result<Part> {
+    let file =
+        tokio::fs::File::open(path).await.with_context(|| format!("cannot open {}", path.display()))?;
+    let length = file.metadata().await?.len();
+    let name = path.file_name().map_or_else(|| "recording".into(), |n| n.to_string_lossy().into_owned());
+    let stream = tokio_util::io::ReaderStream::with_capacity(file, 1 << 16);
+    Ok(Part::stream_with_length(reqwest::Body::wrap_stream(stream), length).file_name(name))
+}
+
+/// Polls until the recording has ended one way or the other.
+async fn wait(api: &Api, id: &str) -> anyhow::Result<Recording> {
+    let style = ProgressStyle::with_template("{elapsed_precise} [{bar:40}] {pos}/{len} chunks, {msg}");
+    let bar = ProgressBar::new(0)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    for poll in 0_u32.. {
+        let recording = api.recording(id).await?;
+        if recording.state == "completed" || recording.state == "failed" {
+            bar.finish_and_clear();
+            return Ok(recording);
+        }
+        bar.set_length(recording.chunks.total.unwrap_or(recording.chunks.done + 1));
+        bar.set_position(recording.chunks.done);
+        bar.set_message(recording.state.clone());
+        if bar.is_hidden() && poll % POLLS_PER_LINE == 0 {
+            let total = recording.chunks.total.map_or("?".into(), |n| n.to_string());
+            println!("{}: {} of {total} chunks", recording.state, recording.chunks.done);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    bail!("the recording never ended")
+}

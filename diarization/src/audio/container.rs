@@ -16,12 +16,14 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::TimeBase;
 
-use super::SAMPLE_RATE;
 use super::edit_list::leading_delays_s;
 use super::error::AudioError;
 use super::mkv_default::default_tracks;
 use super::sniff::Format;
 use super::source::check_shape;
+
+/// The rate that Opus works at, in Hz.
+const OPUS_RATE: u32 = 48_000;
 
 static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
     let mut codecs = CodecRegistry::new();
@@ -191,10 +193,11 @@ fn prepare(
     let opus = params.codec == CODEC_ID_OPUS;
     let mut wanted = params.clone();
     if opus {
-        // libopus decodes straight to 16 kHz, which saves two thirds of the work and the resampler.
-        // The delay is dropped by the timeline, in one place for all codecs; without the header the
+        // Always at 48 kHz, whatever the header calls the original rate. libopus can decode straight to 16 kHz, three
+        // times as fast, but folds what is above 8 kHz back (+5 dB between 7 and 8 kHz), and the segmentation model
+        // then hears speech where there is none: 1.6 points more false alarm on a 30-minute meeting. The delay is dropped by the timeline, in one place for all codecs; without the header the
         // adapter leaves it alone.
-        wanted.sample_rate = Some(SAMPLE_RATE);
+        wanted.sample_rate = Some(OPUS_RATE);
         wanted.extra_data = None;
     }
     let made = guarded(|| CODECS.make_audio_decoder(&wanted, &AudioDecoderOptions::default()));

@@ -1,0 +1,36 @@
+//! Configuration of a worker.
+
+use clap::Parser;
+use diarization::onnx::Device;
+use service_kit::config::{AdminConfig, BrokerConfig, StoreConfig, TelemetryConfig};
+use std::path::PathBuf;
+
+/// Analyses chunks of recordings.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "throughline-worker", version)]
+pub struct Config {
+    /// Where RabbitMQ is.
+    #[command(flatten)]
+    pub broker: BrokerConfig,
+    /// Where chunks are.
+    #[command(flatten)]
+    pub store: StoreConfig,
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
+    /// Health and metrics.
+    #[command(flatten)]
+    pub admin: AdminConfig,
+    /// Folder with manifest.json and the models [default: models/ nearby].
+    #[arg(long, env = "THROUGHLINE_MODELS")]
+    pub models: Option<PathBuf>,
+    /// ONNX Runtime's shared library [default: the one deploy/install fetched].
+    #[arg(long, env = "THROUGHLINE_ONNXRUNTIME")]
+    pub onnxruntime: Option<PathBuf>,
+    /// Where to infer: cpu or cuda.
+    #[arg(long, env = "THROUGHLINE_DEVICE", default_value = "cpu")]
+    pub device: Device,
+    /// Inference threads, each with its own copy of the models. One per core does most.
+    #[arg(long, env = "THROUGHLINE_WORKER_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: u16,
+}

@@ -1,0 +1,73 @@
+//! Inference: a thread that owns its models and does one chunk at a time.
+
+use diarization::analysis::{self, BlockAnalysis};
+use diarization::blocks::Chunk;
+use diarization::features::FilterBank;
+use diarization::onnx::{ModelError, Models};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// Why a chunk has no analysis.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// A model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The analysis panicked; the thread lives on.
+    #[error("the analysis crashed")]
+    Crashed,
+    /// The thread is gone.
+    #[error("the inference thread has stopped")]
+    Stopped,
+}
+
+struct Request {
+    chunk: Chunk,
+    samples: Vec<f32>,
+    reply: oneshot::Sender<Result<Vec<BlockAnalysis>, InferenceError>>,
+}
+
+/// A handle on an inference thread. The thread ends when the last handle is dropped.
+#[derive(Clone)]
+pub struct Inference(mpsc::SyncSender<Request>);
+
+impl Inference {
+    /// Starts a thread that owns `models`.
+    pub fn start(mut models: Models) -> std::io::Result<Self> {
+        let (send, requests) = mpsc::sync_channel::<Request>(0);
+        std::thread::Builder::new().name("inference".into()).spawn(move || {
+            let mut filter_bank = FilterBank::default();
+            while let Ok(Request { chunk, samples, reply }) = requests.recv() {
+                let started = Instant::now();
+                // A panic must cost one chunk, not the worker.
+                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                    analysis::analyse(&mut models, &mut filter_bank, chunk, &samples)
+                }));
+                let result = outcome.map_or(Err(InferenceError::Crashed), |analysed| Ok(analysed?));
+                metrics::histogram!("throughline_inference_seconds").record(started.elapsed().as_secs_f64());
+                // Nobody waits any more when the job was given up; the next request counts.
+                let _ = reply.send(result);
+            }
+        })?;
+        Ok(Self(send))
+    }
+
+    /// Analyses `chunk`, whose samples are those of [`Chunk::sample_range`].
+    pub async fn analyse(
+        &self,
+        chunk: Chunk,
+        samples: Vec<f32>,
+    ) -> Result<Vec<BlockAnalysis>, InferenceError> {
+        let (reply, answer) = oneshot::channel();
+        let send = self.0.clone();
+        let request = Request { chunk, samples, reply };
+        // Handing over blocks while the thread is busy.
+        let sent = tokio::task::spawn_blocking(move || send.send(request).is_ok()).await;
+        match sent {
+            Ok(true) => answer.await.unwrap_or(Err(InferenceError::Stopped)),
+            _ => Err(InferenceError::Stopped),
+        }
+    }
+}
