@@ -11,21 +11,21 @@ use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
 use service_kit::topology;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 fn start(bench: &Bench, shutdown: &Shutdown) -> JoinHandle<anyhow::Result<()>> {
+    start_at(bench, shutdown, "127.0.0.1:0")
+}
+
+fn start_at(bench: &Bench, shutdown: &Shutdown, admin: &str) -> JoinHandle<anyhow::Result<()>> {
     let (database, amqp) = (bench.corner.database_url.as_str(), bench.corner.amqp_url.as_str());
-    let arguments = [
-        "throughline-matcher",
-        "--database-url",
-        database,
-        "--amqp-url",
-        amqp,
-        "--admin-listen",
-        "127.0.0.1:0",
-    ];
+    let arguments =
+        ["throughline-matcher", "--database-url", database, "--amqp-url", amqp, "--admin-listen", admin];
     let config = Config::try_parse_from(arguments).expect("parses");
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     tokio::spawn(matcher::run(config, shutdown.clone(), metrics))
@@ -153,4 +153,32 @@ async fn an_outage_of_the_database_rejects_nothing() {
             shutdown.ask();
         });
     assert!(matches!(verdict, service_kit::verdict::Verdict::Retry(_)), "{verdict:?}");
+}
+
+/// First line of the answer to GET `path`, empty while nobody listens.
+async fn answer(address: SocketAddr, path: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return String::new() };
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.expect("asks");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.expect("answers");
+    page.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_ready_once_both_servers_answer_and_a_taken_address_stops_it() {
+    let bench = Bench::open().await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("finds a port");
+    let running = start_at(&bench, &bench.shutdown, &free.to_string());
+    let ready = async {
+        while answer(free, "/readyz").await != "HTTP/1.0 200 OK" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ready).await.expect("becomes ready");
+    let second = start_at(&bench, &Shutdown::default(), &free.to_string());
+    let refusal = second.await.expect("does not panic").expect_err("cannot listen");
+    assert!(refusal.to_string().contains("cannot listen on"), "{refusal}");
+    bench.shutdown.ask();
+    running.await.expect("does not panic").expect("stops cleanly");
+    bench.close().await;
 }
