@@ -7,7 +7,9 @@ use crate::verdict::Verdict;
 use crate::{telemetry, topology};
 use futures::StreamExt;
 use lapin::message::Delivery as AmqpDelivery;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -61,12 +63,15 @@ where
 {
     let mut backoff = Backoff::default();
     while !shutdown.is_asked() {
-        match consume(broker, subscription, shutdown, &handler, &mut backoff).await {
+        match Box::pin(consume(broker, subscription, shutdown, &handler, &mut backoff)).await {
             Ok(()) => {}
-            Err(error) => tracing::warn!(queue = subscription.queue, %error, "lost the queue; connecting again"),
+            Err(error) => {
+                tracing::warn!(queue = subscription.queue, %error, "lost the queue; connecting again")
+            }
         }
         if !shutdown.is_asked() {
-            metrics::counter!("throughline_broker_reconnects_total", "queue" => subscription.queue.clone()).increment(1);
+            metrics::counter!("throughline_broker_reconnects_total", "queue" => subscription.queue.clone())
+                .increment(1);
             backoff.wait(shutdown).await;
         }
     }
@@ -88,7 +93,12 @@ where
     let queue = subscription.queue.as_str();
     let tag = format!("{queue}.{}", uuid::Uuid::now_v7());
     let mut messages = channel
-        .basic_consume(queue.into(), tag.as_str().into(), BasicConsumeOptions::default(), FieldTable::default())
+        .basic_consume(
+            queue.into(),
+            tag.as_str().into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
         .await?;
     tracing::info!(queue, "consuming");
     *backoff = Backoff::default();
@@ -124,7 +134,8 @@ where
     telemetry::continue_trace(&span, &delivery.trace);
     let attempts = delivery.earlier_attempts;
     let started = Instant::now();
-    let verdict = handler(delivery).instrument(span.clone()).await;
+    // Boxed, so that a service's handler does not grow the type of everything above it.
+    let verdict = Box::pin(handler(delivery)).instrument(span.clone()).await;
     let outcome = match &verdict {
         Verdict::Done => "done",
         Verdict::Retry(_) => "retry",
@@ -136,7 +147,9 @@ where
         Verdict::Done => amqp.ack(BasicAckOptions::default()).await.map(|_| ()),
         Verdict::Retry(why) => {
             let wait = retry_wait(attempts);
-            span.in_scope(|| tracing::warn!(queue, attempt = attempts + 1, %why, ?wait, "will be tried again"));
+            span.in_scope(
+                || tracing::warn!(queue, attempt = attempts + 1, %why, ?wait, "will be tried again"),
+            );
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = shutdown.asked() => {}

@@ -51,14 +51,17 @@ impl Objects {
         let parsed = url::Url::parse(url).map_err(|_| StoreError::Url(url.to_owned()))?;
         if parsed.scheme() == "file" {
             let folder = parsed.to_file_path().map_err(|()| StoreError::Url(url.to_owned()))?;
-            std::fs::create_dir_all(&folder).map_err(|e| StoreError::Folder(folder.display().to_string(), e))?;
-            let store = object_store::local::LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
+            std::fs::create_dir_all(&folder)
+                .map_err(|e| StoreError::Folder(folder.display().to_string(), e))?;
+            let store =
+                object_store::local::LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
             return Ok(Self { store: Arc::new(store), prefix: Key::default() });
         }
         if parsed.scheme() != "s3" {
             return Err(StoreError::Url(url.to_owned()));
         }
-        let settings = std::env::vars().filter(|(key, _)| key.starts_with("AWS_")).map(|(k, v)| (k.to_lowercase(), v));
+        let settings =
+            std::env::vars().filter(|(key, _)| key.starts_with("AWS_")).map(|(k, v)| (k.to_lowercase(), v));
         let (store, prefix) = object_store::parse_url_opts(&parsed, settings)?;
         Ok(Self { store: store.into(), prefix })
     }
@@ -117,7 +120,8 @@ impl Objects {
 
     /// Deletes everything under `folder`; returns how many objects there were.
     pub async fn delete_folder(&self, folder: &str) -> Result<usize, StoreError> {
-        let keys: Vec<Key> = self.store.list(Some(&self.key(folder))).map_ok(|meta| meta.location).try_collect().await?;
+        let keys: Vec<Key> =
+            self.store.list(Some(&self.key(folder))).map_ok(|meta| meta.location).try_collect().await?;
         for key in &keys {
             self.store.delete(key).await?;
         }

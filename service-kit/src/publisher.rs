@@ -91,7 +91,8 @@ impl Publisher {
             .with_headers(headers);
         // Mandatory: a queue deleted behind our back returns the message instead of losing it.
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let confirm = channel.basic_publish("".into(), queue.into(), options, body, properties).await?.await?;
+        let confirm =
+            channel.basic_publish("".into(), queue.into(), options, body, properties).await?.await?;
         match confirm {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested => {

@@ -11,7 +11,8 @@ impl Shutdown {
     /// Listens for SIGTERM and SIGINT.
     pub fn on_signals() -> std::io::Result<Self> {
         let shutdown = Self::default();
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let asked = shutdown.clone();
         tokio::spawn(async move {
             loop {

@@ -38,8 +38,13 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Starts logs, metrics and, if `otlp_endpoint` names a collector, traces. Once per process.
-    pub fn start(service: &'static str, format: LogFormat, otlp_endpoint: Option<&str>) -> anyhow::Result<Self> {
-        let filter = EnvFilter::try_from_env("THROUGHLINE_LOG").unwrap_or_else(|_| EnvFilter::new("info,lapin=warn"));
+    pub fn start(
+        service: &'static str,
+        format: LogFormat,
+        otlp_endpoint: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let filter =
+            EnvFilter::try_from_env("THROUGHLINE_LOG").unwrap_or_else(|_| EnvFilter::new("info,lapin=warn"));
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         let lines = match format {
             LogFormat::Text => lines.with_target(false).boxed(),
@@ -116,7 +121,10 @@ mod tests {
 
     #[test]
     fn the_trace_context_survives_the_headers_and_nothing_else_is_taken() {
-        let trace = BTreeMap::from([("traceparent".to_owned(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned())]);
+        let trace = BTreeMap::from([(
+            "traceparent".to_owned(),
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+        )]);
         let mut table = headers(&trace);
         table.insert("x-other".into(), AMQPValue::Boolean(true));
         assert_eq!(trace_of(&table), trace);

@@ -18,8 +18,9 @@ pub struct Corner {
 
 /// The value of an environment variable that `deploy/test` sets. A test without its servers fails; it does not pass by not running.
 pub fn required(variable: &str) -> String {
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with deploy/test, which starts RabbitMQ and Postgres"))
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: run the tests with deploy/test, which starts RabbitMQ and Postgres")
+    })
 }
 
 impl Corner {
@@ -39,7 +40,13 @@ impl Corner {
         http.put(&vhost).header("content-type", "application/json").send().await?.error_for_status()?;
         let mut amqp_url = url::Url::parse(&required("THROUGHLINE_AMQP_URL"))?;
         amqp_url.set_path(&name);
-        Ok(Self { database_url: database_url.into(), amqp_url: amqp_url.into(), name, admin_database, management })
+        Ok(Self {
+            database_url: database_url.into(),
+            amqp_url: amqp_url.into(),
+            name,
+            admin_database,
+            management,
+        })
     }
 
     /// A pool on the test's database.

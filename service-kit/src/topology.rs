@@ -3,9 +3,9 @@
 //! All queues are quorum queues. A message that is rejected, or delivered more than [`DELIVERY_LIMIT`] times, goes to
 //! the dead-letter queue, at least once (RabbitMQ needs `reject-publish` for that).
 
+use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable, LongString};
-use lapin::Channel;
 
 /// Decode jobs, consumed by ingest.
 pub const DECODE: &str = "throughline.decode";
@@ -57,4 +57,3 @@ pub async fn declare(channel: &Channel, queue: &str) -> lapin::Result<()> {
     channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), work).await?;
     Ok(())
 }
-
