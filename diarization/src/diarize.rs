@@ -128,18 +128,16 @@ fn naming_order(
 ) -> Vec<usize> {
     let count = found.voices.len();
     let mut shared = vec![vec![0.0_f32; provisional_speakers]; count];
-    let mut first_heard = vec![(true, usize::MAX); count];
+    let mut first_heard = vec![usize::MAX; count];
     for ((piece, label), shown) in pieces.iter().zip(&found.labels).zip(provisional) {
         let Some(speaker) = *label else { continue };
         if let Some(shown) = *shown {
             shared[speaker][shown] += speakers::weight(piece) as f32;
         }
-        // A short utterance may be misheard; it says who came first only for a speaker who has no longer one.
-        let short = piece.clean_seconds() < 1.0;
-        first_heard[speaker] = first_heard[speaker].min((short, piece.first_frame));
+        first_heard[speaker] = first_heard[speaker].min(piece.first_frame);
     }
     let shown = assign_one_to_one(&shared, f32::MIN_POSITIVE);
-    let mut order: Vec<usize> = (0..count).filter(|&s| first_heard[s].1 != usize::MAX).collect();
+    let mut order: Vec<usize> = (0..count).filter(|&s| first_heard[s] != usize::MAX).collect();
     order.sort_by_key(|&s| (shown[s].unwrap_or(usize::MAX), first_heard[s]));
     if let Some(first) = order.iter().copied().min_by_key(|&s| first_heard[s]) {
         order.retain(|&s| s != first);

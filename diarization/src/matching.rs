@@ -66,8 +66,8 @@ impl ReferenceSet {
     /// is known.
     pub fn match_block(&mut self, pieces: &[Piece], hints: &Hints) -> Vec<Option<usize>> {
         let shift = hints.threshold.cosine_shift();
-        let heard = voices_of_block(pieces, LOCAL_COSINE + shift);
         let known = self.voices();
+        let heard = voices_of_block(pieces, LOCAL_COSINE + shift, &known);
         let scores: Vec<Vec<f32>> =
             heard.iter().map(|h| known.iter().map(|voice| dot(&h.centroid, voice)).collect()).collect();
         let assigned = assign_one_to_one(&scores, MATCH_COSINE + shift);
@@ -125,8 +125,9 @@ impl Reference {
     }
 }
 
-/// Clusters the pieces of one block that are long enough to learn from, in order of first appearance.
-fn voices_of_block(pieces: &[Piece], cosine: f32) -> Vec<Heard> {
+/// Clusters the pieces of one block that are long enough to learn from, in the order in which their voices are first heard.
+/// A voice may first be heard in a piece too short to learn from.
+fn voices_of_block(pieces: &[Piece], cosine: f32, known: &[Vec<f32>]) -> Vec<Heard> {
     let mut at = Vec::new();
     let mut voices = Vec::new();
     for (index, piece) in pieces.iter().enumerate().filter(|(_, p)| p.clean_seconds() >= LEARN_S) {
@@ -136,14 +137,26 @@ fn voices_of_block(pieces: &[Piece], cosine: f32) -> Vec<Heard> {
         }
     }
     let all: Vec<usize> = (0..voices.len()).collect();
-    clustering::average_linkage(&voices, &all, cosine)
+    let mut heard: Vec<Heard> = clustering::average_linkage(&voices, &all, cosine)
         .into_iter()
         .map(|members| Heard {
             centroid: clustering::centroid(&voices, &members),
             seconds: members.iter().map(|&m| voices[m].seconds).sum(),
             members: members.into_iter().map(|m| at[m]).collect(),
         })
-        .collect()
+        .collect();
+    let candidates: Vec<Vec<f32>> =
+        heard.iter().map(|h| h.centroid.clone()).chain(known.iter().cloned()).collect();
+    let mut first: Vec<usize> = heard.iter().map(|h| h.members[0]).collect();
+    for (index, piece) in pieces.iter().enumerate().filter(|(_, p)| p.clean_seconds() < LEARN_S) {
+        let nearest = piece.embedding.as_ref().and_then(|e| speakers::nearest(e, &candidates, None));
+        if let Some(first) = nearest.and_then(|voice| first.get_mut(voice)) {
+            *first = (*first).min(index);
+        }
+    }
+    let mut order: Vec<(usize, Heard)> = first.into_iter().zip(heard.drain(..)).collect();
+    order.sort_by_key(|(first, _)| *first);
+    order.into_iter().map(|(_, heard)| heard).collect()
 }
 
 /// Assigns rows to columns one-to-one so that the sum of scores is greatest; only scores of at least `least` count.
@@ -225,6 +238,13 @@ mod tests {
         let labels = references.match_block(&[piece(4000, 50, 3, 0.0)], &hints);
         assert_eq!(labels, [Some(0)]);
         assert_eq!(references.len(), 1);
+    }
+
+    #[test]
+    fn who_speaks_first_is_named_first_even_with_a_short_word() {
+        let mut references = ReferenceSet::default();
+        let pieces = [piece(0, 40, 1, 0.0), piece(50, 150, 0, 0.0), piece(210, 150, 1, 0.1)];
+        assert_eq!(references.match_block(&pieces, &Hints::default()), [Some(0), Some(1), Some(0)]);
     }
 
     #[test]
