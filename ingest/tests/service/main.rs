@@ -3,6 +3,8 @@
 mod access;
 mod changes;
 mod decoding;
+mod outbox;
 mod reading;
 mod stack;
+mod takeover;
 mod uploads;

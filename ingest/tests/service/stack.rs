@@ -1,6 +1,7 @@
 //! Stack: one ingest in this process, in a corner of the real servers of its own.
 
 use clap::Parser;
+use diarization::manifest::Manifest;
 use ingest::{Config, Service};
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -27,43 +28,72 @@ pub struct Stack {
     pub address: std::net::SocketAddr,
     broker: Broker,
     store: TempDir,
+    service: Another,
+    corner: Corner,
+}
+
+/// One more ingest in the same corner.
+pub struct Another {
     shutdown: Shutdown,
     service: JoinHandle<anyhow::Result<()>>,
-    corner: Corner,
+}
+
+impl Another {
+    pub async fn stop(self) {
+        self.shutdown.ask();
+        self.service.await.expect("no panic").expect("ends well");
+    }
+}
+
+async fn start_service(arguments: &[String]) -> (std::net::SocketAddr, Another) {
+    let config = Config::try_parse_from(arguments).expect("a configuration");
+    let shutdown = Shutdown::default();
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let service = Service::start(config, shutdown.clone(), metrics).await.expect("starts");
+    (service.address, Another { shutdown, service: tokio::spawn(service.finished()) })
 }
 
 impl Stack {
     pub async fn start(arguments: &[&str]) -> Self {
         let corner = Corner::open().await.expect("a corner of the servers");
+        let amqp_url = corner.amqp_url.clone();
+        Self::start_with_broker(corner, &amqp_url, arguments).await
+    }
+
+    /// An ingest whose broker is away.
+    pub async fn start_without_broker() -> Self {
+        let corner = Corner::open().await.expect("a corner of the servers");
+        Self::start_with_broker(corner, "amqp://127.0.0.1:1/%2f", &[]).await
+    }
+
+    async fn start_with_broker(corner: Corner, amqp_url: &str, arguments: &[&str]) -> Self {
         let store = TempDir::new().expect("a folder");
-        let fixed = [
-            "ingest".to_owned(),
-            "--listen=127.0.0.1:0".to_owned(),
-            format!("--database-url={}", corner.database_url),
-            format!("--amqp-url={}", corner.amqp_url),
-            format!("--object-store=file://{}", store.path().display()),
-            format!("--models={}", required("THROUGHLINE_MODELS")),
-        ];
-        let arguments = fixed.into_iter().chain(arguments.iter().map(ToString::to_string));
-        let config = Config::try_parse_from(arguments).expect("a configuration");
-        let shutdown = Shutdown::default();
-        let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let service = Service::start(config, shutdown.clone(), metrics).await.expect("starts");
+        let mut all = arguments_for(&corner, &store, amqp_url);
+        all.extend(arguments.iter().map(ToString::to_string));
+        let (address, service) = start_service(&all).await;
         Self {
             pool: corner.pool().expect("a pool"),
             http: Client::new(),
-            address: service.address,
+            address,
             broker: Broker::new(&corner.amqp_url, "test"),
             store,
-            shutdown,
-            service: tokio::spawn(service.finished()),
+            service,
             corner,
         }
     }
 
+    /// What an ingest in this corner is started with.
+    pub fn arguments(&self) -> Vec<String> {
+        arguments_for(&self.corner, &self.store, &self.corner.amqp_url)
+    }
+
+    /// Starts one more ingest in the same corner.
+    pub async fn another(&self) -> Another {
+        start_service(&self.arguments()).await.1
+    }
+
     pub async fn stop(self) {
-        self.shutdown.ask();
-        self.service.await.expect("no panic").expect("ends well");
+        self.service.stop().await;
         self.broker.close().await;
         self.pool.close().await;
         self.corner.close().await.expect("cleans up");
@@ -120,10 +150,19 @@ impl Stack {
 
     /// Returns when the outbox is empty.
     pub async fn sent(&self) {
+        self.count_when("SELECT count(*) FROM outbox", |waiting| waiting == 0).await;
+    }
+
+    /// Returns when the count that `sql` gives `is_so`.
+    pub async fn count_when(&self, sql: &'static str, is_so: impl Fn(i64) -> bool) {
         let started = Instant::now();
-        while self.count("SELECT count(*) FROM outbox").await > 0 {
-            assert!(started.elapsed() < PATIENCE, "the outbox is not emptied");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        loop {
+            let count = self.count(sql).await;
+            if is_so(count) {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "still {count}: {sql}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
@@ -159,7 +198,7 @@ impl Stack {
 
     /// Takes every message off `queue`.
     pub async fn drain<M: Message>(&self, queue: &str) -> Vec<M> {
-        let channel = self.broker.channel().await.expect("a channel");
+        let channel = self.channel().await;
         let mut taken = Vec::new();
         while let Some(message) = channel
             .basic_get(queue.into(), BasicGetOptions { no_ack: true })
@@ -176,11 +215,16 @@ impl Stack {
         Publisher::new(self.broker.clone()).publish(queue, message).await.expect("is confirmed");
     }
 
+    /// A channel to the corner's virtual host.
+    pub async fn channel(&self) -> lapin::Channel {
+        self.broker.channel().await.expect("a channel")
+    }
+
     /// Returns when `queue` has no message, neither waiting nor (seen by its consumer being gone) in hand.
     pub async fn consumed(&self, queue: &str) {
         let started = Instant::now();
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let channel = self.broker.channel().await.expect("a channel");
+        let channel = self.channel().await;
         loop {
             let state =
                 channel.queue_declare(queue.into(), passive, FieldTable::default()).await.expect("is there");
@@ -191,6 +235,22 @@ impl Stack {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+fn arguments_for(corner: &Corner, store: &TempDir, amqp_url: &str) -> Vec<String> {
+    vec![
+        "ingest".to_owned(),
+        "--listen=127.0.0.1:0".to_owned(),
+        format!("--database-url={}", corner.database_url),
+        format!("--amqp-url={amqp_url}"),
+        format!("--object-store=file://{}", store.path().display()),
+        format!("--models={}", required("THROUGHLINE_MODELS")),
+    ]
+}
+
+/// Models that the recordings of these tests are pinned to.
+pub fn model_version() -> String {
+    Manifest::read(Path::new(&required("THROUGHLINE_MODELS"))).expect("a manifest").model_version
 }
 
 /// A short recording in real life.
