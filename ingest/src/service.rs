@@ -13,13 +13,9 @@ use service_kit::shutdown::Shutdown;
 use service_kit::transaction;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
-/// How long the broker has to answer the goodbye.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A running ingest.
 pub struct Service {
@@ -93,10 +89,7 @@ impl Service {
             }
             self.shutdown.ask();
         }
-        // Now and then the client library waits for an answer that never comes; the broker sees the connection go anyway.
-        if timeout(CLOSE_WITHIN, self.broker.close()).await.is_err() {
-            tracing::warn!("the broker did not answer the goodbye");
-        }
+        self.broker.close().await;
         outcome
     }
 }

@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 
+/// How long the broker has to answer the end of a subscription.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
+
 /// A message as a handler sees it.
 #[derive(Debug)]
 pub struct Delivery {
@@ -106,9 +109,12 @@ where
         let next = tokio::select! {
             next = messages.next() => next,
             () = shutdown.asked() => {
-                // What was sent ahead and not yet handled goes back when the channel closes.
-                channel.basic_cancel(tag.as_str().into(), BasicCancelOptions::default()).await?;
-                return channel.close(200, "shutting down".into()).await;
+                let goodbye = async {
+                    channel.basic_cancel(tag.as_str().into(), BasicCancelOptions::default()).await?;
+                    channel.close(200, "shutting down".into()).await
+                };
+                // What was sent ahead and not yet handled goes back when the channel closes, or with the connection.
+                return tokio::time::timeout(GOODBYE_WITHIN, goodbye).await.unwrap_or(Ok(()));
             }
         };
         let Some(delivery) = next else { return Ok(()) };
