@@ -1,1 +1,17 @@
-//! .
+//! What tests of the whole pipeline need: the services as real processes in a corner of the real servers, an oracle, a way
+//! to hold a service at a chosen statement, and a collector of traces. The tests are in `tests/pipeline`.
+//!
+//! Everything here panics where something is not as it should be: a missing server, program or model fails the test.
+
+pub mod barrier;
+pub mod collector;
+pub mod eventually;
+pub mod oracle;
+pub mod process;
+pub mod queues;
+pub mod recordings;
+pub mod stack;
+
+pub use barrier::Barrier;
+pub use process::Process;
+pub use stack::Stack;

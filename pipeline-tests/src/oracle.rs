@@ -1,0 +1,57 @@
+//! Oracle: the same recording diarized in this process, by the functions that `throughline diarize` calls.
+
+use diarization::analysis::{self, BlockAnalysis};
+use diarization::audio;
+use diarization::blocks::DEFAULT_CHUNK_BLOCKS;
+use diarization::chunks::{ChunkAudio, Chunker};
+use diarization::diarize::{Diarization, Diarizer, Settings};
+use diarization::features::FilterBank;
+use diarization::installation;
+use diarization::onnx::{Device, Models};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+type Analysed = Arc<OnceLock<Vec<BlockAnalysis>>>;
+
+static ANALYSED: OnceLock<Mutex<HashMap<PathBuf, Analysed>>> = OnceLock::new();
+
+/// A sample of deploy/samples.
+pub fn sample(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/samples").join(name);
+    assert!(path.is_file(), "{} is missing", path.display());
+    path
+}
+
+/// The diarization of `path`. Its analysis is computed once per file, however many tests ask.
+pub async fn diarize(path: &Path, settings: Settings) -> Diarization {
+    let path = path.to_owned();
+    let all = ANALYSED.get_or_init(Mutex::default);
+    let analysed = all.lock().expect("no test panics here").entry(path.clone()).or_default().clone();
+    let fold = move || {
+        let mut diarizer = Diarizer::new(settings);
+        for block in analysed.get_or_init(|| analyse(&path)) {
+            diarizer.push(block.clone()).expect("blocks come in order");
+        }
+        diarizer.finish()
+    };
+    tokio::task::spawn_blocking(fold).await.expect("the oracle answers")
+}
+
+fn analyse(path: &Path) -> Vec<BlockAnalysis> {
+    let mut models = Models::load(&installation::models(), &installation::onnx_runtime(), Device::Cpu)
+        .expect("models load");
+    let mut filter_bank = FilterBank::default();
+    let mut stream = audio::open(path).expect("the recording opens");
+    let mut chunker = Chunker::new(DEFAULT_CHUNK_BLOCKS);
+    let mut blocks = Vec::new();
+    let mut take = |chunk: ChunkAudio| {
+        let found = analysis::analyse(&mut models, &mut filter_bank, chunk.chunk, &chunk.samples);
+        blocks.extend(found.expect("the chunk is analysed"));
+    };
+    while let Some(samples) = stream.next_samples().expect("the recording decodes") {
+        chunker.push(&samples).into_iter().for_each(&mut take);
+    }
+    chunker.finish().into_iter().for_each(&mut take);
+    blocks
+}

@@ -1,0 +1,129 @@
+//! Process: a service as it runs in production, with its log in a file.
+
+use crate::eventually::eventually;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::process::{Child, Command};
+
+/// How long a service may take to stop once it is asked to: what orchestrators grant before they kill.
+pub const STOPS_WITHIN: Duration = Duration::from_secs(30);
+/// Lines of a log shown when a test fails.
+const TAIL: usize = 40;
+/// What a service gets of this process' environment. Everything else is given by name, so that no service can find an
+/// address or a password that it was not meant to have.
+const INHERITED: [&str; 4] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"];
+
+/// A service that runs until it is stopped, killed or dropped.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+/// Where the programs are: THROUGHLINE_BIN_DIR, or the folder above the one this test runs from.
+pub fn program(name: &str) -> PathBuf {
+    let folder = std::env::var_os("THROUGHLINE_BIN_DIR").map_or_else(built_with_this_test, PathBuf::from);
+    let program = folder.join(name);
+    assert!(
+        program.is_file(),
+        "{} is not there: run the tests with deploy/test, which builds the services first",
+        program.display()
+    );
+    program
+}
+
+fn built_with_this_test() -> PathBuf {
+    let test = std::env::current_exe().expect("this test's own path");
+    test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_path_buf()
+}
+
+impl Process {
+    /// Starts `program` as `name`, with its log in `folder`.
+    pub fn start(program_name: &str, name: &str, folder: &Path, environment: &[(String, String)]) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        let writer = File::create(&log).expect("a log file");
+        let inherited = INHERITED.iter().filter_map(|key| Some((*key, std::env::var_os(key)?)));
+        let child = Command::new(program(program_name))
+            .env_clear()
+            .envs(inherited)
+            .envs(environment.iter().map(|(key, value)| (key, value)))
+            .env("THROUGHLINE_LOG_FORMAT", "json")
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone().expect("a second handle on the log"))
+            .stderr(writer)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the service starts");
+        Self { name: name.to_owned(), child, log }
+    }
+
+    /// What it is called in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its process id, while it runs.
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap_or_else(|| panic!("{} has ended:\n{}", self.name, self.tail()))
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child of this process")
+    }
+
+    /// Panics if it has ended.
+    pub fn must_be_alive(&mut self) {
+        if let Some(status) = self.ended() {
+            panic!("{} has ended by itself ({status}):\n{}", self.name, self.tail());
+        }
+    }
+
+    /// Waits for a log line with the message `message`, and returns its fields.
+    pub async fn logged(&mut self, message: &str) -> Value {
+        let what = format!("{} logs '{message}'", self.name);
+        eventually(&what, async || {
+            self.must_be_alive();
+            let text = std::fs::read_to_string(&self.log).expect("the log");
+            text.lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .find(|line| line["message"] == message)
+        })
+        .await
+    }
+
+    /// Kills it where it stands, as the kernel does when memory runs out.
+    pub async fn kill(mut self) {
+        self.must_be_alive();
+        self.child.kill().await.expect("it is killed");
+    }
+
+    /// Asks it to stop.
+    pub fn ask_to_stop(&mut self) {
+        let pid = Pid::from_raw(self.id() as i32).expect("a process id");
+        kill_process(pid, Signal::TERM).expect("the signal is sent");
+    }
+
+    /// Waits for it to end after [`Process::ask_to_stop`]; panics if it takes too long or does not end well.
+    pub async fn must_stop(mut self) {
+        match tokio::time::timeout(STOPS_WITHIN, self.child.wait()).await {
+            Ok(status) => {
+                let status = status.expect("a child of this process");
+                assert!(status.success(), "{} was asked to stop: {status}\n{}", self.name, self.tail());
+            }
+            Err(_) => panic!("{} has not stopped within {STOPS_WITHIN:?}:\n{}", self.name, self.tail()),
+        }
+    }
+
+    /// The last lines of its log.
+    pub fn tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        format!("--- {}\n{}", self.name, lines[lines.len().saturating_sub(TAIL)..].join("\n"))
+    }
+}

@@ -1,0 +1,31 @@
+//! The whole pipeline: real processes, real servers, real models, real speech. The oracle diarizes the same file in this
+//! process. Started by deploy/test.
+
+mod crashes;
+mod credentials;
+mod formats;
+mod results;
+mod runs;
+mod shown;
+mod stopping;
+mod traces;
+
+use diarization::diarize::{Diarization, Settings};
+use diarization::labels::LabelScheme;
+use pipeline_tests::oracle;
+use std::path::PathBuf;
+
+/// Three minutes of two people; four blocks, the last of them a fifth of a second.
+const STEM: &str = "interview_3min";
+
+fn interview() -> PathBuf {
+    oracle::sample("interview_3min.opus")
+}
+
+fn interview_settings() -> Settings {
+    Settings { labels: LabelScheme::Interview, ..Settings::default() }
+}
+
+async fn interview_oracle() -> Diarization {
+    oracle::diarize(&interview(), interview_settings()).await
+}

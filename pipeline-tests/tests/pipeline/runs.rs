@@ -1,0 +1,63 @@
+//! Runs: processing a recording again replaces its voices, deleting it leaves nothing.
+
+use crate::{STEM, interview, interview_oracle};
+use pipeline_tests::Stack;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use uuid::Uuid;
+
+const OPTIONS: [(&str, &str); 2] = [("labels", "interview"), ("chunk_blocks", "1")];
+
+async fn delete(stack: &Stack, id: Uuid) {
+    let deleted = stack.request(Method::DELETE, &format!("/{id}")).send().await.expect("an answer");
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    let gone = stack.request(Method::GET, &format!("/{id}")).send().await.expect("an answer");
+    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
+}
+
+async fn nothing_is_left(stack: &Stack) {
+    let left: Vec<_> = stack.rows().await.into_iter().filter(|(_, rows)| *rows > 0).collect();
+    assert!(left.is_empty(), "rows are left: {left:?}");
+    assert!(stack.objects().is_empty(), "objects are left: {:?}", stack.objects());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processing_again_replaces_the_voices_and_deleting_leaves_nothing() {
+    let mut stack = Stack::start(2, 1, 1).await;
+    let id = stack.submit(&interview(), &OPTIONS).await;
+    assert_eq!(stack.completed(id).await["run"], 1);
+    let before = stack.voices(id).await;
+    assert_eq!(before.len(), 2);
+
+    let again = stack.request(Method::POST, &format!("/{id}/reprocess")).send().await.expect("an answer");
+    assert_eq!(again.status(), StatusCode::ACCEPTED);
+    let answer: Value = again.json().await.expect("JSON");
+    assert_eq!(answer["run"], 2);
+    assert_eq!(stack.completed(id).await["run"], 2);
+    let after = stack.voices(id).await;
+    assert_eq!(after.len(), before.len());
+    for (new, old) in after.iter().zip(&before) {
+        assert_eq!((&new.label, &new.bits), (&old.label, &old.bits));
+        assert!(new.created_at > old.created_at, "the voice of {} is the old one", new.label);
+    }
+    stack.must_equal(id, STEM, &interview_oracle().await).await;
+
+    delete(&stack, id).await;
+    nothing_is_left(&stack).await;
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_deleted_in_mid_work_leaves_nothing_once_the_services_have_done_what_was_in_hand() {
+    let mut stack = Stack::start(1, 1, 1).await;
+    let id = stack.submit(&interview(), &OPTIONS).await;
+    stack.under_way(id, 1).await;
+    delete(&stack, id).await;
+    // One after it, to know that the services have passed by what is left of the first.
+    let next = stack.submit(&interview(), &OPTIONS).await;
+    stack.completed(next).await;
+    stack.must_equal(next, STEM, &interview_oracle().await).await;
+    delete(&stack, next).await;
+    nothing_is_left(&stack).await;
+    stack.stop().await;
+}

@@ -1,0 +1,42 @@
+//! Shown: what an uploader sees while a long recording is still in work.
+
+use crate::interview_settings;
+use pipeline_tests::eventually::eventually;
+use pipeline_tests::{Stack, oracle};
+use serde_json::Value;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turns_of_a_long_recording_are_shown_before_it_is_completed() {
+    let mut stack = Stack::start(1, 1, 1).await;
+    let sample = oracle::sample("interview_20min.opus");
+    let id = stack.submit(&sample, &[("labels", "interview"), ("chunk_blocks", "1")]).await;
+    // The oracle has the other core meanwhile.
+    let expected = tokio::spawn({
+        let sample = sample.clone();
+        async move { oracle::diarize(&sample, interview_settings()).await }
+    });
+    let shown = eventually("provisional turns are shown", async || {
+        stack.must_be_alive();
+        let turns = stack.turns(id).await;
+        turns["turns"].as_array().is_some_and(|list| !list.is_empty()).then_some(turns)
+    })
+    .await;
+    assert_eq!((&shown["state"], &shown["provisional"]), (&Value::from("processing"), &Value::from(true)));
+    let turns = shown["turns"].as_array().expect("a list");
+    assert!(turns.iter().all(|turn| turn["provisional"] == true), "{shown}");
+    assert_eq!(turns[0]["speaker"], "Interviewer");
+
+    // The list grows, in order, while the recording is in work.
+    stack.under_way(id, 5).await;
+    let later = stack.turns(id).await;
+    assert!(later["turns"].as_array().expect("a list").len() > turns.len());
+    let recording = stack.recording(id).await;
+    assert_eq!(recording["speakers"][0]["label"], "Interviewer");
+
+    stack.completed(id).await;
+    let last = stack.turns(id).await;
+    assert_eq!((&last["state"], &last["provisional"]), (&Value::from("completed"), &Value::from(false)));
+    assert_eq!(last["turns"][0]["speaker"], "Interviewer");
+    stack.must_equal(id, "interview_20min", &expected.await.expect("the oracle answers")).await;
+    stack.stop().await;
+}
