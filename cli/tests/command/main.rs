@@ -1,0 +1,9 @@
+//! The `throughline` command, run as its users run it. Needs the models and ONNX Runtime (deploy/install); a test fails
+//! where they are missing.
+
+mod bench;
+mod diarize;
+mod formats;
+mod installation;
+mod run;
+mod score;

@@ -1,0 +1,165 @@
+//! However a recording is cut into chunks, and in whatever order they come back, the result is the same to the byte.
+
+mod support {
+    pub mod analyses;
+    pub mod audio;
+    pub mod models;
+}
+
+use diarization::analysis::BlockAnalysis;
+use diarization::blocks::{
+    BLOCK_FRAMES, BLOCK_SAMPLES, STEP_SAMPLES, TAIL_SAMPLES, WINDOW_FRAMES, WINDOW_SAMPLES, frame_count,
+};
+use diarization::diarize::{Diarization, Diarizer, Settings};
+use diarization::ordering::InOrder;
+use diarization::segmentation::{self, BATCH, CLASSES, SegmentationModel};
+use diarization::timeline::Turn;
+use diarization::{rttm, stitching};
+use std::sync::LazyLock;
+use support::analyses::in_chunks;
+
+/// A simulated interview of 180 s: three blocks and a bit of a fourth.
+static INTERVIEW: LazyLock<Vec<f32>> =
+    LazyLock::new(|| support::audio::samples("../deploy/samples/interview_3min.opus"));
+
+/// The interview's analyses with one block per chunk.
+static BLOCK_BY_BLOCK: LazyLock<Vec<Vec<BlockAnalysis>>> =
+    LazyLock::new(|| in_chunks(&mut support::models::load(), &INTERVIEW, 1));
+
+fn diarize(blocks: impl IntoIterator<Item = BlockAnalysis>) -> Diarization {
+    let mut diarizer = Diarizer::new(Settings::default());
+    for block in blocks {
+        diarizer.push(block).expect("blocks are in order");
+    }
+    diarizer.finish()
+}
+
+fn rttm_text(blocks: impl IntoIterator<Item = BlockAnalysis>) -> String {
+    rttm::write(&diarize(blocks).segments("interview"))
+}
+
+/// Equal, and every embedding equal in every bit (which `==` on floats is not: -0.0 == 0.0).
+fn assert_identical(found: &[BlockAnalysis], expected: &[BlockAnalysis], what: &str) {
+    let bits = |blocks: &[BlockAnalysis]| -> Vec<u32> {
+        let pieces = blocks.iter().flat_map(|block| &block.pieces);
+        pieces.flat_map(|piece| piece.embedding.iter().flatten()).map(|x| x.to_bits()).collect()
+    };
+    assert!(found == expected && bits(found) == bits(expected), "{what}: the analyses differ");
+}
+
+#[test]
+fn the_length_of_a_chunk_changes_neither_the_analysis_nor_the_rttm() {
+    let mut models = support::models::load();
+    let one_by_one = BLOCK_BY_BLOCK.concat();
+    assert_eq!(one_by_one.len(), 4);
+    assert!(one_by_one.iter().any(|block| block.pieces.iter().any(|piece| piece.embedding.is_some())));
+    for chunk_blocks in [2, 4, 5] {
+        let chunks = in_chunks(&mut models, &INTERVIEW, chunk_blocks);
+        assert_eq!(chunks.len(), 4_usize.div_ceil(chunk_blocks));
+        let blocks = chunks.concat();
+        assert_identical(&blocks, &one_by_one, &format!("{chunk_blocks} blocks per chunk"));
+        assert_eq!(rttm_text(blocks), rttm_text(one_by_one.clone()), "{chunk_blocks} blocks per chunk");
+    }
+}
+
+#[test]
+fn chunks_that_come_back_in_reverse_order_give_the_same_rttm() {
+    let in_order = rttm_text(BLOCK_BY_BLOCK.concat());
+    assert!(in_order.lines().count() > 20, "the interview has many turns");
+    let mut order = InOrder::default();
+    let mut ready = Vec::new();
+    for (index, chunk) in BLOCK_BY_BLOCK.iter().enumerate().rev() {
+        assert!(ready.is_empty(), "nothing is ready before the first chunk has come");
+        ready.extend(order.push(index, chunk.clone()));
+    }
+    assert_eq!(rttm_text(ready.concat()), in_order);
+}
+
+#[test]
+fn an_analysis_that_was_sent_as_json_arrives_as_it_was() {
+    let sent = serde_json::to_string(&BLOCK_BY_BLOCK.concat()).expect("it is written");
+    let received: Vec<BlockAnalysis> = serde_json::from_str(&sent).expect("it is read");
+    assert_identical(&received, &BLOCK_BY_BLOCK.concat(), "through JSON");
+}
+
+#[test]
+fn a_frame_has_as_many_speakers_in_its_block_as_in_the_whole_recording() {
+    let mut models = support::models::load();
+    let windows = (INTERVIEW.len() - WINDOW_SAMPLES).div_ceil(STEP_SAMPLES);
+    let activity = segmentation::segment(&mut models, &INTERVIEW, 0, 0..=windows).expect("it segments");
+    let whole = stitching::stitch(&activity, frame_count(INTERVIEW.len()));
+    let in_blocks: Vec<u8> = BLOCK_BY_BLOCK.iter().flatten().flat_map(|block| block.slots.clone()).collect();
+    let count = |slots: &[u8]| slots.iter().map(|bits| bits.count_ones()).collect::<Vec<_>>();
+    assert!(count(&whole).contains(&2), "somebody talks over somebody");
+    let differing: Vec<usize> =
+        (0..whole.len()).filter(|&i| whole[i].count_ones() != in_blocks[i].count_ones()).collect();
+    assert_eq!(whole.len(), in_blocks.len());
+    assert!(differing.is_empty(), "{} frames differ, the first is {:?}", differing.len(), differing.first());
+}
+
+#[test]
+fn a_window_has_the_same_log_probabilities_at_any_place_of_a_batch_and_in_any_company() {
+    let mut models = support::models::load();
+    let mut probabilities = |place: usize, company: Option<usize>| -> Vec<u32> {
+        let mut batch = vec![0.0; BATCH * WINDOW_SAMPLES];
+        for (row, samples) in batch.chunks_exact_mut(WINDOW_SAMPLES).enumerate() {
+            let first = company.map(|offset| offset + row * STEP_SAMPLES);
+            match if row == place { Some(0) } else { first } {
+                Some(first) => samples.copy_from_slice(&INTERVIEW[first..first + WINDOW_SAMPLES]),
+                None => samples.fill(0.0),
+            }
+        }
+        let all = models.log_probabilities(&batch).expect("the model runs");
+        let window = all.chunks_exact(WINDOW_FRAMES * CLASSES).nth(place).expect("the batch has such a row");
+        window.iter().map(|x| x.to_bits()).collect()
+    };
+    let alone = probabilities(0, None);
+    for place in 0..BATCH {
+        for company in [None, Some(STEP_SAMPLES), Some(60 * 16_000)] {
+            assert!(probabilities(place, company) == alone, "row {place} beside {company:?} differs");
+        }
+    }
+}
+
+/// A speaker's turns do not overlap or touch, nobody speaks past the last frame, turns are in order of time.
+fn assert_sound(turns: &[Turn], speakers: usize, samples: usize) {
+    assert!(turns.is_sorted_by_key(|turn| turn.first_frame), "{samples} samples: turns are in order");
+    for turn in turns {
+        assert!(turn.first_frame < turn.end_frame, "{samples} samples: {turn:?} has a length");
+        assert!(turn.end_frame <= frame_count(samples), "{samples} samples: {turn:?} lies in the recording");
+        assert!(turn.speaker < speakers, "{samples} samples: {turn:?} has a known speaker");
+    }
+    for speaker in 0..speakers {
+        let own: Vec<&Turn> = turns.iter().filter(|turn| turn.speaker == speaker).collect();
+        for pair in own.windows(2) {
+            assert!(pair[0].end_frame < pair[1].first_frame, "{samples} samples: {pair:?} overlap or touch");
+        }
+    }
+}
+
+#[test]
+fn a_recording_may_end_anywhere() {
+    let mut models = support::models::load();
+    let around_a_window = [1, 399, 400, 16_000, WINDOW_SAMPLES - 1, WINDOW_SAMPLES, WINDOW_SAMPLES + 1];
+    let around_a_block = [-1, 0, 1, 160, TAIL_SAMPLES as isize, TAIL_SAMPLES as isize + 1]
+        .map(|more| BLOCK_SAMPLES.saturating_add_signed(more));
+    for length in around_a_window.into_iter().chain(around_a_block) {
+        let samples = &INTERVIEW[..length];
+        let blocks = in_chunks(&mut models, samples, 1).concat();
+        assert_eq!(blocks.len(), length.div_ceil(BLOCK_SAMPLES), "{length} samples");
+        let frames: usize = blocks.iter().map(|block| block.slots.len()).sum();
+        assert_eq!(frames, frame_count(length), "{length} samples");
+        assert!(blocks.iter().all(|block| block.slots.len() <= BLOCK_FRAMES), "{length} samples");
+        assert_identical(&in_chunks(&mut models, samples, 2).concat(), &blocks, &format!("{length} samples"));
+        let found = diarize(blocks);
+        assert_sound(&found.turns, found.speakers.len(), length);
+        assert_eq!(found.turns.is_empty(), length < 16_000, "{length} samples: {:?}", found.turns);
+    }
+}
+
+#[test]
+fn the_turns_of_the_whole_interview_are_sound() {
+    let found = diarize(BLOCK_BY_BLOCK.concat());
+    assert_eq!(found.speakers.len(), 2);
+    assert_sound(&found.turns, 2, INTERVIEW.len());
+}

@@ -1,0 +1,18 @@
+//! Analyses of whole recordings, chunk by chunk.
+
+use diarization::analysis::{self, BlockAnalysis};
+use diarization::chunks::Chunker;
+use diarization::features::FilterBank;
+use diarization::onnx::Models;
+
+/// The analysis of each chunk of `samples`, in order.
+pub fn in_chunks(models: &mut Models, samples: &[f32], chunk_blocks: usize) -> Vec<Vec<BlockAnalysis>> {
+    let mut chunker = Chunker::new(chunk_blocks);
+    let mut chunks = chunker.push(samples);
+    chunks.extend(chunker.finish());
+    let mut filter_bank = FilterBank::default();
+    let mut analyse = |chunk, samples: &[f32]| {
+        analysis::analyse(models, &mut filter_bank, chunk, samples).expect("it analyses")
+    };
+    chunks.iter().map(|chunk| analyse(chunk.chunk, &chunk.samples)).collect()
+}
