@@ -41,6 +41,8 @@ CREATE TABLE recordings (
 );
 
 CREATE INDEX recordings_by_age ON recordings (created_at DESC);
+-- For the passes that look for recordings which do not move.
+CREATE INDEX recordings_in_work ON recordings (updated_at) WHERE state IN ('queued', 'processing');
 
 -- One row per stored chunk, written in the transaction that also writes its job to the outbox.
 CREATE TABLE chunks (
@@ -62,6 +64,8 @@ CREATE TABLE outbox (
     trace           jsonb NOT NULL DEFAULT '{}',
     created_at      timestamptz NOT NULL DEFAULT now()
 );
+
+CREATE INDEX outbox_of_recording ON outbox (recording_id);
 
 -- Analyses as they arrived, once each whatever the broker delivers.
 CREATE TABLE inbox (
@@ -110,3 +114,5 @@ CREATE TABLE dead_letters (
     trace           jsonb NOT NULL DEFAULT '{}',
     died_at         timestamptz NOT NULL DEFAULT now()
 );
+
+CREATE INDEX dead_letters_of_recording ON dead_letters (recording_id);

@@ -23,9 +23,12 @@ pub enum LabelError {
     /// A name in the list is empty, too long or has a control character.
     #[error("'{0}' cannot be a speaker's name: use 1 to 80 printable characters")]
     BadName(String),
-    /// A name stands twice in the list.
+    /// A name stands twice in the list, or two names would be the same in RTTM, where spaces are underscores.
     #[error("the speaker name '{0}' is given twice")]
     Twice(String),
+    /// A name is one that speakers beyond the list are given.
+    #[error("'{0}' is what an unnamed speaker is called: choose another name")]
+    Reserved(String),
 }
 
 impl LabelScheme {
@@ -39,6 +42,11 @@ impl LabelScheme {
             _ => format!("SPEAKER_{index:02}"),
         }
     }
+}
+
+/// A name as RTTM writes it.
+fn in_rttm(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join("_")
 }
 
 impl FromStr for LabelScheme {
@@ -55,8 +63,14 @@ impl FromStr for LabelScheme {
                     if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
                         return Err(LabelError::BadName(name.clone()));
                     }
-                    if names[..index].contains(name) {
+                    if names[..index].iter().any(|other| in_rttm(other) == in_rttm(name)) {
                         return Err(LabelError::Twice(name.clone()));
+                    }
+                    if in_rttm(name)
+                        .strip_prefix("SPEAKER_")
+                        .is_some_and(|n| n.chars().all(|c| c.is_ascii_digit()))
+                    {
+                        return Err(LabelError::Reserved(name.clone()));
                     }
                 }
                 Ok(Self::Names(names))
@@ -112,6 +126,12 @@ mod tests {
     fn a_name_given_twice_or_empty_is_refused() {
         assert_eq!("Ann,Ann".parse::<LabelScheme>(), Err(LabelError::Twice("Ann".into())));
         assert_eq!("Ann,,Bob".parse::<LabelScheme>(), Err(LabelError::BadName(String::new())));
+    }
+
+    #[test]
+    fn two_speakers_can_never_share_a_name() {
+        assert_eq!("A B,A_B".parse::<LabelScheme>(), Err(LabelError::Twice("A_B".into())));
+        assert_eq!("Ann,SPEAKER_01".parse::<LabelScheme>(), Err(LabelError::Reserved("SPEAKER_01".into())));
     }
 
     #[test]

@@ -28,11 +28,6 @@ impl<T> InOrder<T> {
         }
         ready
     }
-
-    /// Number of the item that is waited for.
-    pub fn next_index(&self) -> usize {
-        self.next
-    }
 }
 
 /// Length of the run of consecutive numbers from `next` on in `arrived`, which is sorted.

@@ -3,10 +3,11 @@
 use anyhow::bail;
 use clap::Parser;
 use diarization::blocks::{DEFAULT_CHUNK_BLOCKS, MAX_CHUNK_BLOCKS};
-use service_kit::config::{BrokerConfig, DatabaseConfig, ModelConfig, StoreConfig, TelemetryConfig};
+use service_kit::config::{BrokerConfig, DatabaseConfig, StoreConfig, TelemetryConfig};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Takes uploads, decodes them and answers who spoke when.
@@ -38,9 +39,9 @@ pub struct Config {
     /// Where Postgres is.
     #[command(flatten)]
     pub database: DatabaseConfig,
-    /// Where the models are.
-    #[command(flatten)]
-    pub models: ModelConfig,
+    /// Folder with manifest.json and the models [default: models/ nearby].
+    #[arg(long, env = "THROUGHLINE_MODELS")]
+    pub models: Option<PathBuf>,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,

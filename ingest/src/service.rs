@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::outbox::{self, Wake};
 use crate::{decode, http, thread};
 use anyhow::Context as _;
+use diarization::installation;
 use diarization::manifest::Manifest;
 use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::broker::Broker;
@@ -15,7 +16,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-
 
 /// A running ingest.
 pub struct Service {
@@ -40,7 +40,7 @@ impl Service {
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         config.check()?;
-        let manifest = Manifest::read(&config.models.models)?;
+        let manifest = Manifest::read(&config.models.clone().unwrap_or_else(installation::models))?;
         let broker = Broker::new(&config.broker.amqp_url, "ingest");
         let context = Arc::new(Context {
             pool: transaction::pool(

@@ -5,7 +5,7 @@ use crate::error::MatchError;
 use crate::failure;
 use service_kit::consumer::{Death, Delivery};
 use service_kit::messages::{self, ChunkAnalysed, ChunkJob, DecodeJob, Message, RecordingDecoded};
-use service_kit::topology::DELIVERY_LIMIT;
+use service_kit::topology::ATTEMPTS;
 use service_kit::verdict::Verdict;
 use sqlx::PgTransaction;
 use sqlx::types::Json;
@@ -74,7 +74,7 @@ fn reason(task: &Task, death: &Death) -> String {
         Task::Complete => "the speakers could not be named".to_owned(),
     };
     match death.reason.as_str() {
-        "delivery_limit" => format!("{what} after {DELIVERY_LIMIT} attempts"),
+        "delivery_limit" => format!("{what} after {ATTEMPTS} attempts"),
         _ => what,
     }
 }
@@ -153,7 +153,7 @@ async fn is_missing(
     subject: &Subject,
 ) -> Result<bool, sqlx::Error> {
     match subject.task {
-        Task::Match { .. } | Task::Complete => Ok(true),
+        Task::Complete => Ok(true),
         Task::Decode => {
             let row = sqlx::query_scalar!(
                 r#"SELECT chunk_count IS NULL AS "missing!" FROM recordings WHERE id = $1"#,
@@ -161,7 +161,7 @@ async fn is_missing(
             );
             row.fetch_one(&mut **transaction).await
         }
-        Task::Analyse { chunk } => {
+        Task::Analyse { chunk } | Task::Match { chunk } => {
             let row = sqlx::query_scalar!(
                 r#"SELECT NOT EXISTS (
                        SELECT 1 FROM inbox i

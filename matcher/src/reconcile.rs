@@ -17,7 +17,8 @@ pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Looks for recordings to move, and for lost jobs, until shutdown.
 pub async fn run(database: &Database, broker: &Broker, every: Duration, republish_after: Duration) {
-    let mut ticks = tokio::time::interval(every);
+    // Not at once: after an outage, what waits on the queues goes first.
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !database.shutdown().is_asked() {
         tokio::select! {

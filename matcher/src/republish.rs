@@ -1,7 +1,8 @@
 //! Republish: sends jobs again that seem to be lost, through the outbox, at most once per interval and recording.
 //!
 //! Republishing is harmless: whatever comes twice counts once. It is bounded so that a long backlog does not breed copies of
-//! itself: as long as messages wait on a queue, silence means that it is long, not that a job was lost.
+//! itself: as long as messages wait on a queue that the recording depends on, silence means that the queue is long, not that
+//! a job was lost.
 
 use crate::backlog;
 use crate::database::Database;
@@ -19,16 +20,14 @@ use uuid::Uuid;
 const MOST_RECORDINGS: i64 = 1000;
 /// Chunk jobs sent again for one recording in one pass at most.
 const MOST_CHUNKS: i64 = 500;
-/// After this many intervals jobs are sent again even though messages wait: under steady load a queue may never be empty.
-const PATIENCE: u32 = 6;
 
 /// A recording in which nothing has happened for an interval.
 #[derive(Clone, Debug)]
 struct Quiet {
     id: Uuid,
     model_version: String,
+    configuration: String,
     decoded: bool,
-    seconds: f64,
 }
 
 /// Sends the jobs of silent recordings again; returns how many jobs.
@@ -36,43 +35,43 @@ pub async fn pass(database: &Database, broker: &Broker, after: Duration) -> Resu
     let mut drained = HashMap::new();
     let mut sent = 0;
     for recording in quiet(database, after).await? {
-        let queue = waits_on(&recording);
-        if !drained.contains_key(&queue) {
-            // A broker that is away loses nothing by waiting: the outbox could not be emptied either.
-            let empty = backlog::is_drained(broker, &queue).await.unwrap_or(false);
-            drained.insert(queue.clone(), empty);
+        let mut waiting = false;
+        for queue in waits_on(&recording) {
+            if !drained.contains_key(&queue) {
+                // A broker that is away loses nothing by waiting: the outbox could not be emptied either.
+                let empty = backlog::is_drained(broker, &queue).await.unwrap_or(false);
+                drained.insert(queue.clone(), empty);
+            }
+            waiting |= !drained.get(&queue).copied().unwrap_or(false);
         }
-        let empty = drained.get(&queue).copied().unwrap_or(false);
-        if is_due(Duration::from_secs_f64(recording.seconds.max(0.0)), after, empty) {
+        if !waiting {
             let jobs = send_again(database, recording.id, after).await?;
-            tracing::warn!(recording = %recording.id, queue, jobs, "nothing happened for long: jobs sent again");
+            tracing::warn!(recording = %recording.id, jobs, "nothing happened for long: jobs sent again");
             sent += jobs;
         }
     }
     Ok(sent)
 }
 
-/// The queue that a recording waits on.
-fn waits_on(recording: &Quiet) -> String {
+/// The queues on which a recording's next step may wait: its job, or the analysis that came of it.
+fn waits_on(recording: &Quiet) -> [String; 2] {
     if recording.decoded {
-        topology::chunk_queue(&recording.model_version)
+        [
+            topology::chunk_queue(&recording.model_version, &recording.configuration),
+            topology::MATCH.to_owned(),
+        ]
     } else {
-        topology::DECODE.to_owned()
+        [topology::DECODE.to_owned(), topology::MATCH.to_owned()]
     }
-}
-
-/// Decides whether jobs are sent again, after a silence of `quiet`.
-fn is_due(quiet: Duration, after: Duration, drained: bool) -> bool {
-    quiet >= if drained { after } else { after * PATIENCE }
 }
 
 async fn quiet(database: &Database, after: Duration) -> Result<Vec<Quiet>, sqlx::Error> {
     let work = async |transaction: &mut PgTransaction<'static>| {
         sqlx::query_as!(
             Quiet,
-            r#"SELECT q.id AS "id!", q.model_version AS "model_version!", q.decoded AS "decoded!", q.seconds AS "seconds!"
+            r#"SELECT q.id AS "id!", q.model_version AS "model_version!", q.configuration AS "configuration!", q.decoded AS "decoded!"
                FROM (
-                   SELECT r.id, r.model_version, r.chunk_count IS NOT NULL AS decoded,
+                   SELECT r.id, r.model_version, r.configuration, r.chunk_count IS NOT NULL AS decoded,
                           extract(epoch FROM now() - greatest(
                               r.updated_at,
                               (SELECT max(c.created_at) FROM chunks c WHERE c.recording_id = r.id),
@@ -138,7 +137,14 @@ async fn send_again(database: &Database, recording: Uuid, after: Duration) -> Re
         let decode = row.chunk_count.is_none().then_some(DecodeJob { recording, run: row.run });
         let decode: Vec<DecodeJob> = decode.into_iter().collect();
         post(transaction, recording, topology::DECODE, &decode, &row.trace).await?;
-        post(transaction, recording, &topology::chunk_queue(&row.model_version), &jobs, &row.trace).await?;
+        post(
+            transaction,
+            recording,
+            &topology::chunk_queue(&row.model_version, &row.configuration),
+            &jobs,
+            &row.trace,
+        )
+        .await?;
         Ok(decode.len() + jobs.len())
     };
     database.run("republish", work).await
@@ -173,26 +179,12 @@ async fn post<M: Message>(
 mod tests {
     use super::*;
 
-    const INTERVAL: Duration = Duration::from_secs(600);
-
-    #[test]
-    fn a_silent_recording_whose_queue_is_empty_is_due_after_one_interval() {
-        assert!(!is_due(Duration::from_secs(599), INTERVAL, true));
-        assert!(is_due(Duration::from_secs(600), INTERVAL, true));
-    }
-
-    #[test]
-    fn a_backlog_breeds_few_copies_of_itself_and_still_none_is_lost() {
-        assert!(!is_due(Duration::from_secs(3599), INTERVAL, false));
-        assert!(is_due(Duration::from_secs(3600), INTERVAL, false));
-    }
-
     #[test]
     fn a_recording_waits_for_its_decoder_first_and_then_for_the_workers_of_its_model() {
         let mut recording =
-            Quiet { id: Uuid::nil(), model_version: "m1".into(), decoded: false, seconds: 700.0 };
-        assert_eq!(waits_on(&recording), "throughline.decode");
+            Quiet { id: Uuid::nil(), model_version: "m1".into(), configuration: "c1".into(), decoded: false };
+        assert_eq!(waits_on(&recording), ["throughline.decode", "throughline.match"]);
         recording.decoded = true;
-        assert_eq!(waits_on(&recording), "throughline.chunks.m1");
+        assert_eq!(waits_on(&recording), ["throughline.chunks.m1.c1", "throughline.match"]);
     }
 }

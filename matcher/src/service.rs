@@ -12,8 +12,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// Small messages, handled in a moment each.
-const PREFETCH: u16 = 16;
+/// One message at a time: every lost connection counts against all that were sent ahead, tried or not.
+const PREFETCH: u16 = 1;
 
 /// Runs the matcher until shutdown is asked for; what is in hand is finished first. Dropping the future stops it where it
 /// stands, as a crash would.
@@ -43,14 +43,7 @@ async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) ->
     let pages = admin::routes(metrics, readiness(&database, &broker));
     let subscription = |queue: &str| Subscription { queue: queue.to_owned(), prefetch: PREFETCH };
     let (matching, dead) = (subscription(topology::MATCH), subscription(topology::DEAD));
-    let serving = async {
-        let served = admin::serve(config.admin.admin_listen, pages, shutdown.clone()).await;
-        // Without its pages the service counts as dead, so it had better stop.
-        if served.is_err() {
-            shutdown.ask();
-        }
-        served
-    };
+    let serving = admin::serve(config.admin.admin_listen, pages, shutdown.clone());
     let match_one = async |delivery: Delivery| handler::handle(&database, delivery).await;
     let bury_one = async |delivery: Delivery| dead_letters::handle(&database, delivery).await;
     let (served, (), (), ()) = tokio::join!(

@@ -28,8 +28,17 @@ pub fn routes(metrics: PrometheusHandle, readiness: Readiness) -> Router {
         .route("/metrics", get(move || async move { metrics.render() }))
 }
 
-/// Serves `router` until shutdown; logs the address it got.
+/// Serves `router` until shutdown; logs the address it got. Without its pages a service counts as dead to whoever supervises
+/// it, so an error here asks for shutdown.
 pub async fn serve(address: SocketAddr, router: Router, shutdown: Shutdown) -> anyhow::Result<()> {
+    let served = try_serve(address, router, shutdown.clone()).await;
+    if served.is_err() {
+        shutdown.ask();
+    }
+    served
+}
+
+async fn try_serve(address: SocketAddr, router: Router, shutdown: Shutdown) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}"))?;

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Where RabbitMQ is, and the connection to it while there is one.
@@ -53,7 +54,13 @@ impl Broker {
             return live.create_channel().await;
         }
         let properties = ConnectionProperties::default().with_connection_name(self.name.to_string().into());
-        let new = Connection::connect(&self.url, properties).await?;
+        let connecting = Connection::connect(&self.url, properties);
+        let new = tokio::time::timeout(CONNECT_WITHIN, connecting).await.map_err(|_| {
+            lapin::Error::from(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                "the broker does not answer",
+            ))
+        })??;
         metrics::counter!("throughline_broker_connections_total").increment(1);
         let channel = new.create_channel().await?;
         *connection = Some(new);

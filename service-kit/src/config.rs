@@ -3,7 +3,6 @@
 use crate::telemetry::LogFormat;
 use clap::Args;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 /// Where RabbitMQ is.
 #[derive(Args, Clone, Debug)]
@@ -30,14 +29,6 @@ pub struct DatabaseConfig {
     /// Connections held at most.
     #[arg(long, env = "THROUGHLINE_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: u32,
-}
-
-/// Where the models are.
-#[derive(Args, Clone, Debug)]
-pub struct ModelConfig {
-    /// Folder with manifest.json and the model files.
-    #[arg(long, env = "THROUGHLINE_MODELS", default_value = "models")]
-    pub models: PathBuf,
 }
 
 /// Logs, traces and the operator's address.

@@ -169,9 +169,13 @@ where
     }
 }
 
-/// How long to hold a message before it is given back: 0.5 s, doubled with each attempt.
+/// How long to hold a message before it is given back: 1, 4, 16 and 64 s, so that a store or a network that is away for a
+/// minute uses up no message's attempts. The last attempt is given back at once: nothing follows it.
 fn retry_wait(earlier_attempts: i64) -> Duration {
-    Duration::from_millis(500) * (1 << earlier_attempts.clamp(0, 6))
+    if earlier_attempts + 1 >= topology::ATTEMPTS {
+        return Duration::ZERO;
+    }
+    Duration::from_secs(1 << (2 * earlier_attempts.clamp(0, 3)))
 }
 
 fn delivery(amqp: &AmqpDelivery) -> Delivery {
@@ -215,9 +219,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_with_the_attempts_and_are_bounded() {
-        let waits: Vec<u128> = [0, 1, 2, 99].into_iter().map(|n| retry_wait(n).as_millis()).collect();
-        assert_eq!(waits, [500, 1000, 2000, 32_000]);
+    fn waits_grow_with_the_attempts_and_outlast_a_minute() {
+        let waits: Vec<u64> = (0..5).map(|n| retry_wait(n).as_secs()).collect();
+        assert_eq!(waits, [1, 4, 16, 64, 0]);
     }
 
     #[test]

@@ -53,8 +53,9 @@ impl Objects {
             let folder = parsed.to_file_path().map_err(|()| StoreError::Url(url.to_owned()))?;
             std::fs::create_dir_all(&folder)
                 .map_err(|e| StoreError::Folder(folder.display().to_string(), e))?;
-            let store =
-                object_store::local::LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
+            let store = object_store::local::LocalFileSystem::new_with_prefix(folder)?
+                .with_automatic_cleanup(true)
+                .with_fsync(true);
             return Ok(Self { store: Arc::new(store), prefix: Key::default() });
         }
         if parsed.scheme() != "s3" {

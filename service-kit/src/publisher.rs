@@ -8,7 +8,11 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
+
+/// How long the broker has to confirm. One that takes nothing (memory or disk alarm, no quorum) does not say so.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
 
 /// Publishes with confirms over one channel, made again after an error.
 #[derive(Clone)]
@@ -57,7 +61,10 @@ impl Publisher {
         trace: &BTreeMap<String, String>,
     ) -> Result<(), PublishError> {
         let mut open = self.open.lock().await;
-        let sent = self.try_publish(&mut open, queue, kind, body, telemetry::headers(trace)).await;
+        let sending = self.try_publish(&mut open, queue, kind, body, telemetry::headers(trace));
+        let sent = tokio::time::timeout(CONFIRM_WITHIN, sending)
+            .await
+            .unwrap_or_else(|_| Err(PublishError::NotConfirmed(queue.to_owned())));
         if sent.is_err() {
             *open = None;
         }

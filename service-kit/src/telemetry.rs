@@ -9,6 +9,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -18,6 +19,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 /// Buckets for durations: from a fast query to a long job, in seconds.
 const SECONDS_BUCKETS: [f64; 14] =
     [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
 /// How log lines look.
@@ -37,7 +39,8 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts logs, metrics and, if `otlp_endpoint` names a collector, traces. Once per process.
+    /// Starts logs, metrics and, if `otlp_endpoint` names a collector, traces. Once per process, inside the
+    /// runtime.
     pub fn start(
         service: &'static str,
         format: LogFormat,
@@ -56,6 +59,14 @@ impl Telemetry {
         let metrics = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?
             .install_recorder()?;
+        // Without upkeep, what nobody scrapes would grow for good.
+        let upkeep = metrics.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP_EVERY).await;
+                upkeep.run_upkeep();
+            }
+        });
         Ok(Self { traces, metrics })
     }
 

@@ -5,8 +5,8 @@ use diarization::blocks::Chunk;
 use diarization::features::FilterBank;
 use diarization::onnx::{ModelError, Models};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Why a chunk has no analysis.
@@ -31,27 +31,40 @@ struct Request {
 
 /// A handle on an inference thread. The thread ends when the last handle is dropped.
 #[derive(Clone)]
-pub struct Inference(mpsc::SyncSender<Request>);
+pub struct Inference {
+    requests: mpsc::SyncSender<Request>,
+    /// When the chunk in hand was begun.
+    busy_since: Arc<Mutex<Option<Instant>>>,
+}
 
 impl Inference {
     /// Starts a thread that owns `models`.
     pub fn start(mut models: Models) -> std::io::Result<Self> {
         let (send, requests) = mpsc::sync_channel::<Request>(0);
+        let busy_since = Arc::new(Mutex::new(None));
+        let busy = Arc::clone(&busy_since);
         std::thread::Builder::new().name("inference".into()).spawn(move || {
             let mut filter_bank = FilterBank::default();
             while let Ok(Request { chunk, samples, reply }) = requests.recv() {
                 let started = Instant::now();
+                set(&busy, Some(started));
                 // A panic must cost one chunk, not the worker.
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
                     analysis::analyse(&mut models, &mut filter_bank, chunk, &samples)
                 }));
                 let result = outcome.map_or(Err(InferenceError::Crashed), |analysed| Ok(analysed?));
                 metrics::histogram!("throughline_inference_seconds").record(started.elapsed().as_secs_f64());
+                set(&busy, None);
                 // Nobody waits any more when the job was given up; the next request counts.
                 let _ = reply.send(result);
             }
         })?;
-        Ok(Self(send))
+        Ok(Self { requests: send, busy_since })
+    }
+
+    /// How long the chunk in hand has been in hand.
+    pub fn busy_for(&self) -> Option<Duration> {
+        self.busy_since.lock().map_or(None, |since| *since).map(|since| since.elapsed())
     }
 
     /// Analyses `chunk`, whose samples are those of [`Chunk::sample_range`].
@@ -61,7 +74,7 @@ impl Inference {
         samples: Vec<f32>,
     ) -> Result<Vec<BlockAnalysis>, InferenceError> {
         let (reply, answer) = oneshot::channel();
-        let send = self.0.clone();
+        let send = self.requests.clone();
         let request = Request { chunk, samples, reply };
         // Handing over blocks while the thread is busy.
         let sent = tokio::task::spawn_blocking(move || send.send(request).is_ok()).await;
@@ -69,5 +82,11 @@ impl Inference {
             Ok(true) => answer.await.unwrap_or(Err(InferenceError::Stopped)),
             _ => Err(InferenceError::Stopped),
         }
+    }
+}
+
+fn set(busy: &Mutex<Option<Instant>>, since: Option<Instant>) {
+    if let Ok(mut busy) = busy.lock() {
+        *busy = since;
     }
 }

@@ -9,6 +9,13 @@ use service_kit::object_store::Objects;
 use service_kit::publisher::Publisher;
 use service_kit::topology;
 use service_kit::verdict::Verdict;
+use std::time::Duration;
+
+/// Longest that an inference may take: well below the half hour after which the broker takes the job back, and some 50 times
+/// what the longest chunk takes on one core.
+const ANALYSE_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// Exit status of a worker whose inference hangs (EX_SOFTWARE).
+const EXIT_HUNG: i32 = 70;
 
 /// What jobs need.
 pub struct Worker {
@@ -36,16 +43,15 @@ impl Worker {
         let chunk = fitting(&job, &self.model_version).map_err(Verdict::Reject)?;
         let bytes = match self.objects.get(&job.object).await {
             Ok(bytes) => bytes,
-            // The recording was deleted: there is nobody to tell.
+            // Deleted with its recording, and then nobody misses it; or this worker looks into another store than ingest.
             Err(error) if error.is_not_found() => {
-                tracing::info!(object = job.object, "the chunk is gone; its recording was deleted");
-                return Ok(());
+                return Err(Verdict::Reject(format!("the chunk is not in the object store: {}", job.object)));
             }
             Err(error) => return Err(Verdict::Retry(error.to_string())),
         };
         let samples = samples(&bytes, job.samples).map_err(Verdict::Retry)?;
         let seconds = samples.len() as f64 / f64::from(SAMPLE_RATE);
-        let blocks = inference.analyse(chunk, samples).await.map_err(|error| match error {
+        let blocks = within_budget(inference.analyse(chunk, samples)).await.map_err(|error| match error {
             InferenceError::Crashed => Verdict::Reject(error.to_string()),
             InferenceError::Model(_) | InferenceError::Stopped => Verdict::Retry(error.to_string()),
         })?;
@@ -64,9 +70,21 @@ impl Worker {
             .await
             .map_err(|error| Verdict::Retry(error.to_string()))?;
         metrics::counter!("throughline_chunks_analysed_total").increment(1);
-        metrics::gauge!("throughline_audio_analysed_seconds_total").increment(seconds);
+        metrics::counter!("throughline_audio_analysed_seconds_total").increment(seconds.round() as u64);
         tracing::info!(recording = %message.recording, chunk = message.chunk, seconds, "chunk analysed");
         Ok(())
+    }
+}
+
+/// Waits for an inference, but not for ever: a thread that hangs cannot be stopped, so the process ends. The broker counts the
+/// attempt and gives the job to another worker, and whoever supervises this one starts it again.
+async fn within_budget<T>(inference: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(ANALYSE_WITHIN, inference).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            tracing::error!(?ANALYSE_WITHIN, "an inference hangs; ending this worker");
+            std::process::exit(EXIT_HUNG)
+        }
     }
 }
 

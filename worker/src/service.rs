@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::inference::Inference;
 use crate::job::Worker;
 use anyhow::Context;
+use diarization::analysis::CONFIGURATION;
 use diarization::blocks::{Chunk, WINDOW_SAMPLES};
 use diarization::installation;
 use diarization::onnx::Models;
@@ -16,6 +17,10 @@ use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
 use service_kit::topology;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// An inference that takes longer makes the worker unready; the longest chunk takes some 20 s on one core.
+const SLOW: Duration = Duration::from_secs(5 * 60);
 
 /// Runs a worker until shutdown.
 pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
@@ -39,23 +44,21 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
 
     let broker = Broker::new(&config.broker.amqp_url, "worker");
     let worker = Worker { objects, publisher: Publisher::new(broker.clone()), model_version };
-    let subscription = Subscription { queue: topology::chunk_queue(&worker.model_version), prefetch: 1 };
+    let subscription =
+        Subscription { queue: topology::chunk_queue(&worker.model_version, CONFIGURATION), prefetch: 1 };
     let readiness = readiness(broker.clone(), threads.clone());
-    let admin = tokio::spawn(admin::serve(
-        config.admin.admin_listen,
-        admin::routes(metrics, readiness),
-        shutdown.clone(),
-    ));
+    let pages = admin::serve(config.admin.admin_listen, admin::routes(metrics, readiness), shutdown.clone());
     let consumers = threads.iter().map(|inference| {
         let handler = async |delivery: Delivery| worker.handle(delivery, inference).await;
         Box::pin(consumer::run(&broker, &subscription, &shutdown, handler))
     });
-    futures::future::join_all(consumers).await;
+    let (served, _) = tokio::join!(pages, futures::future::join_all(consumers));
     broker.close().await;
-    admin.await?
+    served
 }
 
-/// Ready means connected and able to infer.
+/// Ready means connected, and no inference takes suspiciously long. (That the models can infer was tried before the worker
+/// took its first job.)
 fn readiness(broker: Broker, threads: Vec<Inference>) -> Readiness {
     Arc::new(move || {
         let (broker, threads) = (broker.clone(), threads.clone());
@@ -63,10 +66,12 @@ fn readiness(broker: Broker, threads: Vec<Inference>) -> Readiness {
             if !broker.is_connected().await {
                 return Err("not connected to RabbitMQ".to_owned());
             }
-            if threads.is_empty() {
-                return Err("no inference thread".to_owned());
+            match threads.iter().filter_map(Inference::busy_for).max() {
+                Some(longest) if longest > SLOW => {
+                    Err(format!("an inference has been running for {longest:.0?}"))
+                }
+                _ => Ok(()),
             }
-            Ok(())
         })
     })
 }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(500);
+/// Polls in a row without an answer before the command gives up: two minutes.
+const UNANSWERED_POLLS: u32 = 240;
 /// How often progress is told where there is no terminal.
 const POLLS_PER_LINE: u32 = 10;
 
@@ -97,8 +99,20 @@ async fn wait(api: &Api, id: &str) -> anyhow::Result<Recording> {
     let style = ProgressStyle::with_template("{elapsed_precise} [{bar:40}] {pos}/{len} chunks, {msg}");
     let bar = ProgressBar::new(0)
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    let mut unanswered = 0;
     for poll in 0_u32.. {
-        let recording = api.recording(id).await?;
+        let recording = match api.recording(id).await {
+            Ok(recording) => recording,
+            // The recording goes on without us; a service that restarts is no reason to stop watching.
+            Err(error) if unanswered < UNANSWERED_POLLS => {
+                bar.set_message(format!("{error:#}"));
+                unanswered += 1;
+                tokio::time::sleep(POLL).await;
+                continue;
+            }
+            Err(error) => return Err(error.context(format!("recording {id} may still be in work"))),
+        };
+        unanswered = 0;
         if recording.state == "completed" || recording.state == "failed" {
             bar.finish_and_clear();
             return Ok(recording);

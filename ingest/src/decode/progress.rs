@@ -85,7 +85,7 @@ pub async fn order(context: &Context, order: &ChunkJob) -> Result<bool, sqlx::Er
         .execute(&mut **transaction)
         .await?;
         if inserted.rows_affected() == 1 {
-            let queue = topology::chunk_queue(&order.model_version);
+            let queue = topology::chunk_queue(&order.model_version, &order.configuration);
             outbox::add(transaction, order.recording, &queue, order).await?;
         }
         Ok(true)

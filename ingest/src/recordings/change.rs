@@ -29,7 +29,7 @@ pub(crate) async fn reprocess(context: &Context, recording: Uuid) -> Result<Opti
         let Some(run) = run else { return Ok(None) };
         sqlx::query!("DELETE FROM inbox WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
         sqlx::query!("DELETE FROM chunks WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
-        sqlx::query!("DELETE FROM turns WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
+        // Turns and voice vectors stay readable until the new run has something to put in their place.
         outbox::add(transaction, recording, topology::DECODE, &DecodeJob { recording, run }).await?;
         Ok(Some(run))
     })

@@ -31,7 +31,8 @@ async fn an_upload_becomes_chunks_and_a_job_for_each() {
     let whole = samples();
     assert_eq!(recording["duration_seconds"].as_f64(), Some((whole.len() as f64 / 16.0).round() / 1000.0));
     let version = recording["model_version"].as_str().expect("a version");
-    let mut jobs: Vec<ChunkJob> = stack.drain(&topology::chunk_queue(version)).await;
+    let mut jobs: Vec<ChunkJob> =
+        stack.drain(&topology::chunk_queue(version, diarization::analysis::CONFIGURATION)).await;
     jobs.sort_by_key(|job| job.chunk);
     assert_eq!(jobs.iter().map(|job| job.chunk).collect::<Vec<_>>(), [0, 1, 2, 3]);
     for job in &jobs {
@@ -69,7 +70,8 @@ async fn decoding_twice_orders_nothing_twice() {
 
     assert_eq!(recording["chunks"]["total"], 2);
     let version = recording["model_version"].as_str().expect("a version");
-    let jobs: Vec<ChunkJob> = stack.drain(&topology::chunk_queue(version)).await;
+    let jobs: Vec<ChunkJob> =
+        stack.drain(&topology::chunk_queue(version, diarization::analysis::CONFIGURATION)).await;
     assert_eq!(jobs.len(), 2);
     assert_eq!(stack.count("SELECT count(*) FROM chunks").await, 2);
     stack.stop().await;
@@ -81,13 +83,14 @@ async fn a_takeover_orders_just_what_is_missing() {
     let accepted = stack.upload("?chunk_blocks=1", interview()).await;
     let id = accepted["id"].as_str().expect("an id");
     let version = stack.decoded(id).await["model_version"].as_str().expect("a version").to_owned();
-    stack.drain::<ChunkJob>(&topology::chunk_queue(&version)).await;
+    stack.drain::<ChunkJob>(&topology::chunk_queue(&version, diarization::analysis::CONFIGURATION)).await;
 
     sqlx::query("UPDATE recordings SET chunk_count = NULL").execute(&stack.pool).await.expect("updates");
     sqlx::query("DELETE FROM chunks WHERE chunk >= 2").execute(&stack.pool).await.expect("deletes");
     stack.publish(topology::DECODE, &DecodeJob { recording: id.parse().expect("an id"), run: 1 }).await;
     stack.decoded(id).await;
-    let jobs: Vec<ChunkJob> = stack.drain(&topology::chunk_queue(&version)).await;
+    let jobs: Vec<ChunkJob> =
+        stack.drain(&topology::chunk_queue(&version, diarization::analysis::CONFIGURATION)).await;
     assert_eq!(jobs.iter().map(|job| job.chunk).collect::<Vec<_>>(), [2, 3]);
     stack.stop().await;
 }

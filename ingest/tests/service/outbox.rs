@@ -20,7 +20,8 @@ async fn uploads_are_taken_while_the_broker_is_away_and_go_on_when_it_is_back() 
 
     let with_broker = stack.another().await;
     stack.decoded(id).await;
-    let jobs: Vec<ChunkJob> = stack.drain(&topology::chunk_queue(&model_version())).await;
+    let jobs: Vec<ChunkJob> =
+        stack.drain(&topology::chunk_queue(&model_version(), diarization::analysis::CONFIGURATION)).await;
     assert_eq!(jobs.len(), 4);
     with_broker.stop().await;
     stack.stop().await;
@@ -29,7 +30,7 @@ async fn uploads_are_taken_while_the_broker_is_away_and_go_on_when_it_is_back() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_refuses_holds_up_no_other() {
     let stack = Stack::start(&[]).await;
-    let queue = topology::chunk_queue(&model_version());
+    let queue = topology::chunk_queue(&model_version(), diarization::analysis::CONFIGURATION);
     let channel = stack.channel().await;
     // Another kind of queue under the name: the broker refuses the declaration of the right one.
     let other = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
@@ -63,7 +64,8 @@ async fn two_processes_send_each_message_once() {
     for id in &ids {
         stack.decoded(id).await;
     }
-    let jobs: Vec<ChunkJob> = stack.drain(&topology::chunk_queue(&model_version())).await;
+    let jobs: Vec<ChunkJob> =
+        stack.drain(&topology::chunk_queue(&model_version(), diarization::analysis::CONFIGURATION)).await;
     assert_eq!(jobs.len(), 16);
     assert_eq!(stack.drain::<RecordingDecoded>(topology::MATCH).await.len(), 4);
     beside.stop().await;

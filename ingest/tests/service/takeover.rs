@@ -42,7 +42,8 @@ async fn a_process_killed_while_it_decodes_is_taken_over() {
     let heir = stack.another().await;
     let recording = stack.decoded(id).await;
     let total = recording["chunks"]["total"].as_u64().expect("a number");
-    let jobs: Vec<ChunkJob> = stack.drain(&topology::chunk_queue(&model_version())).await;
+    let jobs: Vec<ChunkJob> =
+        stack.drain(&topology::chunk_queue(&model_version(), diarization::analysis::CONFIGURATION)).await;
     let chunks: BTreeSet<u64> = jobs.iter().map(|job| u64::from(job.chunk)).collect();
     assert_eq!(chunks, (0..total).collect());
     // No chunk is ordered again; jobs confirmed but not yet deleted when the process died may be sent again.
