@@ -11,10 +11,13 @@ use diarization::blocks::{
     BLOCK_FRAMES, BLOCK_SAMPLES, STEP_SAMPLES, TAIL_SAMPLES, WINDOW_FRAMES, WINDOW_SAMPLES, frame_count,
 };
 use diarization::diarize::{Diarization, Diarizer, Settings};
+use diarization::embedding::EmbeddingModel;
+use diarization::onnx::ModelError;
 use diarization::ordering::InOrder;
 use diarization::segmentation::{self, BATCH, CLASSES, SegmentationModel};
 use diarization::timeline::Turn;
 use diarization::{rttm, stitching};
+use proptest::prelude::*;
 use std::sync::LazyLock;
 use support::analyses::in_chunks;
 
@@ -162,4 +165,54 @@ fn the_turns_of_the_whole_interview_are_sound() {
     let found = diarize(BLOCK_BY_BLOCK.concat());
     assert_eq!(found.speakers.len(), 2);
     assert_sound(&found.turns, 2, INTERVIEW.len());
+}
+
+/// Models that react to every bit of their input, as the real ones hardly do: one other sample, another answer.
+struct Sensitive;
+
+/// Numbers that look random and follow from `values` alone.
+fn scrambled(values: &[f32]) -> impl Iterator<Item = u64> {
+    let mix = |state: u64, x: u64| (state ^ x).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let seed = values.iter().fold(1, |state, x| mix(state, u64::from(x.to_bits())));
+    std::iter::successors(Some(seed), move |state| Some(mix(*state, 0xd1b5_4a32_d192_ed03)))
+        .map(|state| state >> 33)
+}
+
+impl SegmentationModel for Sensitive {
+    fn log_probabilities(&mut self, waveforms: &[f32]) -> Result<Vec<f32>, ModelError> {
+        // Runs of 40 frames, so that there is speech to embed.
+        let window = |samples: &[f32]| -> Vec<f32> {
+            let classes = scrambled(samples).flat_map(|x| [x as usize % CLASSES; 40]);
+            classes
+                .take(WINDOW_FRAMES)
+                .flat_map(|class| (0..CLASSES).map(move |i| f32::from(i == class)))
+                .collect()
+        };
+        Ok(waveforms.chunks_exact(WINDOW_SAMPLES).flat_map(window).collect())
+    }
+}
+
+impl EmbeddingModel for Sensitive {
+    fn dimension(&self) -> usize {
+        4
+    }
+
+    fn embed(&mut self, features: &[f32]) -> Result<Vec<f32>, ModelError> {
+        Ok(scrambled(features).take(4).map(|x| x as f32).collect())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn no_model_however_sensitive_can_tell_how_a_recording_was_cut(
+        length in 1_usize..4 * BLOCK_SAMPLES, border in prop::option::of(1_usize..4), chunk_blocks in 2_usize..6
+    ) {
+        // Half of the recordings end near the last sample that a block needs.
+        let length = border.map_or(length, |blocks| blocks * BLOCK_SAMPLES + TAIL_SAMPLES - 2_000 + length % 4_000);
+        let noise: Vec<f32> = scrambled(&[length as f32]).take(length).map(|x| x as f32 / 4e9 - 0.25).collect();
+        let one_by_one = in_chunks(&mut Sensitive, &noise, 1).concat();
+        prop_assert_eq!(one_by_one.len(), length.div_ceil(BLOCK_SAMPLES));
+        prop_assert!(one_by_one == in_chunks(&mut Sensitive, &noise, chunk_blocks).concat());
+    }
 }

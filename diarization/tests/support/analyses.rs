@@ -2,11 +2,16 @@
 
 use diarization::analysis::{self, BlockAnalysis};
 use diarization::chunks::Chunker;
+use diarization::embedding::EmbeddingModel;
 use diarization::features::FilterBank;
-use diarization::onnx::Models;
+use diarization::segmentation::SegmentationModel;
 
 /// The analysis of each chunk of `samples`, in order.
-pub fn in_chunks(models: &mut Models, samples: &[f32], chunk_blocks: usize) -> Vec<Vec<BlockAnalysis>> {
+pub fn in_chunks(
+    models: &mut (impl SegmentationModel + EmbeddingModel),
+    samples: &[f32],
+    chunk_blocks: usize,
+) -> Vec<Vec<BlockAnalysis>> {
     let mut chunker = Chunker::new(chunk_blocks);
     let mut chunks = chunker.push(samples);
     chunks.extend(chunker.finish());
