@@ -96,10 +96,13 @@ mod tests {
 
     #[test]
     fn each_powerset_class_names_its_speakers() {
-        for (class, expected) in POWERSET.iter().enumerate() {
+        let speakers = [vec![], vec![1], vec![2], vec![3], vec![1, 2], vec![1, 3], vec![2, 3]];
+        for (class, speakers) in speakers.into_iter().enumerate() {
             let mut scores = vec![-9.0; WINDOW_FRAMES * CLASSES];
             scores[class] = 0.0;
-            assert_eq!(decode_powerset(&scores)[0], *expected);
+            let active = decode_powerset(&scores)[0];
+            let found: Vec<i32> = (1..=3).filter(|speaker| active >> (speaker - 1) & 1 == 1).collect();
+            assert_eq!(found, speakers, "class {class}");
         }
     }
 }
