@@ -7,8 +7,11 @@ use service_kit::telemetry::Telemetry;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = matcher::Config::parse();
-    let telemetry =
-        Telemetry::start("matcher", config.telemetry.log_format, config.telemetry.otlp_endpoint.as_deref())?;
+    let telemetry = Telemetry::start(
+        "throughline-matcher",
+        config.telemetry.log_format,
+        config.telemetry.otlp_endpoint.as_deref(),
+    )?;
     let shutdown = Shutdown::on_signals()?;
     matcher::run(config, shutdown, telemetry.metrics()).await
 }

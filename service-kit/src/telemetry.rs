@@ -39,15 +39,14 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts logs, metrics and, if `otlp_endpoint` names a collector, traces. Once per process, inside the
-    /// runtime.
+    /// Starts logs, metrics and, if `otlp_endpoint` names a collector, traces. Once per process.
     pub fn start(
         service: &'static str,
         format: LogFormat,
         otlp_endpoint: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let filter =
-            EnvFilter::try_from_env("THROUGHLINE_LOG").unwrap_or_else(|_| EnvFilter::new("info,lapin=warn"));
+        let filter = EnvFilter::try_from_env("THROUGHLINE_LOG")
+            .unwrap_or_else(|_| EnvFilter::new("info,lapin=warn,symphonia=warn"));
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         let lines = match format {
             LogFormat::Text => lines.with_target(false).boxed(),
@@ -59,14 +58,14 @@ impl Telemetry {
         let metrics = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?
             .install_recorder()?;
-        // Without upkeep, what nobody scrapes would grow for good.
+        // Without upkeep, what nobody scrapes would grow for good. A thread, since a service may not have its runtime yet.
         let upkeep = metrics.clone();
-        tokio::spawn(async move {
+        std::thread::Builder::new().name("metrics".into()).spawn(move || {
             loop {
-                tokio::time::sleep(UPKEEP_EVERY).await;
+                std::thread::sleep(UPKEEP_EVERY);
                 upkeep.run_upkeep();
             }
-        });
+        })?;
         Ok(Self { traces, metrics })
     }
 
