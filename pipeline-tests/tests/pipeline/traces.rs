@@ -13,10 +13,10 @@ const STEPS: [(&str, &str); 8] = [
     ("ingest", "decode"),
     ("ingest", "store chunk"),
     ("worker", "analyse chunk"),
-    ("matcher", "inbox"),
-    ("matcher", "advance"),
-    ("matcher", "finalise"),
-    ("matcher", "commit"),
+    ("throughline-matcher", "inbox"),
+    ("throughline-matcher", "advance"),
+    ("throughline-matcher", "finalise"),
+    ("throughline-matcher", "commit"),
 ];
 
 fn hex(id: &[u8]) -> String {
@@ -54,7 +54,7 @@ async fn a_recording_is_one_trace_through_all_services() {
         assert!(parent.is_empty() || known.contains(&parent), "the parent of {span:?} was never collected");
     }
     assert_eq!(of_step(("worker", "analyse chunk")).len(), 2);
-    assert_eq!(of_step(("matcher", "commit")).len(), 1);
+    assert_eq!(of_step(("throughline-matcher", "commit")).len(), 1);
     let upload = of_step(("ingest", "upload"))[0];
     assert_eq!(hex(&upload.parent), UPLOADERS_SPAN);
 }
