@@ -45,7 +45,7 @@ pub fn cluster(voices: &[Voice], hints: &Hints, least_seconds: f64) -> Vec<Clust
         clusters.into_iter().flat_map(|members| split_where_two_voices(voices, members, shift)).collect();
     drop_small(voices, &mut clusters, least_seconds, hints.min_speakers.unwrap_or(1));
     if let Some(most) = hints.max_speakers {
-        merge_most_alike(voices, &mut clusters, most);
+        merge_cheapest(voices, &mut clusters, most);
     }
     while clusters.len() < hints.min_speakers.unwrap_or(1) {
         if !split_widest(voices, &mut clusters) {
@@ -101,22 +101,26 @@ pub fn average_linkage(voices: &[Voice], members: &[usize], cosine: f32) -> Vec<
     clusters
 }
 
-/// Joins the two clusters with the most alike centroids until no more than `most` (at least 1) are left.
-fn merge_most_alike(voices: &[Voice], clusters: &mut Vec<Cluster>, most: usize) {
+/// Joins two clusters at a time until no more than `most` (at least 1) are left, those first whose joining moves the least
+/// speech the least (Ward's criterion on the sphere): a splinter goes before two people are taken for one.
+fn merge_cheapest(voices: &[Voice], clusters: &mut Vec<Cluster>, most: usize) {
     let mut centroids: Vec<Vec<f32>> = clusters.iter().map(|c| centroid(voices, c)).collect();
+    let mut speech: Vec<f64> = clusters.iter().map(|c| seconds(voices, c)).collect();
     while clusters.len() > most.max(1) {
-        let mut best = (0, 1, f32::NEG_INFINITY);
+        let mut best = (0, 1, f64::INFINITY);
         for a in 0..clusters.len() {
             for b in a + 1..clusters.len() {
-                let cosine = dot(&centroids[a], &centroids[b]);
-                if cosine > best.2 {
-                    best = (a, b, cosine);
+                let shared = speech[a] * speech[b] / (speech[a] + speech[b]);
+                let cost = shared * (1.0 - f64::from(dot(&centroids[a], &centroids[b])));
+                if cost < best.2 {
+                    best = (a, b, cost);
                 }
             }
         }
         let (a, b, _) = best;
         let moved = clusters.remove(b);
         centroids.remove(b);
+        speech[a] += speech.remove(b);
         clusters[a].extend(moved);
         clusters[a].sort_unstable();
         centroids[a] = centroid(voices, &clusters[a]);
@@ -222,4 +226,21 @@ fn farthest_pair(voices: &[Voice], members: &[usize]) -> Option<[Vec<f32>; 2]> {
     let a = *least_like(&centroid(voices, members))?;
     let b = *least_like(voices[a].embedding)?;
     (a != b).then(|| [voices[a].embedding.to_vec(), voices[b].embedding.to_vec()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asked_for_two_speakers_a_splinter_is_joined_before_two_people_are() {
+        let person = |angle: f32| vec![angle.cos(), angle.sin()];
+        let (one, other, splinter) = (person(0.0), person(1.0), person(-1.1));
+        let voice = |embedding, seconds| Voice { embedding, seconds };
+        let mut voices = vec![voice(&splinter[..], 2.0)];
+        voices.extend((0..20).flat_map(|_| [voice(&one[..], 3.0), voice(&other[..], 3.0)]));
+        let hints = Hints { max_speakers: Some(2), ..Hints::default() };
+        let sizes: Vec<usize> = cluster(&voices, &hints, 1.0).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [21, 20]);
+    }
 }

@@ -27,7 +27,12 @@ pub struct Args {
 /// Reads the segments of an RTTM file.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Segment>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    rttm::parse(&text).with_context(|| path.display().to_string())
+    let segments = rttm::parse(&text).with_context(|| path.display().to_string())?;
+    // An empty file says that nobody speaks; another kind of file says nothing.
+    if segments.is_empty() && !text.trim().is_empty() {
+        bail!("{} holds no SPEAKER line: is it RTTM?", path.display());
+    }
+    Ok(segments)
 }
 
 /// Runs the command.
