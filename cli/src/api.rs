@@ -1,10 +1,13 @@
 //! API: a client of the ingest service.
 
 use crate::report::{Share, Turn};
-use anyhow::{Context, bail};
+use crate::retry::{Retry, may_pass};
+use anyhow::{Context, anyhow};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::time::Duration;
+use uuid::Uuid;
 
 /// Where the service is and how to prove who we are.
 #[derive(clap::Args, Clone, Debug)]
@@ -24,12 +27,14 @@ pub struct Recording {
     pub id: String,
     /// Title.
     pub title: String,
-    /// queued, processing, completed or failed.
+    /// queued, processing, completed, completed_with_gaps or failed.
     pub state: String,
     /// Why it failed.
     pub failure: Option<String>,
     /// What was damaged.
     pub warnings: Vec<String>,
+    /// Parts that could not be analysed.
+    pub gaps: Vec<Gap>,
     /// Progress.
     pub chunks: Chunks,
     /// Length in seconds, once known.
@@ -38,6 +43,60 @@ pub struct Recording {
     pub model_version: String,
     /// Speakers, provisional until the recording is completed.
     pub speakers: Vec<Share>,
+}
+
+impl Recording {
+    /// Whether its turns and speakers are final.
+    pub fn is_completed(&self) -> bool {
+        matches!(self.state.as_str(), "completed" | "completed_with_gaps")
+    }
+}
+
+/// A part of a recording that could not be analysed.
+#[derive(Debug, Deserialize)]
+pub struct Gap {
+    /// Where it begins.
+    pub start_seconds: f64,
+    /// Where it ends.
+    pub end_seconds: f64,
+    /// Why.
+    pub reason: String,
+}
+
+/// A message that the service gave up on.
+#[derive(Debug, Deserialize)]
+pub struct DeadLetter {
+    /// Number.
+    pub id: i64,
+    /// Recording that it was about.
+    pub recording: Option<String>,
+    /// Run of the recording.
+    pub run: Option<i32>,
+    /// Chunk that it was about.
+    pub chunk: Option<i32>,
+    /// Queue that it was on.
+    pub queue: String,
+    /// Why it died.
+    pub reason: String,
+    /// Name of the message.
+    pub message: String,
+    /// What was tried, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Trace of the upload.
+    pub trace_id: Option<String>,
+    /// When it died.
+    pub died_at: String,
+}
+
+/// One attempt at a message.
+#[derive(Debug, Deserialize)]
+pub struct Attempt {
+    /// Why it failed.
+    pub reason: String,
+    /// Who tried.
+    pub by: String,
+    /// When it ended.
+    pub at: String,
 }
 
 /// Progress of a recording.
@@ -73,14 +132,42 @@ impl Api {
         Self { http: Client::new(), server: server.clone() }
     }
 
-    /// Uploads `form`; returns the new recording's id.
-    pub async fn submit(&self, form: reqwest::multipart::Form) -> anyhow::Result<String> {
+    /// Uploads the form that `form` makes, again and again where the connection breaks or the service says to come back: a
+    /// key of its own makes all of these one recording, whose id is returned. `told` is given the reason of every wait.
+    pub async fn submit(
+        &self,
+        form: impl AsyncFn() -> anyhow::Result<reqwest::multipart::Form>,
+        told: impl Fn(&str, Duration),
+    ) -> anyhow::Result<String> {
         #[derive(Deserialize)]
         struct Accepted {
             id: String,
         }
-        let accepted: Accepted = self.json(self.http.post(self.url("")).multipart(form)).await?;
-        Ok(accepted.id)
+        let key = Uuid::new_v4().to_string();
+        let mut retry = Retry::default();
+        loop {
+            let request = self.http.post(self.url("")).header("idempotency-key", format!("\"{key}\""));
+            let request = self.signed(request.multipart(form().await?));
+            let (why, asked) = match request.send().await {
+                Ok(answer) if may_pass(answer.status()) => {
+                    let asked = retry_after(&answer);
+                    (problem(answer).await, asked)
+                }
+                Ok(answer) if answer.status().is_success() => match answer.json::<Accepted>().await {
+                    Ok(accepted) => return Ok(accepted.id),
+                    Err(error) if error.is_decode() => return Err(error).context(UNREADABLE),
+                    Err(error) => (anyhow::Error::from(error).context("the connection was lost"), None),
+                },
+                Ok(answer) => return Err(problem(answer).await),
+                Err(error) if error.is_builder() => {
+                    return Err(error).context("the address of the service is none");
+                }
+                Err(error) => (self.unreachable(error), None),
+            };
+            let Some(wait) = retry.wait(asked, rand::random()) else { return Err(why) };
+            told(&format!("{why:#}"), wait);
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// What the service knows of a recording.
@@ -99,32 +186,98 @@ impl Api {
         Ok(self.send(request).await?.text().await?)
     }
 
+    /// All dead letters, newest first; only those of `recording`, if given.
+    pub async fn dead_letters(&self, recording: Option<&str>) -> anyhow::Result<Vec<DeadLetter>> {
+        #[derive(Deserialize)]
+        struct Page {
+            dead_letters: Vec<DeadLetter>,
+            next: Option<i64>,
+        }
+        let (mut all, mut before) = (Vec::new(), None);
+        loop {
+            let query = [
+                recording.map(|id| ("recording", id.to_owned())),
+                before.map(|id: i64| ("before", id.to_string())),
+            ];
+            let query: Vec<_> = query.into_iter().flatten().collect();
+            let page: Page = self.json(self.http.get(self.under("dead-letters")).query(&query)).await?;
+            all.extend(page.dead_letters);
+            before = page.next;
+            if before.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// One dead letter.
+    pub async fn dead_letter(&self, id: i64) -> anyhow::Result<DeadLetter> {
+        #[derive(Deserialize)]
+        struct One {
+            dead_letter: DeadLetter,
+        }
+        Ok(self.json::<One>(self.http.get(self.under(&format!("dead-letters/{id}")))).await?.dead_letter)
+    }
+
+    /// Replays a dead letter; returns the id of its recording.
+    pub async fn replay(&self, id: i64) -> anyhow::Result<String> {
+        #[derive(Deserialize)]
+        struct Replayed {
+            recording: String,
+        }
+        let request = self.http.post(self.under(&format!("dead-letters/{id}/replay")));
+        Ok(self.json::<Replayed>(request).await?.recording)
+    }
+
+    /// Deletes a dead letter for good.
+    pub async fn drop_letter(&self, id: i64) -> anyhow::Result<()> {
+        self.send(self.http.delete(self.under(&format!("dead-letters/{id}")))).await?;
+        Ok(())
+    }
+
     fn url(&self, path: &str) -> String {
-        format!("{}/v1/recordings{path}", self.server.server.trim_end_matches('/'))
+        self.under(&format!("recordings{path}"))
+    }
+
+    fn under(&self, path: &str) -> String {
+        format!("{}/v1/{path}", self.server.server.trim_end_matches('/'))
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
         let response = self.send(request).await?;
-        response.json().await.context("the service's answer cannot be read; are both of the same version?")
+        response.json().await.context(UNREADABLE)
     }
 
     /// Sends a request; an answer that is not a success is an error in the service's words.
-    async fn send(&self, mut request: RequestBuilder) -> anyhow::Result<Response> {
-        if let Some(token) = &self.server.token {
-            request = request.bearer_auth(token);
-        }
-        let response = request
-            .send()
-            .await
-            .with_context(|| format!("cannot reach the service at {}", self.server.server))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        match response.json::<Problem>().await {
-            Ok(Problem { detail: Some(detail), .. }) => bail!("{detail}"),
-            Ok(Problem { title, .. }) => bail!("{title}"),
-            Err(_) => bail!("the service answered {status}"),
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let response = self.signed(request).send().await.map_err(|error| self.unreachable(error))?;
+        if response.status().is_success() { Ok(response) } else { Err(problem(response).await) }
+    }
+
+    fn signed(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.server.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
         }
     }
+
+    fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {
+        anyhow::Error::from(error).context(format!("cannot reach the service at {}", self.server.server))
+    }
+}
+
+const UNREADABLE: &str = "the service's answer cannot be read; are both of the same version?";
+
+/// An answer that is not a success, in the service's words.
+async fn problem(answer: Response) -> anyhow::Error {
+    let status = answer.status();
+    match answer.json::<Problem>().await {
+        Ok(Problem { detail: Some(detail), .. }) => anyhow!(detail),
+        Ok(Problem { title, .. }) => anyhow!(title),
+        Err(_) => anyhow!("the service answered {status}"),
+    }
+}
+
+fn retry_after(answer: &Response) -> Option<Duration> {
+    let seconds = answer.headers().get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }

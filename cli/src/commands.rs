@@ -1,9 +1,11 @@
 //! One file per command.
 
 pub mod bench;
+pub mod dead_letters;
 pub mod diarize;
 pub mod migrate;
 pub mod models;
 pub mod score;
 pub mod status;
 pub mod submit;
+pub mod token;

@@ -6,6 +6,7 @@ mod local;
 mod options;
 mod process;
 mod report;
+mod retry;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +30,10 @@ enum Command {
     Submit(commands::submit::Args),
     /// Show what the service knows of a recording.
     Status(commands::status::Args),
+    /// List, show, replay or drop what the service gave up on.
+    DeadLetters(commands::dead_letters::Args),
+    /// Make a random API token and its digest.
+    Token(commands::token::Args),
     /// Check the model folder against its manifest.
     Models(commands::models::Args),
     /// Bring the database's schema up to date.
@@ -42,6 +47,8 @@ fn main() -> std::process::ExitCode {
         Command::Bench(args) => commands::bench::run(&args),
         Command::Submit(args) => commands::submit::run(&args),
         Command::Status(args) => commands::status::run(&args),
+        Command::DeadLetters(args) => commands::dead_letters::run(&args),
+        Command::Token(args) => commands::token::run(&args),
         Command::Models(args) => commands::models::run(&args),
         Command::Migrate(args) => commands::migrate::run(&args),
     };

@@ -4,6 +4,7 @@
 //! caller's hints on the number of speakers have the last word. See docs/decisions/0002 for what was measured.
 
 use crate::hints::Hints;
+use crate::linkage;
 use crate::similarity::{dot, normalise};
 
 /// Two clusters stay apart below this average cosine.
@@ -20,13 +21,23 @@ const SPLIT_SIDE_S: f64 = 20.0;
 const SPLIT_FEWEST: usize = 10;
 const TWO_MEANS_ROUNDS: usize = 10;
 
-/// Unit-length voice vectors and the seconds of clean speech behind each.
+/// A voice vector and what stands behind it: a piece, or several whose vectors are alike.
 #[derive(Clone, Copy, Debug)]
 pub struct Voice<'a> {
-    /// Unit-length vector.
+    /// Unit-length vector of a piece. Of several the mean, weighted by their seconds, which is shorter: so that the inner product
+    /// of two voices is the mean cosine between their pieces.
     pub embedding: &'a [f32],
     /// Seconds of clean speech, positive.
     pub seconds: f64,
+    /// Pieces it stands for.
+    pub count: usize,
+}
+
+impl<'a> Voice<'a> {
+    /// The voice of one piece.
+    pub fn of_piece(embedding: &'a [f32], seconds: f64) -> Self {
+        Self { embedding, seconds, count: 1 }
+    }
 }
 
 /// One cluster: indices of its members, ascending.
@@ -76,6 +87,17 @@ fn seconds(voices: &[Voice], members: &[usize]) -> f64 {
 
 /// Average-linkage clustering of `members`, cut where the average cosine falls below `cosine`.
 pub fn average_linkage(voices: &[Voice], members: &[usize], cosine: f32) -> Vec<Cluster> {
+    cut(voices, members, |distance, _| distance <= 1.0 - cosine)
+}
+
+/// Average-linkage clustering of all `voices`, cut where no more than `most` clusters are left.
+pub fn most_alike(voices: &[Voice], most: usize) -> Vec<Cluster> {
+    let all: Cluster = (0..voices.len()).collect();
+    cut(voices, &all, |_, left| left > most)
+}
+
+/// Average-linkage clustering of `members` as long as `joins`, given the distance of the next two clusters and how many are left.
+fn cut(voices: &[Voice], members: &[usize], joins: impl Fn(f32, usize) -> bool) -> Vec<Cluster> {
     let n = members.len();
     if n < 2 {
         return members.iter().map(|&i| vec![i]).collect();
@@ -85,13 +107,14 @@ pub fn average_linkage(voices: &[Voice], members: &[usize], cosine: f32) -> Vec<
         distances
             .extend(members[k + 1..].iter().map(|&j| 1.0 - dot(voices[i].embedding, voices[j].embedding)));
     }
-    let dendrogram = kodama::linkage(&mut distances, n, kodama::Method::Average);
     let mut clusters: Vec<Cluster> = members.iter().map(|&i| vec![i]).collect();
-    for step in dendrogram.steps() {
+    let mut left = n;
+    for (a, b, distance) in merges(voices, members, &mut distances) {
         let mut joined = Vec::new();
-        if step.dissimilarity <= 1.0 - cosine {
-            joined = std::mem::take(&mut clusters[step.cluster1]);
-            joined.append(&mut clusters[step.cluster2]);
+        if joins(distance, left) {
+            joined = std::mem::take(&mut clusters[a]);
+            joined.append(&mut clusters[b]);
+            left -= 1;
         }
         clusters.push(joined);
     }
@@ -99,6 +122,17 @@ pub fn average_linkage(voices: &[Voice], members: &[usize], cosine: f32) -> Vec<
     clusters.iter_mut().for_each(|c| c.sort_unstable());
     clusters.sort_by_key(|c| c[0]);
     clusters
+}
+
+/// The merges of average linkage, by distance: the numbers of two clusters and their distance. Members are clusters 0 to n-1,
+/// what merge `i` joins is cluster n + i.
+fn merges(voices: &[Voice], members: &[usize], distances: &mut [f32]) -> Vec<(usize, usize, f32)> {
+    let counts: Vec<usize> = members.iter().map(|&i| voices[i].count).collect();
+    if counts.iter().all(|&count| count == 1) {
+        let dendrogram = kodama::linkage(distances, members.len(), kodama::Method::Average);
+        return dendrogram.steps().iter().map(|s| (s.cluster1, s.cluster2, s.dissimilarity)).collect();
+    }
+    linkage::average(distances, &counts)
 }
 
 /// Joins two clusters at a time until no more than `most` (at least 1) are left, those first whose joining moves the least
@@ -140,7 +174,8 @@ fn split_where_two_voices(voices: &[Voice], members: Cluster, shift: f32) -> Vec
 }
 
 fn two_voices(voices: &[Voice], members: &[usize], shift: f32) -> Option<(Cluster, Cluster)> {
-    if seconds(voices, members) < 2.0 * SPLIT_SIDE_S || members.len() < SPLIT_FEWEST {
+    let pieces: usize = members.iter().map(|&i| voices[i].count).sum();
+    if seconds(voices, members) < 2.0 * SPLIT_SIDE_S || pieces < SPLIT_FEWEST {
         return None;
     }
     let mut parts = average_linkage(voices, members, SPLIT_LINKAGE_COSINE + shift);
@@ -236,11 +271,26 @@ mod tests {
     fn asked_for_two_speakers_a_splinter_is_joined_before_two_people_are() {
         let person = |angle: f32| vec![angle.cos(), angle.sin()];
         let (one, other, splinter) = (person(0.0), person(1.0), person(-1.1));
-        let voice = |embedding, seconds| Voice { embedding, seconds };
+        let voice = Voice::of_piece;
         let mut voices = vec![voice(&splinter[..], 2.0)];
         voices.extend((0..20).flat_map(|_| [voice(&one[..], 3.0), voice(&other[..], 3.0)]));
         let hints = Hints { max_speakers: Some(2), ..Hints::default() };
         let sizes: Vec<usize> = cluster(&voices, &hints, 1.0).iter().map(Vec::len).collect();
         assert_eq!(sizes, [21, 20]);
+    }
+
+    #[test]
+    fn a_voice_that_stands_for_many_outvotes_one_that_stands_for_itself() {
+        let person = |degrees: f32| vec![degrees.to_radians().cos(), degrees.to_radians().sin()];
+        let embeddings = [person(0.0), person(50.0), person(-45.0)];
+        let linked = |count: usize| {
+            let voices: Vec<Voice> = embeddings
+                .iter()
+                .zip([count, 1, 1])
+                .map(|(embedding, count)| Voice { embedding, seconds: 2.0 * count as f64, count })
+                .collect();
+            average_linkage(&voices, &[0, 1, 2], LINKAGE_COSINE).len()
+        };
+        assert_eq!((linked(1), linked(50)), (2, 1));
     }
 }

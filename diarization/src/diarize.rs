@@ -1,15 +1,14 @@
 //! Diarize: the whole pipeline past inference as one fold over block analyses.
 //!
-//! [`Diarizer::push`] is what the matcher does as chunks come in; [`Diarizer::finish`] is what it does after the last one.
+//! The matcher does as chunks come in what [`Diarizer::push`] does, and after the last one what [`Diarizer::finish`] does.
 
 use crate::analysis::BlockAnalysis;
 use crate::hints::Hints;
 use crate::labels::LabelScheme;
-use crate::matching::{ReferenceSet, assign_one_to_one};
-use crate::pieces::Piece;
 use crate::rttm::Segment;
-use crate::speakers::{self, Assignment};
-use crate::timeline::{self, Turn};
+use crate::survey::Survey;
+use crate::timeline::Turn;
+use crate::training::Bounds;
 use serde::{Deserialize, Serialize};
 
 /// What the caller asked for.
@@ -66,82 +65,36 @@ pub struct OutOfOrder {
     pub got: usize,
 }
 
-/// Folds block analyses, in order, into a diarization.
+/// Folds block analyses, in order, into a diarization. Keeps them, some 2 MB per hour of speech; where that is too much, as in a
+/// service, they are read twice: by a [`Survey`] and then by the [labelling](crate::labelling) that it decides on.
 #[derive(Clone, Debug, Default)]
 pub struct Diarizer {
-    settings: Settings,
-    references: ReferenceSet,
+    survey: Survey,
     blocks: Vec<BlockAnalysis>,
-    provisional: Vec<Option<usize>>,
 }
 
 impl Diarizer {
     /// Starts a recording.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+        Self::within(settings, Bounds::default())
+    }
+
+    /// Starts a recording whose voices are clustered within `bounds`.
+    pub fn within(settings: Settings, bounds: Bounds) -> Self {
+        Self { survey: Survey::within(settings, bounds), blocks: Vec::new() }
     }
 
     /// Takes the next block and returns its provisional turns, by start.
     pub fn push(&mut self, block: BlockAnalysis) -> Result<Vec<Turn>, OutOfOrder> {
-        if block.block != self.blocks.len() {
-            return Err(OutOfOrder { wanted: self.blocks.len(), got: block.block });
-        }
-        let labels = self.references.match_block(&block.pieces, &self.settings.hints);
-        let turns = timeline::turns(std::slice::from_ref(&block), &labels);
-        self.provisional.extend(labels);
+        let turns = self.survey.push(&block)?;
         self.blocks.push(block);
         Ok(turns)
     }
 
     /// Decides over the whole recording.
     pub fn finish(self) -> Diarization {
-        let pieces: Vec<&Piece> = self.blocks.iter().flat_map(|b| &b.pieces).collect();
-        let found = speakers::assign(&pieces, &self.settings.hints);
-        let order = naming_order(&pieces, &found, &self.provisional, self.references.len());
-        let rank = |speaker: usize| order.iter().position(|&s| s == speaker);
-        let labels: Vec<Option<usize>> = found.labels.iter().map(|label| label.and_then(rank)).collect();
-        let turns = timeline::turns(&self.blocks, &labels);
-        let speakers = order
-            .iter()
-            .enumerate()
-            .map(|(index, &speaker)| Speaker {
-                label: self.settings.labels.label(index),
-                embedding: found.voices[speaker].clone(),
-                speech_seconds: turns
-                    .iter()
-                    .filter(|t| t.speaker == index)
-                    .map(|t| t.end_seconds() - t.start_seconds())
-                    .sum(),
-            })
-            .collect();
-        Diarization { speakers, turns }
+        let mut labelling = self.survey.decide();
+        self.blocks.iter().for_each(|block| labelling.label(block));
+        labelling.conclude()
     }
-}
-
-/// The order in which the speakers found are named: as they were named provisionally, where they were, so that labels
-/// already shown hold; but the first voice to speak comes first, and no name is skipped.
-fn naming_order(
-    pieces: &[&Piece],
-    found: &Assignment,
-    provisional: &[Option<usize>],
-    provisional_speakers: usize,
-) -> Vec<usize> {
-    let count = found.voices.len();
-    let mut shared = vec![vec![0.0_f32; provisional_speakers]; count];
-    let mut first_heard = vec![usize::MAX; count];
-    for ((piece, label), shown) in pieces.iter().zip(&found.labels).zip(provisional) {
-        let Some(speaker) = *label else { continue };
-        if let Some(shown) = *shown {
-            shared[speaker][shown] += speakers::weight(piece) as f32;
-        }
-        first_heard[speaker] = first_heard[speaker].min(piece.first_frame);
-    }
-    let shown = assign_one_to_one(&shared, f32::MIN_POSITIVE);
-    let mut order: Vec<usize> = (0..count).filter(|&s| first_heard[s] != usize::MAX).collect();
-    order.sort_by_key(|&s| (shown[s].unwrap_or(usize::MAX), first_heard[s]));
-    if let Some(first) = order.iter().copied().min_by_key(|&s| first_heard[s]) {
-        order.retain(|&s| s != first);
-        order.insert(0, first);
-    }
-    order
 }

@@ -1,6 +1,7 @@
 //! Labels: the names that speakers are shown under.
 
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,6 +27,9 @@ pub enum LabelError {
     /// A name stands twice in the list, or two names would be the same in RTTM, where spaces are underscores.
     #[error("the speaker name '{0}' is given twice")]
     Twice(String),
+    /// Nobody can tell so many apart.
+    #[error("there are more than {MOST_NAMES} speaker names; give fewer")]
+    TooMany,
     /// A name is one that speakers beyond the list are given.
     #[error("'{0}' is what an unnamed speaker is called: choose another name")]
     Reserved(String),
@@ -44,6 +48,17 @@ impl LabelScheme {
     }
 }
 
+/// Most names in a list.
+const MOST_NAMES: usize = 1000;
+
+/// Whether `c` may stand in what people read on one line: no control character, no other line end, and none of the marks that
+/// turn the direction of what follows, by which one name can be made to look like another.
+pub fn is_printable(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !(c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}'))
+}
+
 /// A name as RTTM writes it.
 fn in_rttm(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join("_")
@@ -59,11 +74,15 @@ impl FromStr for LabelScheme {
             "numbered" => Ok(Self::Numbered),
             list => {
                 let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
-                for (index, name) in names.iter().enumerate() {
-                    if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
+                if names.len() > MOST_NAMES {
+                    return Err(LabelError::TooMany);
+                }
+                let mut seen = HashSet::new();
+                for name in &names {
+                    if name.is_empty() || name.chars().count() > 80 || !name.chars().all(is_printable) {
                         return Err(LabelError::BadName(name.clone()));
                     }
-                    if names[..index].iter().any(|other| in_rttm(other) == in_rttm(name)) {
+                    if !seen.insert(in_rttm(name)) {
                         return Err(LabelError::Twice(name.clone()));
                     }
                     if in_rttm(name)

@@ -6,8 +6,8 @@
 //! Data flows one way: [`audio`] decodes, [`blocks`] cuts the time line, [`segmentation`] finds local speakers in windows, [`stitching`]
 //! joins windows into slots, [`pieces`] cuts slots into short runs of speech, [`features`] and [`embedding`] turn a
 //! piece into a voice vector ([`analysis`] is these five for one chunk), [`ordering`] puts chunks back in order,
-//! [`matching`] names speakers as they come in, [`clustering`] decides over the whole recording, [`timeline`] writes
-//! turns. [`diarize`] is the fold over all of it.
+//! [`matching`] names speakers as they come in, [`training`] gathers the voices that [`clustering`] decides on over the whole
+//! recording, [`timeline`] writes turns. [`diarize`] is the fold over all of it, in the two readings [`survey`] and [`labelling`].
 
 pub mod analysis;
 pub mod audio;
@@ -19,7 +19,9 @@ pub mod embedding;
 pub mod features;
 pub mod hints;
 pub mod installation;
+pub mod labelling;
 pub mod labels;
+pub mod linkage;
 pub mod manifest;
 pub mod matching;
 pub mod onnx;
@@ -31,4 +33,6 @@ pub mod segmentation;
 pub mod similarity;
 pub mod speakers;
 pub mod stitching;
+pub mod survey;
 pub mod timeline;
+pub mod training;

@@ -8,7 +8,7 @@ use crate::clustering::{self, Voice};
 use crate::hints::Hints;
 use crate::pieces::Piece;
 use crate::similarity::{dot, normalise};
-use crate::speakers;
+use crate::speakers::{self, Place};
 use pathfinding::kuhn_munkres::kuhn_munkres;
 use pathfinding::matrix::Matrix;
 use serde::{Deserialize, Serialize};
@@ -105,8 +105,8 @@ impl ReferenceSet {
             *label =
                 piece.embedding.as_ref().and_then(|embedding| speakers::nearest(embedding, &known, None));
         }
-        let all: Vec<&Piece> = pieces.iter().collect();
-        speakers::follow_neighbours(&all, labels);
+        let places: Vec<Place> = pieces.iter().map(Place::of).collect();
+        speakers::follow_neighbours(&places, labels);
     }
 }
 
@@ -133,7 +133,7 @@ fn voices_of_block(pieces: &[Piece], cosine: f32, known: &[Vec<f32>]) -> Vec<Hea
     for (index, piece) in pieces.iter().enumerate().filter(|(_, p)| p.clean_seconds() >= LEARN_S) {
         if let Some(embedding) = &piece.embedding {
             at.push(index);
-            voices.push(Voice { embedding, seconds: piece.clean_seconds() });
+            voices.push(Voice::of_piece(embedding, piece.clean_seconds()));
         }
     }
     let all: Vec<usize> = (0..voices.len()).collect();

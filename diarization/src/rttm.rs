@@ -137,7 +137,8 @@ fn parse_seconds(line: usize, column: &'static str, text: &str) -> Result<f64, R
 
 /// Writes segments as RTTM, in the order given, times rounded to the millisecond.
 ///
-/// Blanks within a name would part it into columns, so each becomes `_`; an empty name becomes `_` too.
+/// Blanks within a name would part it into columns, and some readers take control characters for blanks, so each of them
+/// becomes `_`; an empty name becomes `_` too.
 /// What is written, [`parse`] reads back, as long as the times are such as it accepts.
 pub fn write(segments: &[Segment]) -> String {
     let mut text = String::with_capacity(segments.len() * 72);
@@ -157,5 +158,5 @@ fn one_column(name: &str) -> String {
     if name.is_empty() {
         return "_".to_owned();
     }
-    name.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect()
+    name.chars().map(|c| if c.is_whitespace() || c.is_control() { '_' } else { c }).collect()
 }

@@ -1,15 +1,9 @@
-//! Speakers: every piece of a recording gets a speaker, decided over all of it.
+//! Speakers: every piece of a recording gets one of the voices that were found in it.
 
 use crate::blocks::{BLOCK_FRAMES, FRAME_SECONDS};
-use crate::clustering::{self, Voice};
-use crate::hints::Hints;
 use crate::pieces::Piece;
 use crate::similarity::dot;
 
-/// Pieces with at least this much clean speech decide how many speakers there are.
-const TRAINING_S: f64 = 1.5;
-/// Where no piece is that long, those with at least this share of the longest decide.
-const TRAINING_SHARE: f64 = 0.7;
 /// Two pieces that overlap by more than this are two speakers.
 const OVERLAP_S: f64 = 0.25;
 /// A piece too short to embed belongs to the nearest piece of its slot within this time.
@@ -17,48 +11,56 @@ const NEARBY_S: f64 = 3.0;
 /// Weight of a piece without clean speech, in seconds.
 const LEAST_WEIGHT_S: f64 = 0.05;
 
-/// The speakers of a recording.
-#[derive(Clone, Debug, Default)]
-pub struct Assignment {
-    /// Speaker of each piece; `None` only where no piece of the recording could be embedded.
-    pub labels: Vec<Option<usize>>,
-    /// Unit-length voice vector of each speaker.
-    pub voices: Vec<Vec<f32>>,
-}
-
 /// Weight of a piece's vector in seconds.
 pub fn weight(piece: &Piece) -> f64 {
-    piece.clean_seconds().max(LEAST_WEIGHT_S)
+    Place::of(piece).weight()
 }
 
-/// Finds the speakers of `pieces`, which are in order of time.
-pub fn assign(pieces: &[&Piece], hints: &Hints) -> Assignment {
-    let embedded: Vec<(usize, Voice)> = pieces
+/// What is kept of a piece for the whole recording: a dozen bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// First frame, counted from the start of the recording.
+    pub first_frame: u32,
+    /// Frames in which its slot speaks alone.
+    pub clean_frames: u16,
+    /// Slot inside its block.
+    pub slot: u8,
+    /// Whether there was enough speech to embed.
+    pub is_embedded: bool,
+}
+
+impl Place {
+    /// Where `piece` stands.
+    pub fn of(piece: &Piece) -> Self {
+        Self {
+            first_frame: piece.first_frame as u32,
+            clean_frames: piece.clean_frames as u16,
+            slot: piece.slot,
+            is_embedded: piece.embedding.is_some(),
+        }
+    }
+
+    /// Weight of the piece in seconds.
+    pub fn weight(&self) -> f64 {
+        (f64::from(self.clean_frames) * FRAME_SECONDS).max(LEAST_WEIGHT_S)
+    }
+
+    fn block(&self) -> usize {
+        self.first_frame as usize / BLOCK_FRAMES
+    }
+}
+
+/// Speaker of each piece of one block: the nearest of `voices`, but two at a time where two speak at a time. `None` for pieces
+/// that are too short to embed (see [`follow_neighbours`]), or without any voice.
+pub fn label_block(pieces: &[Piece], voices: &[Vec<f32>]) -> Vec<Option<usize>> {
+    let mut labels: Vec<Option<usize>> = pieces
         .iter()
-        .enumerate()
-        .filter_map(|(i, p)| Some((i, Voice { embedding: p.embedding.as_deref()?, seconds: weight(p) })))
+        .map(|piece| piece.embedding.as_ref().and_then(|embedding| nearest(embedding, voices, None)))
         .collect();
-    let training = training_voices(&embedded);
-    let speech: f64 = pieces.iter().map(|p| p.clean_seconds()).sum();
-    let clusters = clustering::cluster(&training, hints, (0.01 * speech).clamp(1.0, 3.0));
-    let voices: Vec<Vec<f32>> =
-        clusters.iter().map(|members| clustering::centroid(&training, members)).collect();
-    let mut labels = vec![None; pieces.len()];
-    if voices.is_empty() {
-        return Assignment { labels, voices };
+    if voices.len() > 1 {
+        separate_overlapping(pieces, voices, &mut labels);
     }
-    for (i, voice) in &embedded {
-        labels[*i] = nearest(voice.embedding, &voices, None);
-    }
-    separate_overlapping(pieces, &embedded, &voices, &mut labels);
-    follow_neighbours(pieces, &mut labels);
-    Assignment { labels, voices }
-}
-
-fn training_voices<'a>(embedded: &[(usize, Voice<'a>)]) -> Vec<Voice<'a>> {
-    let longest = embedded.iter().map(|(_, v)| v.seconds).fold(0.0, f64::max);
-    let least = if longest >= TRAINING_S { TRAINING_S } else { TRAINING_SHARE * longest };
-    embedded.iter().map(|(_, v)| *v).filter(|v| v.seconds >= least).collect()
+    labels
 }
 
 /// Index of the voice most like `embedding`, other than `except`.
@@ -75,23 +77,17 @@ pub fn nearest(embedding: &[f32], voices: &[Vec<f32>], except: Option<usize>) ->
 
 /// Two slots that speak at once are two speakers: of two overlapping pieces under one label, the less clean one takes its
 /// second choice.
-fn separate_overlapping(
-    pieces: &[&Piece],
-    embedded: &[(usize, Voice)],
-    voices: &[Vec<f32>],
-    labels: &mut [Option<usize>],
-) {
-    if voices.len() < 2 {
-        return;
-    }
-    // Pieces are at most 3 s long and in order, so whatever overlaps a piece is among the next few.
+fn separate_overlapping(pieces: &[Piece], voices: &[Vec<f32>], labels: &mut [Option<usize>]) {
+    // Pieces are at most 3 s long and in order, so whatever overlaps a piece is among the next few. None reaches over the
+    // end of its block.
     const REACH: usize = 5;
-    for (x, (i, _)) in embedded.iter().enumerate() {
-        for (j, _) in embedded[x + 1..].iter().take(REACH) {
-            let (a, b) = (pieces[*i], pieces[*j]);
+    let embedded: Vec<usize> = (0..pieces.len()).filter(|&i| pieces[i].embedding.is_some()).collect();
+    for (x, &i) in embedded.iter().enumerate() {
+        for &j in embedded[x + 1..].iter().take(REACH) {
+            let (a, b) = (&pieces[i], &pieces[j]);
             let overlap = a.shared_frames(b) as f64 * FRAME_SECONDS;
-            if a.slot != b.slot && labels[*i] == labels[*j] && overlap > OVERLAP_S {
-                let yields = if a.clean_frames < b.clean_frames { *i } else { *j };
+            if a.slot != b.slot && labels[i] == labels[j] && overlap > OVERLAP_S {
+                let yields = if a.clean_frames < b.clean_frames { i } else { j };
                 if let Some(embedding) = &pieces[yields].embedding {
                     labels[yields] = nearest(embedding, voices, labels[yields]);
                 }
@@ -100,20 +96,74 @@ fn separate_overlapping(
     }
 }
 
-/// Pieces too short to embed take the label of the nearest piece, of their own slot where one is near.
-pub fn follow_neighbours(pieces: &[&Piece], labels: &mut [Option<usize>]) {
-    let known: Vec<usize> = (0..pieces.len()).filter(|&i| labels[i].is_some()).collect();
-    let block = |p: &Piece| p.first_frame / BLOCK_FRAMES;
-    for i in (0..pieces.len()).filter(|i| pieces[*i].embedding.is_none()) {
-        let piece = pieces[i];
-        let distance = |j: &&usize| pieces[**j].first_frame.abs_diff(piece.first_frame);
-        let same_slot = |j: &&usize| {
-            pieces[**j].slot == piece.slot
-                && block(pieces[**j]) == block(piece)
-                && (distance(j) as f64) * FRAME_SECONDS < NEARBY_S
+/// Pieces too short to embed take the label of the nearest piece, of their own slot where one is near. Places are in
+/// order of time.
+pub fn follow_neighbours(places: &[Place], labels: &mut [Option<usize>]) {
+    /// Frames within which a piece of the own slot is looked for.
+    const REACH: u32 = (NEARBY_S / FRAME_SECONDS) as u32 + 1;
+    let known: Vec<usize> = (0..places.len()).filter(|&i| labels[i].is_some()).collect();
+    let begin = |j: &usize| places[*j].first_frame;
+    let first_from = |frame: u32| known.partition_point(|j| begin(j) < frame);
+    for i in (0..places.len()).filter(|&i| !places[i].is_embedded) {
+        let place = places[i];
+        let here = place.first_frame;
+        let distance = |j: &&usize| begin(j).abs_diff(here);
+        let is_beside = |j: &&usize| {
+            places[**j].slot == place.slot
+                && places[**j].block() == place.block()
+                && f64::from(distance(j)) * FRAME_SECONDS < NEARBY_S
         };
-        let neighbour =
-            known.iter().filter(same_slot).min_by_key(distance).or_else(|| known.iter().min_by_key(distance));
-        labels[i] = neighbour.and_then(|&j| labels[j]);
+        let around = first_from(here.saturating_sub(REACH))..first_from(here.saturating_add(REACH));
+        let beside = known[around].iter().filter(is_beside).min_by_key(distance);
+        let at = first_from(here);
+        let neighbours = [at.checked_sub(1).and_then(|before| known.get(before)), known.get(at)];
+        // Of equally near ones the first.
+        let nearest = neighbours.iter().flatten().map(distance).min().and_then(|least| {
+            let first = known.partition_point(|j| begin(j).saturating_add(least) < here);
+            known.get(first)
+        });
+        labels[i] = beside.or(nearest).and_then(|&j| labels[j]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What the words of [`follow_neighbours`] say, word by word.
+    fn by_looking_at_all(places: &[Place], labels: &[Option<usize>]) -> Vec<Option<usize>> {
+        let mut found = labels.to_vec();
+        let known: Vec<usize> = (0..places.len()).filter(|&i| labels[i].is_some()).collect();
+        for i in (0..places.len()).filter(|&i| !places[i].is_embedded) {
+            let distance = |j: &&usize| places[**j].first_frame.abs_diff(places[i].first_frame);
+            let own = |j: &&usize| {
+                (places[**j].slot, places[**j].block()) == (places[i].slot, places[i].block())
+                    && f64::from(distance(j)) * FRAME_SECONDS < NEARBY_S
+            };
+            let own = known.iter().filter(own).min_by_key(distance);
+            found[i] = own.or_else(|| known.iter().min_by_key(distance)).and_then(|&j| labels[j]);
+        }
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn a_short_piece_follows_the_nearest_of_its_slot_and_else_the_nearest_of_all(
+            pieces in prop::collection::vec((0_u32..30, 0_u8..3, prop::bool::weighted(0.4), 0_usize..4), 0..60),
+            scale in prop::sample::select(vec![1_u32, 40, 300])
+        ) {
+            let mut frame = 0;
+            let (mut places, mut labels) = (Vec::new(), Vec::new());
+            for (step, slot, is_embedded, label) in pieces {
+                // Many begin together.
+                frame += (step / 3) * scale;
+                places.push(Place { first_frame: frame, clean_frames: 10, slot, is_embedded });
+                labels.push(is_embedded.then_some(label));
+            }
+            let expected = by_looking_at_all(&places, &labels);
+            follow_neighbours(&places, &mut labels);
+            prop_assert_eq!(labels, expected);
+        }
     }
 }

@@ -46,8 +46,11 @@ pub fn turns(blocks: &[BlockAnalysis], labels: &[Option<usize>]) -> Vec<Turn> {
     joined(turns)
 }
 
-/// Runs of frames inside `piece` in which its slot is active.
-fn active_runs<'a>(block: &'a BlockAnalysis, piece: &'a Piece) -> impl Iterator<Item = (usize, usize)> + 'a {
+/// Runs `(first, end)` of frames inside `piece`, a piece of `block`, in which its slot is active.
+pub fn active_runs<'a>(
+    block: &'a BlockAnalysis,
+    piece: &'a Piece,
+) -> impl Iterator<Item = (usize, usize)> + 'a {
     let first = block.block * BLOCK_FRAMES;
     let slots = &block.slots[piece.first_frame - first..piece.end_frame - first];
     let mut start = 0;
@@ -61,8 +64,8 @@ fn active_runs<'a>(block: &'a BlockAnalysis, piece: &'a Piece) -> impl Iterator<
         .filter_map(|(active, span)| active.then_some(span))
 }
 
-/// Joins turns of one speaker that touch or overlap.
-fn joined(mut turns: Vec<Turn>) -> Vec<Turn> {
+/// Joins turns of one speaker that touch or overlap; in order of start and then of end and speaker.
+pub fn joined(mut turns: Vec<Turn>) -> Vec<Turn> {
     turns.sort_unstable_by_key(|t| (t.speaker, t.first_frame, t.end_frame));
     let mut joined: Vec<Turn> = Vec::with_capacity(turns.len());
     for turn in turns {

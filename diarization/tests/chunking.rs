@@ -12,10 +12,13 @@ use diarization::blocks::{
 };
 use diarization::diarize::{Diarization, Diarizer, Settings};
 use diarization::embedding::EmbeddingModel;
+use diarization::labelling::Changed;
 use diarization::onnx::ModelError;
 use diarization::ordering::InOrder;
 use diarization::segmentation::{self, BATCH, CLASSES, SegmentationModel};
+use diarization::survey::Survey;
 use diarization::timeline::Turn;
+use diarization::training::Bounds;
 use diarization::{rttm, stitching};
 use proptest::prelude::*;
 use std::sync::LazyLock;
@@ -63,6 +66,57 @@ fn the_length_of_a_chunk_changes_neither_the_analysis_nor_the_rttm() {
         assert_identical(&blocks, &one_by_one, &format!("{chunk_blocks} blocks per chunk"));
         assert_eq!(rttm_text(blocks), rttm_text(one_by_one.clone()), "{chunk_blocks} blocks per chunk");
     }
+}
+
+#[test]
+fn past_the_bound_of_one_level_the_length_of_a_chunk_changes_nothing_either() {
+    let mut models = support::models::load();
+    let two_levels = |blocks: Vec<BlockAnalysis>| {
+        let mut diarizer = Diarizer::within(Settings::default(), Bounds { most: 30, group: 16 });
+        for block in blocks {
+            diarizer.push(block).expect("blocks are in order");
+        }
+        let found = diarizer.finish();
+        let voices: Vec<u32> =
+            found.speakers.iter().flat_map(|speaker| &speaker.embedding).map(|x| x.to_bits()).collect();
+        (rttm::write(&found.segments("interview")), voices)
+    };
+    let (turns, voices) = two_levels(BLOCK_BY_BLOCK.concat());
+    assert_eq!(turns, rttm_text(BLOCK_BY_BLOCK.concat()), "two levels find who spoke when");
+    let one_level = diarize(BLOCK_BY_BLOCK.concat());
+    let one_level = one_level.speakers.iter().flat_map(|speaker| &speaker.embedding).map(|x| x.to_bits());
+    assert_ne!(voices, one_level.collect::<Vec<u32>>(), "and are at work");
+    for chunk_blocks in [2, 4] {
+        let chunks = in_chunks(&mut models, &INTERVIEW, chunk_blocks).concat();
+        assert!(two_levels(chunks) == (turns.clone(), voices.clone()), "{chunk_blocks} blocks per chunk");
+    }
+}
+
+#[test]
+fn read_twice_block_by_block_a_recording_is_what_it_is_when_kept() {
+    let blocks = BLOCK_BY_BLOCK.concat();
+    let mut survey = Survey::new(Settings::default());
+    for block in &blocks {
+        survey.push(block).expect("blocks are in order");
+    }
+    let labelling = survey.decide();
+    let read = |blocks: &[BlockAnalysis]| {
+        let mut labelling = labelling.clone();
+        blocks.iter().try_for_each(|block| labelling.push(block))?;
+        labelling.finish()
+    };
+    assert_eq!(read(&blocks), Ok(diarize(blocks.clone())));
+    let last = blocks.len() - 1;
+    assert_eq!(read(&blocks[..last]), Err(Changed { block: last }), "a block is missing");
+    assert_eq!(read(&blocks[1..]), Err(Changed { block: 0 }), "the first is missing");
+    assert_eq!(
+        read(&[blocks.clone(), blocks.clone()].concat()),
+        Err(Changed { block: last + 1 }),
+        "too many"
+    );
+    let mut silenced = blocks;
+    silenced[1].pieces.pop();
+    assert_eq!(read(&silenced), Err(Changed { block: 2 }), "a piece is missing");
 }
 
 #[test]

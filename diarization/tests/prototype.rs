@@ -11,7 +11,8 @@ use diarization::analysis::BlockAnalysis;
 use diarization::hints::Hints;
 use diarization::pieces::Piece;
 use diarization::similarity::dot;
-use diarization::speakers;
+use diarization::speakers::{self, Place};
+use diarization::training::{Bounds, TrainingSet};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -127,8 +128,11 @@ fn every_piece_has_the_voice_that_the_prototype_hears_in_it() {
 fn every_piece_is_given_to_the_speaker_that_the_prototype_gives_it_to() {
     for meeting in MEETINGS {
         let block = analyse(meeting);
-        let pieces: Vec<&Piece> = block.pieces.iter().collect();
-        let found = speakers::assign(&pieces, &Hints::default()).labels;
+        let mut training = TrainingSet::new(Hints::default(), Bounds::default());
+        training.push(&block.pieces);
+        let mut found = speakers::label_block(&block.pieces, &training.speakers());
+        let places: Vec<Place> = block.pieces.iter().map(Place::of).collect();
+        speakers::follow_neighbours(&places, &mut found);
         let prototype: Vec<usize> = table(meeting, "pieces").iter().map(|piece| number(&piece[4])).collect();
         assert_eq!(found.len(), prototype.len(), "{meeting}");
         let (mut to, mut from) = (BTreeMap::new(), BTreeMap::new());

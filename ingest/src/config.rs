@@ -1,14 +1,17 @@
 //! Config: every setting of the service, from flags and the environment.
 
+mod limits;
+pub(crate) mod tokens;
+
 use anyhow::bail;
 use clap::Parser;
 use diarization::blocks::{DEFAULT_CHUNK_BLOCKS, MAX_CHUNK_BLOCKS};
-use service_kit::config::{BrokerConfig, DatabaseConfig, StoreConfig, TelemetryConfig};
-use sha2::{Digest, Sha256};
-use std::fmt;
+use service_kit::config::{BrokerConfig, DatabaseConfig, StoppingConfig, StoreConfig, TelemetryConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
+
+pub use limits::LimitsConfig;
+pub use tokens::TokensConfig;
 
 /// Takes uploads, decodes them and answers who spoke when.
 #[derive(Parser, Clone, Debug)]
@@ -18,9 +21,12 @@ pub struct Config {
     /// API token.
     #[arg(long, env = "THROUGHLINE_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Token that every call of /v1 must bring as `Authorization: Bearer TOKEN`.
-    #[arg(long, env = "THROUGHLINE_API_TOKEN", hide_env_values = true)]
-    pub api_token: Option<ApiToken>,
+    /// Who may call the API.
+    #[command(flatten)]
+    pub tokens: TokensConfig,
+    /// How much at once, and how slow, clients may be.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
     /// Largest upload taken, in bytes.
     #[arg(long, env = "THROUGHLINE_MAX_UPLOAD_BYTES", default_value_t = 4 << 30, value_parser = clap::value_parser!(u64).range(1..=1 << 50))]
     pub max_upload_bytes: u64,
@@ -42,57 +48,30 @@ pub struct Config {
     /// Folder with manifest.json and the models [default: models/ nearby].
     #[arg(long, env = "THROUGHLINE_MODELS")]
     pub models: Option<PathBuf>,
+    /// Longest that fetching and decoding one recording may take, in seconds; one that takes longer is refused.
+    #[arg(long, env = "THROUGHLINE_DECODE_SECONDS", default_value_t = 1200, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub decode_seconds: u64,
+    /// Seconds between two looks for what lies in the object store and belongs to no recording.
+    #[arg(long, env = "THROUGHLINE_SWEEP_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub sweep_seconds: u64,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
+    /// How it stops.
+    #[command(flatten)]
+    pub stopping: StoppingConfig,
 }
 
 impl Config {
     /// Refuses settings that do not go together.
     pub fn check(&self) -> anyhow::Result<()> {
-        if !self.listen.ip().is_loopback() && self.api_token.is_none() {
+        if !self.listen.ip().is_loopback() && !self.tokens.any() {
             bail!(
-                "{} can be reached from other machines, so the API needs a token: set THROUGHLINE_API_TOKEN, or listen on 127.0.0.1",
+                "{} can be reached from other machines, so the API needs a token: set THROUGHLINE_API_TOKEN_SHA256 (`throughline token` makes one), or listen on 127.0.0.1",
                 self.listen
             );
         }
         Ok(())
-    }
-}
-
-/// The API token, kept as a digest only: it can be checked, not printed.
-#[derive(Clone)]
-pub struct ApiToken([u8; 32]);
-
-impl ApiToken {
-    /// True for the right token. The time taken tells nothing: digests are compared, and all of their bytes.
-    pub fn is(&self, given: &[u8]) -> bool {
-        let given: [u8; 32] = Sha256::digest(given).into();
-        self.0.iter().zip(given).fold(0, |different, (a, b)| different | (a ^ b)) == 0
-    }
-}
-
-impl fmt::Debug for ApiToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiToken(…)")
-    }
-}
-
-/// The token cannot be sent in a header.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the API token must be printable ASCII characters without blanks, and not empty; leave the variable unset for no token"
-)]
-pub struct BadToken;
-
-impl FromStr for ApiToken {
-    type Err = BadToken;
-
-    fn from_str(token: &str) -> Result<Self, BadToken> {
-        if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(BadToken);
-        }
-        Ok(Self(Sha256::digest(token).into()))
     }
 }
 
@@ -110,16 +89,14 @@ mod tests {
         let open = config(&["--listen=0.0.0.0:8080"]).expect("parses");
         let why = open.check().expect_err("is refused").to_string();
         assert!(why.contains("THROUGHLINE_API_TOKEN"), "{why}");
-        config(&["--listen=0.0.0.0:8080", "--api-token=s3cret"]).expect("parses").check().expect("is fine");
+        for token in [
+            "--api-token=s3cret".to_owned(),
+            format!("--api-token-sha256={}", "0f".repeat(32)),
+            "--api-tokens-file=t".to_owned(),
+        ] {
+            config(&["--listen=0.0.0.0:8080", &token]).expect("parses").check().expect("is fine");
+        }
         config(&["--listen=[::1]:8080"]).expect("parses").check().expect("is fine");
-    }
-
-    #[test]
-    fn a_token_is_checked_and_never_printed() {
-        let token: ApiToken = "s3cret".parse().expect("a token");
-        assert!(token.is(b"s3cret") && !token.is(b"s3cre") && !token.is(b""));
-        assert!(!format!("{token:?}").contains("s3cret"));
-        assert!("".parse::<ApiToken>().is_err() && "two words".parse::<ApiToken>().is_err());
     }
 
     #[test]

@@ -1,29 +1,88 @@
 //! Context: what requests and jobs share.
 
-use crate::config::ApiToken;
+use crate::config::tokens::Token;
+use crate::config::{Config, LimitsConfig};
 use crate::outbox::Wake;
+use anyhow::Context as _;
 use service_kit::broker::Broker;
 use service_kit::object_store::Objects;
 use service_kit::shutdown::Shutdown;
+use service_kit::surroundings::Surroundings;
+use service_kit::transaction;
 use sqlx::PgPool;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 /// What requests and jobs share.
-pub(crate) struct Context {
+#[derive(Clone)]
+pub struct Context {
+    /// Postgres.
     pub pool: PgPool,
+    /// RabbitMQ.
     pub broker: Broker,
+    /// Uploads and chunks.
     pub objects: Objects,
+    /// Ends everything.
     pub shutdown: Shutdown,
+    /// Wakes the outbox.
     pub wake: Wake,
+    /// What decoding waits for.
+    pub surroundings: Surroundings,
     /// Models that new recordings are pinned to.
     pub model_version: String,
-    pub api_token: Option<ApiToken>,
+    /// Tokens in force; `None` where calls need none.
+    pub tokens: Option<watch::Receiver<Arc<Vec<Token>>>>,
+    /// What an upload may cost.
+    pub limits: LimitsConfig,
+    /// A permit for each upload that comes in.
+    pub uploads: Arc<Semaphore>,
+    /// Largest upload taken.
     pub max_upload_bytes: u64,
+    /// Longest recording taken.
     pub max_hours: u32,
+    /// Blocks per chunk where the uploader does not say.
     pub chunk_blocks: u32,
+    /// Longest that decoding may take.
+    pub decode_within: Duration,
+    /// Time between two looks for what belongs to no recording.
+    pub sweep_every: Duration,
+}
+
+impl Context {
+    /// Opens everything that `config` names, with `tokens` in force; new recordings are pinned to `model_version`. Connections are
+    /// made when they are needed.
+    pub fn open(
+        config: &Config,
+        model_version: String,
+        tokens: Option<watch::Receiver<Arc<Vec<Token>>>>,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<Self> {
+        let database = &config.database;
+        let pool =
+            transaction::pool(&database.database_url, database.database_connections, "throughline-ingest");
+        Ok(Self {
+            pool: pool.context("THROUGHLINE_DATABASE_URL")?,
+            broker: Broker::new(&config.broker.amqp_url, "ingest"),
+            objects: Objects::open(&config.store.object_store)?,
+            shutdown,
+            wake: Wake::default(),
+            surroundings: Surroundings::default(),
+            model_version,
+            tokens,
+            limits: config.limits.clone(),
+            uploads: Arc::new(Semaphore::new(config.limits.max_concurrent_uploads as usize)),
+            max_upload_bytes: config.max_upload_bytes,
+            max_hours: config.max_hours,
+            chunk_blocks: config.chunk_blocks,
+            decode_within: Duration::from_secs(config.decode_seconds),
+            sweep_every: Duration::from_secs(config.sweep_seconds),
+        })
+    }
 }
 
 /// Folder of everything stored for a recording.
-pub(crate) fn folder(recording: Uuid) -> String {
+pub fn folder(recording: Uuid) -> String {
     format!("recordings/{recording}")
 }

@@ -4,23 +4,27 @@
 //! are there already say which jobs were ordered. Every write is fenced by the run, so a job of an older run changes nothing.
 
 mod progress;
-mod reader;
+pub mod reader;
+pub mod scratch;
 
 use crate::context::{Context, folder};
 use progress::Decoding;
-use reader::{Fault, ReadyChunk, Whole};
+use reader::{Fault, Reading, ReadyChunk, Whole};
+use scratch::Scratch;
+use service_kit::budget::{Budget, BudgetError};
 use service_kit::consumer::{self, Subscription};
 use service_kit::messages::DecodeJob;
 use service_kit::object_store::StoreError;
 use service_kit::topology;
+use service_kit::transaction;
 use service_kit::verdict::Verdict;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-/// Budget of one recording, below the half hour after which the broker takes the job away.
-const DECODE_WITHIN: Duration = Duration::from_secs(25 * 60);
+/// How long the store has to show that it takes anything.
+const PROBE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why decoding ended early.
 enum Stop {
@@ -30,17 +34,22 @@ enum Stop {
     Fault(String),
     /// The server's fault; another attempt may succeed.
     Retry(String),
+    /// The database is away.
+    Away(String),
+    /// The object store failed, or the folder for temporary files.
+    Store(String),
 }
 
 impl From<sqlx::Error> for Stop {
     fn from(error: sqlx::Error) -> Self {
-        Self::Retry(format!("database: {error}"))
+        let why = format!("database: {error}");
+        if transaction::is_outage(&error) { Self::Away(why) } else { Self::Retry(why) }
     }
 }
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Retry(error.to_string())
+        Self::Store(error.to_string())
     }
 }
 
@@ -53,24 +62,35 @@ impl From<Fault> for Stop {
     }
 }
 
+/// The time-out of a job, which must nest in the broker's.
+pub fn budget(decode_within: Duration) -> Result<Budget, BudgetError> {
+    Budget::of(&[("decoding", decode_within), ("probing the object store", PROBE_WITHIN)])
+}
+
 /// Consumes decode jobs until shutdown.
-pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
-    let subscription = Subscription { queue: topology::DECODE.to_owned(), prefetch: 1 };
+pub(crate) async fn run(context: Arc<Context>, budget: Budget) -> anyhow::Result<()> {
+    let queue = topology::DECODE.to_owned();
+    let subscription = Subscription { queue, budget, surroundings: context.surroundings.clone() };
     consumer::run(&context.broker, &subscription, &context.shutdown, async |delivery| {
         let job = match delivery.message() {
             Ok(job) => job,
             Err(verdict) => return verdict,
         };
-        handle(&context, job).await
+        handle(&context, job, reader::read).await
     })
     .await;
     Ok(())
 }
 
-async fn handle(context: &Context, job: DecodeJob) -> Verdict {
+/// Does one job; `read` starts the decoding of an upload, given blocks per chunk and the most hours.
+pub async fn handle(
+    context: &Context,
+    job: DecodeJob,
+    read: impl FnOnce(Scratch, usize, u32) -> Reading,
+) -> Verdict {
     let span = tracing::info_span!("decode", recording = %job.recording, run = job.run);
     let outcome = async {
-        match decode(context, &job).await {
+        match decode(context, &job, read).await {
             Err(Stop::Fault(words)) => {
                 tracing::info!(recording = %job.recording, failure = words, "the recording cannot be decoded");
                 progress::fail(context, &job, &words).await.map_err(Stop::from)
@@ -80,35 +100,49 @@ async fn handle(context: &Context, job: DecodeJob) -> Verdict {
         }
     };
     match outcome.instrument(span).await {
-        Ok(()) => Verdict::Done,
+        Ok(()) | Err(Stop::Stale) => Verdict::Done,
         Err(Stop::Retry(why) | Stop::Fault(why)) => Verdict::Retry(why),
-        Err(Stop::Stale) => Verdict::Done,
+        Err(Stop::Away(why)) => Verdict::Wait(why),
+        Err(Stop::Store(why)) => blame(context, why).await,
     }
 }
 
-async fn decode(context: &Context, job: &DecodeJob) -> Result<(), Stop> {
+/// Tells an object that cannot be read or stored from a store that is away or full.
+async fn blame(context: &Context, why: String) -> Verdict {
+    match tokio::time::timeout(PROBE_WITHIN, context.objects.takes()).await {
+        Ok(Ok(())) => Verdict::Retry(why),
+        _ => Verdict::Wait(why),
+    }
+}
+
+async fn decode(
+    context: &Context,
+    job: &DecodeJob,
+    read: impl FnOnce(Scratch, usize, u32) -> Reading,
+) -> Result<(), Stop> {
     let Some(decoding) = progress::begin(context, job).await? else { return Err(Stop::Stale) };
     if decoding.ended {
         return Ok(());
     }
-    let upload =
-        tempfile::NamedTempFile::new().map_err(|error| Stop::Retry(format!("temporary folder: {error}")))?;
+    let deadline = Instant::now() + context.decode_within;
+    let upload = Scratch::new().map_err(|error| Stop::Away(format!("temporary folder: {error}")))?;
     match context.objects.get_to_file(&decoding.upload_object, upload.path()).await {
         Err(error) if error.is_not_found() => {
             return Err(Stop::Fault(
                 "the uploaded file is no longer in the store; upload it again".to_owned(),
             ));
         }
+        // The folder for temporary files is full, which is not the recording's fault.
+        Err(error) if error.is_full() => return Err(Stop::Away(format!("temporary folder: {error}"))),
         done => done?,
     }
-    let deadline = Instant::now() + DECODE_WITHIN;
     let too_slow = || {
-        let minutes = DECODE_WITHIN.as_secs() / 60;
+        let seconds = context.decode_within.as_secs();
         Stop::Fault(format!(
-            "decoding took longer than {minutes} minutes; convert the file to Opus or FLAC, or split it"
+            "decoding took longer than {seconds} seconds; convert the file to Opus or FLAC, or split it"
         ))
     };
-    let mut reading = reader::read(upload, decoding.chunk_blocks, context.max_hours);
+    let mut reading = read(upload, decoding.chunk_blocks, context.max_hours);
     while let Some(chunk) = timeout_at(deadline, reading.chunks.recv()).await.map_err(|_| too_slow())? {
         store(context, job, &decoding, chunk).await?;
     }

@@ -2,12 +2,25 @@
 
 mod auth;
 mod body;
+mod dead_letters;
 mod file_name;
+mod form;
+mod guard;
+pub(crate) mod key;
+mod meter;
 mod options;
+mod pace;
 mod problem;
+pub(crate) mod query;
 mod recordings;
+pub(crate) mod serve;
+mod shown;
+mod stream;
 mod turns;
 mod upload;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use {body::Sink, meter::Meter, options::Options, upload::Incoming};
 
 use crate::context::Context;
 use axum::Router;
@@ -17,7 +30,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
-use problem::ApiError;
+pub(crate) use problem::ApiError;
 use service_kit::admin::{self, Readiness};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,10 +41,13 @@ const READY_WITHIN: Duration = Duration::from_secs(3);
 /// The whole API with the operator's pages.
 pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router {
     let v1 = Router::new()
-        .route("/v1/recordings", get(recordings::list).post(upload::upload))
+        .route(guard::UPLOADS, get(recordings::list).post(upload::upload))
         .route("/v1/recordings/{id}", get(recordings::show).delete(recordings::delete))
         .route("/v1/recordings/{id}/turns", get(turns::turns))
         .route("/v1/recordings/{id}/reprocess", post(recordings::reprocess))
+        .route("/v1/dead-letters", get(dead_letters::list))
+        .route("/v1/dead-letters/{id}", get(dead_letters::show).delete(dead_letters::drop))
+        .route("/v1/dead-letters/{id}/replay", post(dead_letters::replay))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::check))
         // The upload counts for itself, against its own limit.
         .layer(DefaultBodyLimit::disable());
@@ -39,9 +55,11 @@ pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router
     v1.with_state(context)
         .merge(operator)
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
-            ApiError::Method(method, uri.path().to_owned())
+            ApiError::Method(shown::shown(method.as_str()), shown::shown(uri.path()))
         })
-        .fallback(async |uri: Uri| ApiError::Route(uri.path().to_owned()))
+        .fallback(async |uri: Uri| ApiError::Route(shown::shown(uri.path())))
+        .layer(middleware::from_fn(guard::bound))
+        .layer(middleware::from_fn(guard::no_smuggling))
         .layer(middleware::from_fn(measure))
 }
 
@@ -71,6 +89,7 @@ fn readiness(context: Arc<Context>) -> Readiness {
     Arc::new(move || {
         let context = context.clone();
         Box::pin(async move {
+            context.surroundings.check()?;
             let database = sqlx::query("SELECT 1").execute(&context.pool);
             match tokio::time::timeout(READY_WITHIN, database).await {
                 Ok(Ok(_)) => {}

@@ -2,16 +2,22 @@
 //!
 //! Data flows one way: [`http`] streams an upload to the object store and commits the recording ([`recordings`]) with its
 //! first message, [`outbox`] sends what was committed, [`decode`] takes the job (on any ingest process), stores chunk by chunk
-//! and commits each with the job for a worker. [`service`] wires these together; [`config`] says how.
+//! and commits each with the job for a worker. [`upkeep`] deletes what must go from the object store. [`service`] wires these together; [`config`] says how.
 
 pub mod config;
-mod context;
-mod decode;
+pub mod context;
+pub mod dead_letters;
+pub mod decode;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
-mod outbox;
-mod recordings;
+pub mod outbox;
+pub mod recordings;
 pub mod service;
 mod thread;
+mod token_file;
+pub mod upkeep;
 
 pub use config::Config;
 pub use service::{Service, run};

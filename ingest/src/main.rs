@@ -2,18 +2,12 @@
 
 use clap::Parser;
 use ingest::Config;
-use service_kit::shutdown::Shutdown;
-use service_kit::telemetry::Telemetry;
+use service_kit::process;
 
 fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    let telemetry = Telemetry::start(
-        "throughline-ingest",
-        config.telemetry.log_format,
-        config.telemetry.otlp_endpoint.as_deref(),
-    )?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let shutdown = Shutdown::on_signals()?;
-        ingest::run(config, shutdown, telemetry.metrics()).await
+    let (telemetry, stopping) = (config.telemetry.clone(), config.stopping.clone());
+    process::run("throughline-ingest", &telemetry, &stopping, |shutdown, metrics| {
+        ingest::run(config, shutdown, metrics)
     })
 }

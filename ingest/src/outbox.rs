@@ -6,7 +6,7 @@
 use crate::context::Context;
 use service_kit::broker::Backoff;
 use service_kit::messages::{self, Message};
-use service_kit::publisher::Publisher;
+use service_kit::publisher::{Post, Publisher};
 use service_kit::{telemetry, transaction};
 use sqlx::PgTransaction;
 use sqlx::types::Json;
@@ -27,7 +27,7 @@ const GAUGE_EVERY: Duration = Duration::from_secs(5);
 
 /// Wakes the sender after a commit.
 #[derive(Clone, Default)]
-pub(crate) struct Wake(Arc<Notify>);
+pub struct Wake(Arc<Notify>);
 
 impl Wake {
     /// To be called once rows are committed.
@@ -37,20 +37,32 @@ impl Wake {
 }
 
 /// Adds `message` to `queue` in the transaction that makes it true.
-pub(crate) async fn add<M: Message>(
+pub async fn add<M: Message>(
     transaction: &mut PgTransaction<'static>,
     recording: Uuid,
     queue: &str,
     message: &M,
 ) -> Result<(), sqlx::Error> {
     let body = messages::encode(message).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    add_raw(transaction, recording, queue, M::TYPE, &body, &Json(telemetry::current_context())).await
+}
+
+/// Adds an encoded message of type `kind`.
+pub async fn add_raw(
+    transaction: &mut PgTransaction<'static>,
+    recording: Uuid,
+    queue: &str,
+    kind: &str,
+    body: &[u8],
+    trace: &Json<BTreeMap<String, String>>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO outbox (recording_id, queue, kind, body, trace) VALUES ($1, $2, $3, $4, $5)",
         recording,
         queue,
-        M::TYPE,
+        kind,
         body,
-        Json(telemetry::current_context()) as _,
+        trace as _,
     )
     .execute(&mut **transaction)
     .await?;
@@ -58,14 +70,16 @@ pub(crate) async fn add<M: Message>(
 }
 
 /// What came of one batch.
-struct Sent {
-    messages: usize,
+#[derive(Debug)]
+pub struct Sent {
+    /// Messages that are on their queues now.
+    pub messages: usize,
     /// Queues that did not take theirs, and why.
-    refused: BTreeMap<String, String>,
+    pub refused: BTreeMap<String, String>,
 }
 
 /// Sends until shutdown.
-pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
+pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
     let publisher = Publisher::new(context.broker.clone());
     let mut backoff = Backoff::default();
     let mut refusing: BTreeMap<String, String> = BTreeMap::new();
@@ -102,9 +116,10 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn send_batch(
+/// Sends up to a batch of what is committed, but for `without`, the queues that refused before.
+pub async fn send_batch(
     context: &Context,
-    publisher: &Publisher,
+    publisher: &Publisher<impl Post>,
     without: &[String],
 ) -> Result<Sent, sqlx::Error> {
     transaction::run(&context.pool, "send outbox", &context.shutdown, async |transaction| {

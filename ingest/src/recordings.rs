@@ -2,4 +2,5 @@
 
 pub mod accept;
 pub mod change;
-pub mod view;
+pub mod claims;
+pub(crate) mod view;

@@ -2,19 +2,18 @@
 
 use crate::config::Config;
 use crate::context::Context;
-use crate::outbox::{self, Wake};
-use crate::{decode, http, thread};
+use crate::{decode, http, outbox, thread, token_file, upkeep};
 use anyhow::Context as _;
 use diarization::installation;
 use diarization::manifest::Manifest;
 use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::broker::Broker;
-use service_kit::object_store::Objects;
 use service_kit::shutdown::Shutdown;
-use service_kit::transaction;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A running ingest.
@@ -40,25 +39,14 @@ impl Service {
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         config.check()?;
+        let budget = decode::budget(Duration::from_secs(config.decode_seconds))
+            .context("THROUGHLINE_DECODE_SECONDS")?;
         let manifest = Manifest::read(&config.models.clone().unwrap_or_else(installation::models))?;
-        let broker = Broker::new(&config.broker.amqp_url, "ingest");
-        let context = Arc::new(Context {
-            pool: transaction::pool(
-                &config.database.database_url,
-                config.database.database_connections,
-                "throughline-ingest",
-            )
-            .context("THROUGHLINE_DATABASE_URL")?,
-            broker: broker.clone(),
-            objects: Objects::open(&config.store.object_store)?,
-            shutdown: shutdown.clone(),
-            wake: Wake::default(),
-            model_version: manifest.model_version,
-            api_token: config.api_token,
-            max_upload_bytes: config.max_upload_bytes,
-            max_hours: config.max_hours,
-            chunk_blocks: config.chunk_blocks,
-        });
+        let tokens =
+            if config.tokens.any() { Some(watch::Sender::new(config.tokens.read()?.into())) } else { None };
+        let in_force = tokens.as_ref().map(watch::Sender::subscribe);
+        let context = Arc::new(Context::open(&config, manifest.model_version, in_force, shutdown.clone())?);
+        let broker = context.broker.clone();
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -67,14 +55,15 @@ impl Service {
 
         let mut parts = JoinSet::new();
         let (router, asked) = (http::router(context.clone(), metrics), shutdown.clone());
-        parts.spawn(async move {
-            let serve =
-                axum::serve(listener, router).with_graceful_shutdown(async move { asked.asked().await });
-            Ok(serve.await?)
-        });
+        parts.spawn(http::serve::serve(listener, router, config.limits, asked));
+        if let Some(sender) = tokens {
+            parts.spawn(token_file::watch(config.tokens, sender, shutdown.clone()));
+        }
         let sender = context.clone();
         parts.spawn(async move { thread::on_its_own(|| outbox::run(sender)).await? });
-        parts.spawn(async move { thread::on_its_own(|| decode::run(context)).await? });
+        let keeper = context.clone();
+        parts.spawn(async move { thread::on_its_own(|| upkeep::run(keeper)).await? });
+        parts.spawn(async move { thread::on_its_own(move || decode::run(context, budget)).await? });
         Ok(Self { address, parts, shutdown, broker })
     }
 

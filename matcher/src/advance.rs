@@ -1,6 +1,6 @@
 //! Advance: matches the chunks that are ready in order, and commits their provisional turns together with the cursor.
 
-use crate::analysis;
+use crate::chunks::{self, Pinned};
 use crate::database::Database;
 use crate::error::MatchError;
 use crate::state::{self, Next};
@@ -13,9 +13,6 @@ use diarization::timeline::{self, Turn};
 use sqlx::PgTransaction;
 use sqlx::types::Json;
 use uuid::Uuid;
-
-/// Chunks matched in one transaction at most: bounds what is held in memory, and how long the row is locked.
-const MOST_CHUNKS: i32 = 8;
 
 /// A recording whose row is locked.
 struct Locked {
@@ -67,14 +64,16 @@ async fn step(
     .await?;
     let Some(locked) = locked else { return Ok(Next::Wait) };
     let arrived = sqlx::query_scalar!(
-        "SELECT chunk FROM inbox
-         WHERE recording_id = $1 AND model_version = $2 AND configuration = $3 AND chunk >= $4 AND chunk < $4 + $5::integer
-         ORDER BY chunk",
+        r#"SELECT chunk AS "chunk!" FROM inbox
+           WHERE recording_id = $1 AND model_version = $2 AND configuration = $3 AND chunk >= $4 AND chunk < $4 + $5::integer
+           UNION
+           SELECT chunk FROM gaps WHERE recording_id = $1 AND chunk >= $4 AND chunk < $4 + $5::integer
+           ORDER BY 1"#,
         recording,
         locked.model_version,
         locked.configuration,
         locked.next_chunk,
-        MOST_CHUNKS
+        chunks::page_chunks(locked.chunk_blocks)
     )
     .fetch_all(&mut **transaction)
     .await?;
@@ -92,22 +91,13 @@ async fn match_chunks(
     locked: Locked,
     end: i32,
 ) -> Result<(), sqlx::Error> {
-    let analyses = sqlx::query_scalar!(
-        "SELECT analysis FROM inbox
-         WHERE recording_id = $1 AND model_version = $2 AND configuration = $3 AND chunk >= $4 AND chunk < $5
-         ORDER BY chunk",
+    let pinned = Pinned {
         recording,
-        locked.model_version,
-        locked.configuration,
-        locked.next_chunk,
-        end
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
-    let mut blocks = Vec::new();
-    for bytes in analyses {
-        blocks.extend(analysis::decode(&bytes).map_err(|flaw| sqlx::Error::Decode(flaw.into()))?);
-    }
+        model_version: locked.model_version,
+        configuration: locked.configuration,
+        chunk_blocks: locked.chunk_blocks,
+    };
+    let blocks = chunks::blocks(transaction, &pinned, locked.next_chunk..end).await?;
     let mut references = locked.reference_set.map(|Json(set)| set).unwrap_or_default();
     let mut shown = fold(&mut references, &blocks, &locked.settings);
     if locked.next_chunk == 0 {

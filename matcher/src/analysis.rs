@@ -32,6 +32,13 @@ impl Extent {
         Self { first_block: chunk.first_block, blocks, end_sample }
     }
 
+    /// Blocks of that extent in which nobody speaks.
+    pub fn silence(&self) -> Vec<BlockAnalysis> {
+        (self.first_block..self.first_block + self.blocks)
+            .map(|block| BlockAnalysis { block, slots: vec![0; self.frames(block)], pieces: Vec::new() })
+            .collect()
+    }
+
     /// Frames that `block` owns.
     fn frames(&self, block: usize) -> usize {
         BLOCK_FRAMES.min(frame_count(self.end_sample).saturating_sub(block * BLOCK_FRAMES))
@@ -106,7 +113,8 @@ pub fn check(bytes: &[u8], extent: Extent) -> Result<Vec<BlockAnalysis>, Flaw> {
             before = piece.first_frame;
         }
     }
-    one_dimension(&blocks)?;
+    let mut dimension = OneDimension::default();
+    blocks.iter().try_for_each(|block| dimension.check(block))?;
     Ok(blocks)
 }
 
@@ -133,12 +141,21 @@ fn flaw_of(piece: &Piece, span: &std::ops::Range<usize>, before: usize) -> Optio
     (!unit).then_some("has a voice vector whose length is not 1")
 }
 
-/// Makes sure that all voice vectors of `blocks` have one dimension.
-pub fn one_dimension(blocks: &[BlockAnalysis]) -> Result<(), Flaw> {
-    let mut dimensions =
-        blocks.iter().flat_map(|b| &b.pieces).filter_map(|p| p.embedding.as_ref()).map(Vec::len);
-    let Some(first) = dimensions.next() else { return Ok(()) };
-    dimensions.find(|&other| other != first).map_or(Ok(()), |other| Err(Flaw::Dimensions(first, other)))
+/// Makes sure that all voice vectors have one dimension.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OneDimension(Option<usize>);
+
+impl OneDimension {
+    /// Compares the vectors of `block` with all before.
+    pub fn check(&mut self, block: &BlockAnalysis) -> Result<(), Flaw> {
+        for embedding in block.pieces.iter().filter_map(|piece| piece.embedding.as_ref()) {
+            let known = *self.0.get_or_insert(embedding.len());
+            if known != embedding.len() {
+                return Err(Flaw::Dimensions(known, embedding.len()));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +231,8 @@ mod tests {
         let start = Chunk::nth(1, 5).sample_range().start;
         let last = Extent::of(1, 5, samples - start);
         assert_eq!((last.first_block, last.blocks, last.frames(7)), (5, 3, 10));
+        let silence = rmp_serde::to_vec_named(&last.silence()).expect("encodes");
+        assert_eq!(check(&silence, last).expect("silence is an analysis").len(), 3);
         let first = Extent::of(0, 5, Chunk::nth(0, 5).sample_range().end);
         assert_eq!((first.blocks, first.frames(4)), (5, BLOCK_FRAMES));
     }

@@ -5,13 +5,24 @@ use lapin::types::FieldTable;
 use service_kit::broker::Broker;
 use service_kit::topology;
 
-/// True when no message waits on `queue`.
-pub async fn is_drained(broker: &Broker, queue: &str) -> lapin::Result<bool> {
+/// Whoever knows what waits on the queues.
+pub trait Backlog {
+    /// True when no message waits on `queue`; `None` when nobody can tell.
+    fn is_drained(&self, queue: &str) -> impl Future<Output = Option<bool>>;
+}
+
+impl Backlog for Broker {
+    async fn is_drained(&self, queue: &str) -> Option<bool> {
+        count(self, queue).await.ok().map(|waiting| waiting == 0)
+    }
+}
+
+async fn count(broker: &Broker, queue: &str) -> lapin::Result<u32> {
     let channel = broker.channel().await?;
     // It may be gone with the broker's data; then it is made anew, and empty.
     topology::declare(&channel, queue).await?;
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let waiting = channel.queue_declare(queue.into(), passive, FieldTable::default()).await?.message_count();
     channel.close(200, "counted".into()).await?;
-    Ok(waiting == 0)
+    Ok(waiting)
 }

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
-use service_kit::config::{AdminConfig, BrokerConfig, DatabaseConfig, TelemetryConfig};
+use service_kit::config::{AdminConfig, BrokerConfig, DatabaseConfig, StoppingConfig, TelemetryConfig};
 use std::time::Duration;
 
 /// Matches chunk analyses in order, names speakers and finalises recordings.
@@ -21,8 +21,11 @@ pub struct Config {
     /// Operator's address.
     #[command(flatten)]
     pub admin: AdminConfig,
-    /// Seconds between two looks for recordings that can move without a message.
-    #[arg(long, env = "THROUGHLINE_RECONCILE_SECONDS", default_value_t = 30, value_parser = RangedU64ValueParser::<u64>::new().range(1..=3600))]
+    /// How it stops.
+    #[command(flatten)]
+    pub stopping: StoppingConfig,
+    /// Seconds between two looks for recordings that can move without a message, and for a broker that has lost its data.
+    #[arg(long, env = "THROUGHLINE_RECONCILE_SECONDS", default_value_t = 10, value_parser = RangedU64ValueParser::<u64>::new().range(1..=3600))]
     pub reconcile_seconds: u64,
     /// Seconds without any progress after which the jobs of a recording are taken for lost and sent again.
     #[arg(long, env = "THROUGHLINE_REPUBLISH_SECONDS", default_value_t = 600, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]

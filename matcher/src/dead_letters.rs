@@ -3,7 +3,11 @@
 use crate::database::Database;
 use crate::error::MatchError;
 use crate::failure;
-use service_kit::consumer::{Death, Delivery};
+use crate::gaps;
+use crate::progress::progress;
+use chrono::Utc;
+use service_kit::attempts::History;
+use service_kit::delivery::{DELIVERY_LIMIT, Death, Delivery};
 use service_kit::messages::{self, ChunkAnalysed, ChunkJob, DecodeJob, Message, RecordingDecoded};
 use service_kit::topology::ATTEMPTS;
 use service_kit::verdict::Verdict;
@@ -14,11 +18,8 @@ use uuid::Uuid;
 
 /// Handles a message of the dead-letter queue.
 pub async fn handle(database: &Database, delivery: Delivery) -> Verdict {
-    match database.outlast(async || bury(database, &delivery).await).await {
-        Ok(()) => Verdict::Done,
-        // There is no queue behind this one: it stays here until the database takes it.
-        Err(error) => Verdict::Retry(error.to_string()),
-    }
+    // There is no queue behind this one: what cannot be kept now stays on it.
+    bury(database, &delivery).await.map_or_else(MatchError::verdict, |()| Verdict::Done)
 }
 
 /// What a dead message was about.
@@ -65,18 +66,33 @@ fn subject(kind: &str, body: &[u8]) -> Option<Subject> {
     }
 }
 
-/// Why the recording failed, in words for its uploader.
-fn reason(task: &Task, death: &Death) -> String {
+impl Task {
+    fn chunk(&self) -> Option<i32> {
+        match self {
+            Self::Analyse { chunk } | Self::Match { chunk } => i32::try_from(*chunk).ok(),
+            Self::Decode | Self::Complete => None,
+        }
+    }
+}
+
+/// Why the recording failed or has a gap, in words for its uploader.
+fn reason(task: &Task, attempts: i64) -> String {
     let what = match task {
         Task::Decode => "the audio could not be decoded".to_owned(),
         Task::Analyse { chunk } => format!("chunk {chunk} could not be analysed"),
         Task::Match { chunk } => format!("the analysis of chunk {chunk} could not be used"),
         Task::Complete => "the speakers could not be named".to_owned(),
     };
-    match death.reason.as_str() {
-        "delivery_limit" => format!("{what} after {ATTEMPTS} attempts"),
-        _ => what,
+    if attempts > 1 { format!("{what} after {attempts} attempts") } else { what }
+}
+
+/// What was tried, those attempts included that only the broker knows of.
+fn history(delivery: &Delivery, death: &Death) -> History {
+    let mut history = delivery.past.history.clone();
+    if death.reason == DELIVERY_LIMIT {
+        history.lost(ATTEMPTS - history.count(), Utc::now());
     }
+    history
 }
 
 /// Postgres stores no NUL in text.
@@ -84,32 +100,53 @@ fn text(from_outside: &str) -> String {
     from_outside.replace('\0', "")
 }
 
+/// What a dead letter meant for its recording.
+enum Consequence {
+    None,
+    Failed(Uuid, String),
+    Gap(Uuid, i32),
+}
+
 async fn bury(database: &Database, delivery: &Delivery) -> Result<(), MatchError> {
     let unknown = || Death { queue: "unknown".into(), reason: "unknown".into() };
     let death = delivery.death.clone().unwrap_or_else(unknown);
     let death = Death { queue: text(&death.queue), reason: text(&death.reason) };
+    let history = history(delivery, &death);
     let subject = subject(&delivery.kind, &delivery.body);
+    // Also of a message that this program does not know: it goes with its recording.
+    let about = messages::recording_of(&delivery.body);
     let work = async |transaction: &mut PgTransaction<'static>| {
-        if let Some(subject) = &subject
-            && !lock(transaction, subject.recording).await?
+        if let Some(recording) = about
+            && !lock(transaction, recording).await?
         {
             // Deleted: nothing of it may be kept, and an analysis holds voice vectors.
-            return Ok(None);
+            return Ok(Consequence::None);
         }
-        keep(transaction, subject.as_ref(), &death, delivery).await?;
-        let Some(subject) = &subject else { return Ok(None) };
-        if !is_missing(transaction, subject).await? {
-            return Ok(None);
+        if let Some(subject) = &subject
+            && !is_missing(transaction, subject).await?
+        {
+            // Of an older run, or its twin got through: nobody could do anything with it.
+            return Ok(Consequence::None);
         }
-        let reason = reason(&subject.task, &death);
-        let failed = failure::mark(transaction, subject.recording, subject.run, &reason).await?;
-        Ok(failed.then_some((subject.recording, reason)))
+        keep(transaction, about, subject.as_ref(), &death, &history, delivery).await?;
+        let Some(Subject { recording, run, task }) = &subject else { return Ok(Consequence::None) };
+        let reason = reason(task, history.count());
+        if let Some(chunk) = task.chunk()
+            && gaps::leave(transaction, *recording, *run, chunk, &reason).await?
+        {
+            return Ok(Consequence::Gap(*recording, *run));
+        }
+        let failed = failure::mark(transaction, *recording, *run, &reason).await?;
+        Ok(if failed { Consequence::Failed(*recording, reason) } else { Consequence::None })
     };
-    let failed = database.run("dead_letter", work).await?;
+    let consequence = database.run("dead_letter", work).await?;
     metrics::counter!("throughline_dead_letters_total", "queue" => death.queue.clone()).increment(1);
     tracing::warn!(queue = death.queue, reason = death.reason, kind = delivery.kind, "dead letter");
-    if let Some((recording, reason)) = failed {
-        failure::tell(recording, &reason);
+    match consequence {
+        Consequence::None => {}
+        Consequence::Failed(recording, reason) => failure::tell(recording, &reason),
+        // What waited behind the missing chunk can go on.
+        Consequence::Gap(recording, run) => progress(database, recording, run).await?,
     }
     Ok(())
 }
@@ -123,76 +160,81 @@ async fn lock(transaction: &mut PgTransaction<'static>, recording: Uuid) -> Resu
 /// Inserts the letter, unless the same one is there: dead letters too may be delivered twice.
 async fn keep(
     transaction: &mut PgTransaction<'static>,
+    about: Option<Uuid>,
     subject: Option<&Subject>,
     death: &Death,
+    history: &History,
     delivery: &Delivery,
 ) -> Result<(), sqlx::Error> {
+    // What is about no recording that can be read cannot be erased with it, and may hold a voice all the same.
+    let body = if about.is_some() { delivery.body.as_slice() } else { &[] };
     let trace: BTreeMap<String, String> =
         delivery.trace.iter().map(|(key, value)| (text(key), text(value))).collect();
     sqlx::query!(
-        "INSERT INTO dead_letters (recording_id, queue, reason, kind, body, trace)
-         SELECT $1::uuid, $2::text, $3::text, $4::text, $5::bytea, $6::jsonb
+        "INSERT INTO dead_letters (recording_id, queue, reason, kind, body, trace, run, chunk, attempts)
+         SELECT $1::uuid, $2::text, $3::text, $4::text, $5::bytea, $6::jsonb, $7::integer, $8::integer, $9::jsonb
          WHERE NOT EXISTS (
              SELECT 1 FROM dead_letters
              WHERE recording_id IS NOT DISTINCT FROM $1 AND queue = $2 AND reason = $3 AND kind = $4 AND body = $5)",
-        subject.map(|s| s.recording),
+        about,
         death.queue,
         death.reason,
         text(&delivery.kind),
-        delivery.body,
-        Json(trace) as _
+        body,
+        Json(trace) as _,
+        subject.map(|s| s.run),
+        subject.and_then(|s| s.task.chunk()),
+        Json(history) as _
     )
     .execute(&mut **transaction)
     .await?;
     Ok(())
 }
 
-/// Whether the work that the message asked for is still not done: its twin may have got through.
+/// Whether the work that the message asked for is wanted and still not done: its twin may have got through.
 async fn is_missing(
     transaction: &mut PgTransaction<'static>,
     subject: &Subject,
 ) -> Result<bool, sqlx::Error> {
-    match subject.task {
-        Task::Complete => Ok(true),
-        Task::Decode => {
-            let row = sqlx::query_scalar!(
-                r#"SELECT chunk_count IS NULL AS "missing!" FROM recordings WHERE id = $1"#,
-                subject.recording
-            );
-            row.fetch_one(&mut **transaction).await
-        }
-        Task::Analyse { chunk } | Task::Match { chunk } => {
-            let row = sqlx::query_scalar!(
-                r#"SELECT NOT EXISTS (
+    let (complete, decode) = (subject.task == Task::Complete, subject.task == Task::Decode);
+    sqlx::query_scalar!(
+        r#"SELECT r.run = $2 AND CASE
+                   WHEN $4 THEN r.completed_at IS NULL
+                   WHEN $5 THEN r.chunk_count IS NULL
+                   ELSE NOT EXISTS (
                        SELECT 1 FROM inbox i
-                       WHERE i.recording_id = r.id AND i.chunk = $2
-                         AND i.model_version = r.model_version AND i.configuration = r.configuration) AS "missing!"
-                   FROM recordings r WHERE r.id = $1"#,
-                subject.recording,
-                i32::try_from(chunk).unwrap_or(i32::MAX)
-            );
-            row.fetch_one(&mut **transaction).await
-        }
-    }
+                       WHERE i.recording_id = r.id AND i.chunk = $3
+                         AND i.model_version = r.model_version AND i.configuration = r.configuration)
+               END AS "missing!"
+           FROM recordings r WHERE r.id = $1"#,
+        subject.recording,
+        subject.run,
+        subject.task.chunk().unwrap_or(i32::MAX),
+        complete,
+        decode
+    )
+    .fetch_one(&mut **transaction)
+    .await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn death(reason: &str) -> Death {
-        Death { queue: "throughline.chunks.m1".into(), reason: reason.into() }
-    }
-
     #[test]
     fn the_uploader_reads_what_failed_and_how_often_it_was_tried() {
         let chunk = Task::Analyse { chunk: 3 };
-        assert_eq!(
-            reason(&chunk, &death("delivery_limit")),
-            "chunk 3 could not be analysed after 5 attempts"
-        );
-        assert_eq!(reason(&chunk, &death("rejected")), "chunk 3 could not be analysed");
-        assert_eq!(reason(&Task::Decode, &death("rejected")), "the audio could not be decoded");
+        assert_eq!(reason(&chunk, 5), "chunk 3 could not be analysed after 5 attempts");
+        assert_eq!(reason(&chunk, 1), "chunk 3 could not be analysed");
+        assert_eq!(reason(&Task::Decode, 0), "the audio could not be decoded");
+    }
+
+    #[test]
+    fn where_the_broker_gave_up_the_attempts_that_left_no_word_are_written_out() {
+        let death = Death { queue: "q".into(), reason: DELIVERY_LIMIT.into() };
+        assert_eq!(history(&Delivery::default(), &death).count(), ATTEMPTS);
+        let rejected = Death { reason: "rubbish".into(), ..death };
+        assert_eq!(history(&Delivery::default(), &rejected).count(), 0);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Error: why a recording could not be moved, and what that means for the message that asked for it.
 
+use service_kit::transaction;
 use service_kit::verdict::Verdict;
 
 /// A recording could not be moved.
@@ -27,21 +28,13 @@ impl From<sqlx::Error> for MatchError {
 impl MatchError {
     /// True where the database is away, which is nobody's fault and must use up nobody's attempts.
     pub fn is_outage(&self) -> bool {
-        match self {
-            Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed) => {
-                true
-            }
-            // Shutting down, starting up, connection exceptions.
-            Self::Database(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
-            }
-            _ => false,
-        }
+        matches!(self, Self::Database(error) if transaction::is_outage(error))
     }
 
     /// What becomes of the message.
     pub fn verdict(self) -> Verdict {
         match self {
+            Self::Database(_) if self.is_outage() => Verdict::Wait(self.to_string()),
             Self::Database(_) => Verdict::Retry(self.to_string()),
             Self::Unusable(why) => Verdict::Reject(why),
         }
@@ -61,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_database_that_is_away_is_an_outage_and_rubbish_is_none() {
-        assert!(MatchError::from(sqlx::Error::PoolTimedOut).is_outage());
+        assert!(matches!(MatchError::from(sqlx::Error::PoolTimedOut).verdict(), Verdict::Wait(_)));
         assert!(!MatchError::from(sqlx::Error::Decode("rubbish".into())).is_outage());
     }
 }

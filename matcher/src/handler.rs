@@ -4,13 +4,13 @@ use crate::database::Database;
 use crate::error::MatchError;
 use crate::inbox::{self, Receipt};
 use crate::progress::progress;
-use service_kit::consumer::Delivery;
+use service_kit::delivery::Delivery;
 use service_kit::messages::{ChunkAnalysed, Message, RecordingDecoded};
 use service_kit::verdict::Verdict;
 
 /// Handles a message of the matcher's queue.
 pub async fn handle(database: &Database, delivery: Delivery) -> Verdict {
-    database.outlast(async || attempt(database, &delivery).await).await.unwrap_or_else(MatchError::verdict)
+    attempt(database, &delivery).await.unwrap_or_else(MatchError::verdict)
 }
 
 async fn attempt(database: &Database, delivery: &Delivery) -> Result<Verdict, MatchError> {

@@ -3,6 +3,7 @@
 use crate::analysis::{self, Extent};
 use crate::database::Database;
 use crate::error::MatchError;
+use crate::gaps;
 use service_kit::messages::ChunkAnalysed;
 
 /// What became of an analysis.
@@ -59,6 +60,7 @@ pub async fn keep(database: &Database, message: &ChunkAnalysed) -> Result<Receip
             )
             .execute(&mut **transaction)
             .await?;
+            gaps::close(transaction, message.recording, chunk).await?;
         }
         Ok(receipt)
     };

@@ -1,17 +1,12 @@
 //! throughline-matcher: matches chunk analyses in order and finalises recordings.
 
 use clap::Parser;
-use service_kit::shutdown::Shutdown;
-use service_kit::telemetry::Telemetry;
+use service_kit::process;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let config = matcher::Config::parse();
-    let telemetry = Telemetry::start(
-        "throughline-matcher",
-        config.telemetry.log_format,
-        config.telemetry.otlp_endpoint.as_deref(),
-    )?;
-    let shutdown = Shutdown::on_signals()?;
-    matcher::run(config, shutdown, telemetry.metrics()).await
+    let (telemetry, stopping) = (config.telemetry.clone(), config.stopping.clone());
+    process::run("throughline-matcher", &telemetry, &stopping, |shutdown, metrics| {
+        matcher::run(config, shutdown, metrics)
+    })
 }

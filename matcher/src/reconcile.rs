@@ -1,13 +1,15 @@
 //! Reconcile: moves recordings that no message will move any more. Postgres is the truth; the broker is disposable.
 
+use crate::backlog::Backlog;
 use crate::database::Database;
+use crate::epoch::{self, Markable};
 use crate::error::MatchError;
 use crate::failure;
 use crate::progress::progress;
-use crate::republish;
+use crate::republish::{self, Watch};
 use service_kit::broker::Broker;
 use sqlx::PgTransaction;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Recordings moved in one pass at most.
@@ -20,17 +22,38 @@ pub async fn run(database: &Database, broker: &Broker, every: Duration, republis
     // Not at once: after an outage, what waits on the queues goes first.
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut watch = Watch::default();
+    // At once: a broker that nobody knows yet has nothing to lose as long as nothing was given to it.
+    look_at(database, broker).await;
     while !database.shutdown().is_asked() {
         tokio::select! {
             _ = ticks.tick() => {}
             () = database.shutdown().asked() => return,
         }
-        if let Err(error) = pass(database, SETTLED_AFTER).await {
-            tracing::warn!(%error, "recordings could not be reconciled; the next pass tries again");
-        }
-        if let Err(error) = republish::pass(database, broker, republish_after).await {
-            tracing::warn!(%error, "lost jobs could not be looked for; the next pass tries again");
-        }
+        round(database, broker, &mut watch, republish_after, Instant::now()).await;
+    }
+}
+
+/// One look at everything. `now` is its time, on the clock that `watch` knows.
+pub async fn round(
+    database: &Database,
+    broker: &(impl Markable + Backlog),
+    watch: &mut Watch,
+    republish_after: Duration,
+    now: Instant,
+) {
+    if let Err(error) = pass(database, SETTLED_AFTER).await {
+        tracing::warn!(%error, "recordings could not be reconciled; the next pass tries again");
+    }
+    look_at(database, broker).await;
+    if let Err(error) = republish::pass(database, broker, watch, republish_after, now).await {
+        tracing::warn!(%error, "lost jobs could not be looked for; the next pass tries again");
+    }
+}
+
+async fn look_at(database: &Database, broker: &impl Markable) {
+    if let Err(error) = epoch::look(database, broker).await {
+        tracing::warn!(%error, "the broker could not be looked at; the next pass tries again");
     }
 }
 
@@ -46,7 +69,10 @@ pub async fn pass(database: &Database, settled_after: Duration) -> Result<usize,
         match progress(database, recording, run).await {
             Ok(()) => {}
             // No message carries this failure to the dead letters, so it is told from here.
-            Err(MatchError::Unusable(why)) => failure::fail(database, recording, run, &why).await?,
+            Err(MatchError::Unusable(why)) => {
+                tracing::error!(%recording, why, "the recording cannot be completed");
+                failure::fail(database, recording, run, "the speakers could not be named").await?;
+            }
             Err(error) if error.is_outage() => return Err(error),
             // One that cannot be moved must not stand before all others.
             Err(error) => {

@@ -5,15 +5,19 @@ use crate::database::Database;
 use crate::{dead_letters, handler, reconcile};
 use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::broker::Broker;
-use service_kit::consumer::{self, Delivery, Subscription};
+use service_kit::budget::Budget;
+use service_kit::consumer::{self, Subscription};
+use service_kit::delivery::Delivery;
 use service_kit::shutdown::Shutdown;
+use service_kit::surroundings::Surroundings;
 use service_kit::{admin, topology, transaction};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// One message at a time: every lost connection counts against all that were sent ahead, tried or not.
-const PREFETCH: u16 = 1;
+/// Longest that taking in an analysis and moving its recording may take; finalising a day of speech is by far the longest.
+const MATCH_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Runs the matcher until shutdown is asked for; what is in hand is finished first. Dropping the future stops it where it
 /// stands, as a crash would.
@@ -41,7 +45,9 @@ async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) ->
     let database = Database::new(pool, shutdown.clone());
     let broker = Broker::new(&config.broker.amqp_url, "matcher");
     let pages = admin::routes(metrics, readiness(&database, &broker));
-    let subscription = |queue: &str| Subscription { queue: queue.to_owned(), prefetch: PREFETCH };
+    let budget = Budget::of(&[("matching", MATCH_WITHIN)])?;
+    let subscription =
+        |queue: &str| Subscription { queue: queue.to_owned(), budget, surroundings: Surroundings::default() };
     let (matching, dead) = (subscription(topology::MATCH), subscription(topology::DEAD));
     let serving = admin::serve(config.admin.admin_listen, pages, shutdown.clone());
     let match_one = async |delivery: Delivery| handler::handle(&database, delivery).await;

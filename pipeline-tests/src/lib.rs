@@ -4,14 +4,20 @@
 //! Everything here panics where something is not as it should be: a missing server, program or model fails the test.
 
 pub mod barrier;
+pub mod chaos;
 pub mod collector;
+pub mod command;
 pub mod eventually;
 pub mod oracle;
 pub mod process;
 pub mod queues;
 pub mod recordings;
+pub mod remains;
+pub mod simulation;
 pub mod stack;
+pub mod supervisor;
 
 pub use barrier::Barrier;
 pub use process::Process;
 pub use stack::Stack;
+pub use supervisor::Supervisor;

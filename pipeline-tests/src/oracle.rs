@@ -7,12 +7,14 @@ use diarization::chunks::{ChunkAudio, Chunker};
 use diarization::diarize::{Diarization, Diarizer, Settings};
 use diarization::features::FilterBank;
 use diarization::installation;
+use diarization::matching::ReferenceSet;
 use diarization::onnx::{Device, Models};
+use diarization::timeline::{self, Turn};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-type Analysed = Arc<OnceLock<Vec<BlockAnalysis>>>;
+type Analysed = Arc<OnceLock<Arc<Vec<BlockAnalysis>>>>;
 
 static ANALYSED: OnceLock<Mutex<HashMap<PathBuf, Analysed>>> = OnceLock::new();
 
@@ -25,17 +27,33 @@ pub fn sample(name: &str) -> PathBuf {
 
 /// The diarization of `path`. Its analysis is computed once per file, however many tests ask.
 pub async fn diarize(path: &Path, settings: Settings) -> Diarization {
-    let path = path.to_owned();
-    let all = ANALYSED.get_or_init(Mutex::default);
-    let analysed = all.lock().expect("no test panics here").entry(path.clone()).or_default().clone();
+    let blocks = blocks(path).await;
     let fold = move || {
         let mut diarizer = Diarizer::new(settings);
-        for block in analysed.get_or_init(|| analyse(&path)) {
+        for block in blocks.iter() {
             diarizer.push(block.clone()).expect("blocks come in order");
         }
         diarizer.finish()
     };
     tokio::task::spawn_blocking(fold).await.expect("the oracle answers")
+}
+
+/// The analysis of `path`, block by block; computed once per file.
+pub async fn blocks(path: &Path) -> Arc<Vec<BlockAnalysis>> {
+    let path = path.to_owned();
+    let all = ANALYSED.get_or_init(Mutex::default);
+    let analysed = all.lock().expect("no test panics here").entry(path.clone()).or_default().clone();
+    let look = move || analysed.get_or_init(|| Arc::new(analyse(&path))).clone();
+    tokio::task::spawn_blocking(look).await.expect("the oracle answers")
+}
+
+/// The turns that are shown while the first `blocks` of a recording are matched and no more: by start and speaker, each with its label.
+pub fn provisional(blocks: &[BlockAnalysis], settings: &Settings) -> Vec<(Turn, String)> {
+    let mut references = ReferenceSet::default();
+    let labels: Vec<Option<usize>> =
+        blocks.iter().flat_map(|block| references.match_block(&block.pieces, &settings.hints)).collect();
+    let turns = timeline::turns(blocks, &labels);
+    turns.into_iter().map(|turn| (turn, settings.labels.label(turn.speaker))).collect()
 }
 
 fn analyse(path: &Path) -> Vec<BlockAnalysis> {

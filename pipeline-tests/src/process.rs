@@ -3,6 +3,7 @@
 use crate::eventually::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -36,6 +37,12 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
+/// The lines of a log that are objects; a line that is still being written is none.
+pub fn lines(log: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
 fn built_with_this_test() -> PathBuf {
     let test = std::env::current_exe().expect("this test's own path");
     test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_path_buf()
@@ -44,10 +51,37 @@ fn built_with_this_test() -> PathBuf {
 impl Process {
     /// Starts `program` as `name`, with its log in `folder`.
     pub fn start(program_name: &str, name: &str, folder: &Path, environment: &[(String, String)]) -> Self {
+        Self::start_through(&[], program_name, name, folder, environment)
+    }
+
+    /// The same, in an address space of so many bytes: what does not fit cannot be allocated.
+    pub fn start_within(
+        bytes: u64,
+        program_name: &str,
+        name: &str,
+        folder: &Path,
+        environment: &[(String, String)],
+    ) -> Self {
+        let limited = ["sh", "-c", "ulimit -v \"$0\" && exec \"$1\""].map(str::to_owned);
+        let before: Vec<String> = limited.into_iter().chain([(bytes / 1024).to_string()]).collect();
+        Self::start_through(&before, program_name, name, folder, environment)
+    }
+
+    /// The same with `before` before the program on the command line, which must become it.
+    pub fn start_through(
+        before: &[String],
+        program_name: &str,
+        name: &str,
+        folder: &Path,
+        environment: &[(String, String)],
+    ) -> Self {
         let log = folder.join(format!("{name}.log"));
         let writer = File::create(&log).expect("a log file");
         let inherited = INHERITED.iter().filter_map(|key| Some((*key, std::env::var_os(key)?)));
-        let child = Command::new(program(program_name))
+        let program = program(program_name).into_os_string();
+        let line: Vec<OsString> = before.iter().map(OsString::from).chain([program]).collect();
+        let child = Command::new(&line[0])
+            .args(&line[1..])
             .env_clear()
             .envs(inherited)
             .envs(environment.iter().map(|(key, value)| (key, value)))
@@ -72,6 +106,24 @@ impl Process {
         self.child.id().unwrap_or_else(|| panic!("{} has ended:\n{}", self.name, self.tail()))
     }
 
+    /// The most of its address space that it has used so far, in bytes.
+    pub fn peak_address_space(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).expect("the kernel says");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Holds it where it stands, or lets it go on.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.id() as i32).expect("a process id");
+        kill_process(pid, signal).expect("the signal is sent");
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("the log")
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child of this process")
@@ -89,10 +141,7 @@ impl Process {
         let what = format!("{} logs '{message}'", self.name);
         eventually(&what, async || {
             self.must_be_alive();
-            let text = std::fs::read_to_string(&self.log).expect("the log");
-            text.lines()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-                .find(|line| line["message"] == message)
+            self.lines().into_iter().find(|line| line["message"] == message)
         })
         .await
     }
@@ -105,8 +154,12 @@ impl Process {
 
     /// Asks it to stop.
     pub fn ask_to_stop(&mut self) {
-        let pid = Pid::from_raw(self.id() as i32).expect("a process id");
-        kill_process(pid, Signal::TERM).expect("the signal is sent");
+        self.signal(Signal::TERM);
+    }
+
+    /// Its log so far, one object a line.
+    pub fn lines(&self) -> Vec<Value> {
+        lines(&self.log)
     }
 
     /// Waits for it to end after [`Process::ask_to_stop`]; panics if it takes too long or does not end well.

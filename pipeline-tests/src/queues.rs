@@ -5,7 +5,6 @@ use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
 use serde_json::Value;
-use service_kit::testing::required;
 
 /// The queues of a virtual host.
 pub struct Queues {
@@ -15,10 +14,10 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// The queues that there are at `amqp_url`.
-    pub async fn at(amqp_url: &str) -> Self {
+    /// The queues that there are at `amqp_url`, on the broker with this management.
+    pub async fn of(management_url: &str, amqp_url: &str) -> Self {
         let vhost = url::Url::parse(amqp_url).expect("an address").path().trim_start_matches('/').to_owned();
-        let list = format!("{}/api/queues/{vhost}", required("THROUGHLINE_RABBITMQ_MANAGEMENT_URL"));
+        let list = format!("{management_url}/api/queues/{vhost}");
         let listed: Value =
             reqwest::get(list).await.expect("the management answers").json().await.expect("JSON");
         let listed = listed.as_array().unwrap_or_else(|| panic!("no list of queues: {listed}"));
@@ -49,6 +48,11 @@ impl Queues {
         let left = self.waiting().await;
         assert!(left.is_empty(), "messages were left on the queues: {left:?}");
         self.connection.close(200, "done".into()).await.expect("closes");
+    }
+
+    /// What waits to be delivered, by queue; with what is in the hands of nobody any more once all consumers are gone.
+    pub async fn left(&self) -> Vec<(String, u32)> {
+        self.waiting().await.into_iter().map(|(name, messages)| (name.to_owned(), messages)).collect()
     }
 
     async fn waiting(&self) -> Vec<(&str, u32)> {

@@ -164,7 +164,7 @@ impl Stack {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.expect("counts")
     }
 
-    /// Files in the object store.
+    /// Files in the object store, without the one by which the database knows it.
     pub fn objects(&self) -> Vec<std::path::PathBuf> {
         let mut folders = vec![self.store()];
         let mut files = Vec::new();
@@ -174,6 +174,7 @@ impl Stack {
                 if path.is_dir() { folders.push(path) } else { files.push(path) }
             }
         }
+        files.retain(|file| file.file_name().is_none_or(|name| name != "store-id"));
         files
     }
 }

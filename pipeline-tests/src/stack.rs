@@ -1,5 +1,6 @@
 //! Stack: ingest, workers and matcher as processes, in a corner of the real servers of their own.
 
+use crate::chaos::servers::Servers;
 use crate::process::Process;
 use crate::queues::Queues;
 use reqwest::{Client, StatusCode};
@@ -28,6 +29,7 @@ pub struct Stack {
     folder: TempDir,
     started: usize,
     otlp_endpoint: Option<String>,
+    settings: Vec<(&'static str, String)>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -46,7 +48,29 @@ impl Stack {
     ) -> Self {
         let alone = ALONE.lock().await;
         let corner = Corner::open().await.expect("a corner of the servers");
-        let mut stack = Self {
+        let mut stack = Self::empty(corner, alone);
+        stack.otlp_endpoint = otlp_endpoint;
+        stack.fill(workers, matchers, ingests).await;
+        stack
+    }
+
+    /// The same on servers of the test's own, with `settings` in the environment of every service.
+    pub async fn start_on(
+        servers: &Servers,
+        (workers, matchers, ingests): (usize, usize, usize),
+        settings: &[(&'static str, &str)],
+    ) -> Self {
+        let alone = ALONE.lock().await;
+        let (database, amqp) = (servers.database_url().to_owned(), servers.amqp_url());
+        let corner = Corner::open_on(database, amqp, servers.management_url().to_owned()).await;
+        let mut stack = Self::empty(corner.expect("a corner of the servers"), alone);
+        stack.set(settings);
+        stack.fill(workers, matchers, ingests).await;
+        stack
+    }
+
+    fn empty(corner: Corner, alone: MutexGuard<'static, ()>) -> Self {
+        Self {
             ingests: Vec::new(),
             workers: Vec::new(),
             matchers: Vec::new(),
@@ -56,22 +80,25 @@ impl Stack {
             corner: Some(corner),
             folder: TempDir::new().expect("a folder"),
             started: 0,
-            otlp_endpoint,
+            otlp_endpoint: None,
+            settings: Vec::new(),
             _alone: alone,
-        };
+        }
+    }
+
+    async fn fill(&mut self, workers: usize, matchers: usize, ingests: usize) {
         for _ in 0..workers {
-            stack.start_worker();
+            self.start_worker();
         }
         for _ in 0..matchers {
-            stack.start_matcher();
+            self.start_matcher();
         }
         for _ in 0..ingests {
-            stack.start_ingest().await;
+            self.start_ingest().await;
         }
-        for process in stack.workers.iter_mut().chain(&mut stack.matchers) {
+        for process in self.workers.iter_mut().chain(&mut self.matchers) {
             process.logged("consuming").await;
         }
-        stack
     }
 
     fn corner(&self) -> &Corner {
@@ -88,21 +115,66 @@ impl Stack {
         self.folder.path()
     }
 
+    /// The folder in which services make temporary files.
+    pub fn temporary(&self) -> std::path::PathBuf {
+        self.folder.path().join("tmp")
+    }
+
+    /// Address of the stack's virtual host.
+    pub fn amqp_url(&self) -> &str {
+        &self.corner().amqp_url
+    }
+
+    /// Address of ingest.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What services that are started from now on find in their environment besides.
+    pub fn set(&mut self, settings: &[(&'static str, &str)]) {
+        self.settings = settings.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+    }
+
     fn process(&mut self, service: &str, more: &[(&str, String)]) -> Process {
+        let (name, environment) = self.prepare(service, more);
+        Process::start(&format!("throughline-{service}"), &name, self.folder.path(), &environment)
+    }
+
+    /// Name and environment of the next process.
+    fn prepare(&mut self, service: &str, more: &[(&str, String)]) -> (String, Vec<(String, String)>) {
+        std::fs::create_dir_all(self.temporary()).expect("a folder for temporary files");
         let mut environment = vec![
             ("THROUGHLINE_AMQP_URL", self.corner().amqp_url.clone()),
             ("THROUGHLINE_OBJECT_STORE", format!("file://{}", self.store().display())),
             ("THROUGHLINE_MODELS", required("THROUGHLINE_MODELS")),
             ("THROUGHLINE_ONNXRUNTIME", required("THROUGHLINE_ONNXRUNTIME")),
             ("THROUGHLINE_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+            ("TMPDIR", self.temporary().display().to_string()),
         ];
+        environment.extend(self.settings.iter().cloned());
         environment.extend(more.iter().cloned());
         environment.extend(self.otlp_endpoint.clone().map(|url| ("OTEL_EXPORTER_OTLP_ENDPOINT", url)));
         let environment: Vec<_> =
             environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         self.started += 1;
-        let name = format!("{service}-{}", self.started);
-        Process::start(&format!("throughline-{service}"), &name, self.folder.path(), &environment)
+        (format!("{service}-{}", self.started), environment)
+    }
+
+    /// A worker with these settings, in so many bytes of address space, if given. It is the caller's, and not the stack's.
+    pub fn lone_worker(&mut self, settings: &[(&str, String)], within: Option<u64>) -> Process {
+        let (name, environment) = self.prepare("worker", settings);
+        let (program, folder) = ("throughline-worker", self.folder.path());
+        match within {
+            Some(bytes) => Process::start_within(bytes, program, &name, folder, &environment),
+            None => Process::start(program, &name, folder, &environment),
+        }
+    }
+
+    /// Starts `service` with `settings` besides; it is the test's own, and may end.
+    pub fn start_unwatched(&mut self, service: &str, settings: &[(&'static str, &str)]) -> Process {
+        let settings = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        let more: Vec<_> = [self.database()].into_iter().chain(settings).collect();
+        self.process(service, &more)
     }
 
     fn database(&self) -> (&'static str, String) {
@@ -131,7 +203,8 @@ impl Stack {
         self.ingests.push(ingest);
     }
 
-    fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
+    /// Every process.
+    pub fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
         self.ingests.iter_mut().chain(&mut self.workers).chain(&mut self.matchers)
     }
 
@@ -160,7 +233,7 @@ impl Stack {
     /// Stops the services one kind after the other, so that each has what the one before it sent; then nothing may be left on
     /// a queue or in the outbox. Deletes the corner.
     pub async fn stop(mut self) {
-        let queues = Queues::at(&self.corner().amqp_url).await;
+        let queues = Queues::of(self.corner().management_url(), &self.corner().amqp_url).await;
         let mut kinds = [
             std::mem::take(&mut self.ingests),
             std::mem::take(&mut self.workers),

@@ -49,3 +49,12 @@ pub struct AdminConfig {
     #[arg(long, env = "THROUGHLINE_ADMIN_LISTEN", default_value = "127.0.0.1:0")]
     pub admin_listen: SocketAddr,
 }
+
+/// How a service stops.
+#[derive(Args, Clone, Debug)]
+pub struct StoppingConfig {
+    /// Seconds that what is in hand has to be finished after SIGTERM or SIGINT; then it is given back. A second signal ends
+    /// the process at once.
+    #[arg(long, env = "THROUGHLINE_SHUTDOWN_SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub shutdown_seconds: u64,
+}

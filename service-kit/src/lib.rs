@@ -2,15 +2,23 @@
 //! the object store, telemetry, shutdown and configuration. It knows nothing about speech.
 
 pub mod admin;
+pub mod attempts;
 pub mod broker;
+pub mod budget;
 pub mod config;
 pub mod consumer;
+pub mod delivery;
+pub mod handling;
 pub mod messages;
 pub mod object_store;
+pub mod points;
+pub mod policy;
+pub mod process;
 pub mod publisher;
 #[cfg(feature = "postgres")]
 pub mod schema;
 pub mod shutdown;
+pub mod surroundings;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -117,6 +117,15 @@ pub fn decode<M: Message>(kind: &str, body: &[u8]) -> Result<M, MessageError> {
     rmp_serde::from_slice(body).map_err(|error| MessageError::Body(M::TYPE, error))
 }
 
+/// The recording that a body is about, whatever message of ours it is, of this version or another; `None` for what is none.
+pub fn recording_of(body: &[u8]) -> Option<Uuid> {
+    #[derive(Deserialize)]
+    struct About {
+        recording: Uuid,
+    }
+    rmp_serde::from_slice::<About>(body).ok().map(|about| about.recording)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +135,23 @@ mod tests {
         let sent = DecodeJob { recording: Uuid::from_u128(7), run: 3 };
         let body = encode(&sent).expect("encodes");
         assert_eq!(decode::<DecodeJob>(DecodeJob::TYPE, &body).expect("decodes"), sent);
+    }
+
+    #[test]
+    fn every_message_names_its_recording_also_to_a_program_that_does_not_know_it() {
+        let recording = Uuid::from_u128(9);
+        let analysed = ChunkAnalysed {
+            recording,
+            run: 1,
+            chunk: 0,
+            model_version: "m".into(),
+            configuration: "c".into(),
+            analysis: vec![1, 2, 3],
+        };
+        assert_eq!(recording_of(&encode(&analysed).expect("encodes")), Some(recording));
+        let job = DecodeJob { recording, run: 1 };
+        assert_eq!(recording_of(&encode(&job).expect("encodes")), Some(recording));
+        assert_eq!(recording_of(b"rubbish"), None);
     }
 
     #[test]

@@ -1,30 +1,69 @@
 //! Publisher: a message counts as sent once the broker has confirmed that it is on a queue.
 
+use crate::attempts::History;
 use crate::broker::Broker;
+use crate::budget::CONFIRM_WITHIN;
 use crate::messages::{self, CONTENT_TYPE, Message};
-use crate::{telemetry, topology};
+use crate::points::{self, Place};
+use crate::{policy, telemetry, topology};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{BasicProperties, Channel, Confirmation};
+use rand::Rng;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long the broker has to confirm. One that takes nothing (memory or disk alarm, no quorum) does not say so.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
+/// Header that carries [`History`].
+pub const ATTEMPTS_HEADER: &str = "x-throughline-attempts";
+/// Header of a dead letter: the queue it was on.
+pub(crate) const QUEUE_HEADER: &str = "x-throughline-queue";
+/// Header of a dead letter: why it died.
+pub(crate) const REASON_HEADER: &str = "x-throughline-reason";
 
-/// Publishes with confirms over one channel, made again after an error.
+/// Whoever can put a message on a queue and knows when it is there.
+pub trait Post {
+    /// Puts a message on `queue`, or on the queue of `wait` (an index into [`policy::WAITS`]), from which it goes there; returns once
+    /// it is known to be safe.
+    fn post(
+        &self,
+        queue: &str,
+        wait: Option<usize>,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> impl Future<Output = Result<(), PublishError>>;
+}
+
+/// Publishes with confirms.
 #[derive(Clone)]
-pub struct Publisher {
+pub struct Publisher<P = Line> {
+    post: P,
+}
+
+/// A line to the broker: one channel, made again after an error.
+#[derive(Clone)]
+pub struct Line {
     broker: Broker,
     open: Arc<Mutex<Option<Open>>>,
 }
 
-/// A channel in confirm mode, and the queues declared over it.
+/// A channel in confirm mode, and what was declared over it.
 struct Open {
     channel: Channel,
     declared: HashSet<String>,
+}
+
+/// A message as it travels.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    /// AMQP type property.
+    pub kind: &'a str,
+    /// Body.
+    pub body: &'a [u8],
+    /// Trace context.
+    pub trace: &'a BTreeMap<String, String>,
+    /// What was tried before.
+    pub history: &'a History,
 }
 
 /// The message is not known to be on its queue.
@@ -44,7 +83,14 @@ pub enum PublishError {
 impl Publisher {
     /// A publisher over `broker`.
     pub fn new(broker: Broker) -> Self {
-        Self { broker, open: Arc::default() }
+        Self::over(Line { broker, open: Arc::default() })
+    }
+}
+
+impl<P: Post> Publisher<P> {
+    /// A publisher over any post.
+    pub fn over(post: P) -> Self {
+        Self { post }
     }
 
     /// Sends `message` to `queue` with the current span's trace context; returns when the broker has confirmed it.
@@ -60,8 +106,54 @@ impl Publisher {
         body: &[u8],
         trace: &BTreeMap<String, String>,
     ) -> Result<(), PublishError> {
+        let envelope = Envelope { kind, body, trace, history: &History::default() };
+        self.send(queue, None, envelope, &[]).await
+    }
+
+    /// Sends a message to `queue` that is delivered after `wait` (an index into [`policy::WAITS`]), or at once.
+    pub async fn send_again(
+        &self,
+        queue: &str,
+        wait: Option<usize>,
+        envelope: Envelope<'_>,
+    ) -> Result<(), PublishError> {
+        self.send(queue, wait, envelope, &[]).await
+    }
+
+    /// Sends a message that was on `queue` to the dead letters.
+    pub async fn bury(&self, queue: &str, reason: &str, envelope: Envelope<'_>) -> Result<(), PublishError> {
+        self.send(topology::DEAD, None, envelope, &[(QUEUE_HEADER, queue), (REASON_HEADER, reason)]).await
+    }
+
+    async fn send(
+        &self,
+        queue: &str,
+        wait: Option<usize>,
+        envelope: Envelope<'_>,
+        more: &[(&str, &str)],
+    ) -> Result<(), PublishError> {
+        let properties = BasicProperties::default()
+            .with_delivery_mode(2)
+            .with_content_type(CONTENT_TYPE.into())
+            .with_type(envelope.kind.into())
+            .with_headers(headers(envelope, more));
+        points::reach(Place::BeforeSend, queue).await;
+        self.post.post(queue, wait, properties, envelope.body).await?;
+        points::reach(Place::AfterConfirm, queue).await;
+        Ok(())
+    }
+}
+
+impl Post for Line {
+    async fn post(
+        &self,
+        queue: &str,
+        wait: Option<usize>,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> Result<(), PublishError> {
         let mut open = self.open.lock().await;
-        let sending = self.try_publish(&mut open, queue, kind, body, telemetry::headers(trace));
+        let sending = self.try_post(&mut open, queue, wait, properties, body);
         let sent = tokio::time::timeout(CONFIRM_WITHIN, sending)
             .await
             .unwrap_or_else(|_| Err(PublishError::NotConfirmed(queue.to_owned())));
@@ -70,14 +162,16 @@ impl Publisher {
         }
         sent
     }
+}
 
-    async fn try_publish(
+impl Line {
+    async fn try_post(
         &self,
         open: &mut Option<Open>,
         queue: &str,
-        kind: &str,
+        wait: Option<usize>,
+        mut properties: BasicProperties,
         body: &[u8],
-        headers: FieldTable,
     ) -> Result<(), PublishError> {
         if open.as_ref().is_none_or(|o| !o.channel.status().connected()) {
             let channel = self.broker.channel().await?;
@@ -91,15 +185,22 @@ impl Publisher {
             topology::declare(channel, queue).await?;
             declared.insert(queue.to_owned());
         }
-        let properties = BasicProperties::default()
-            .with_delivery_mode(2)
-            .with_content_type(CONTENT_TYPE.into())
-            .with_type(kind.into())
-            .with_headers(headers);
+        let mut exchange = String::new();
+        if let Some(wait) = wait {
+            exchange = topology::wait_queue(wait);
+            if !declared.contains(&exchange) {
+                topology::declare_wait(channel, wait).await?;
+                declared.insert(exchange.clone());
+            }
+            let jittered = policy::jittered(wait, rand::rng().random());
+            properties = properties.with_expiration(jittered.as_millis().to_string().into());
+        }
         // Mandatory: a queue deleted behind our back returns the message instead of losing it.
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let confirm =
-            channel.basic_publish("".into(), queue.into(), options, body, properties).await?.await?;
+        let confirm = channel
+            .basic_publish(exchange.as_str().into(), queue.into(), options, body, properties)
+            .await?
+            .await?;
         match confirm {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested => {
@@ -107,4 +208,14 @@ impl Publisher {
             }
         }
     }
+}
+
+fn headers(envelope: Envelope<'_>, more: &[(&str, &str)]) -> FieldTable {
+    let mut table = telemetry::headers(envelope.trace);
+    let history = envelope.history.to_header();
+    let attempts = history.as_deref().map(|history| (ATTEMPTS_HEADER, history));
+    for (key, value) in attempts.iter().chain(more) {
+        table.insert((*key).into(), AMQPValue::LongString(LongString::from(*value)));
+    }
+    table
 }

@@ -1,16 +1,39 @@
-//! Shutdown: the first signal asks services to stop taking work, the second ends the process now.
+//! Shutdown: the first signal asks a service to stop taking work and to finish what is in hand, within a time; the second
+//! ends the process now.
 
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// Exit status after a second signal.
+const EXIT_NOW: i32 = 130;
+
 /// Whether shutdown was asked for. Clones share the answer.
-#[derive(Clone, Debug, Default)]
-pub struct Shutdown(CancellationToken);
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    asked: CancellationToken,
+    asked_at: Arc<OnceLock<Instant>>,
+    grace: Duration,
+}
+
+impl Default for Shutdown {
+    /// One that no signal asks for, with ten seconds for what is in hand.
+    fn default() -> Self {
+        Self { asked: CancellationToken::new(), asked_at: Arc::default(), grace: Duration::from_secs(10) }
+    }
+}
 
 impl Shutdown {
-    /// Listens for SIGTERM and SIGINT.
-    pub fn on_signals() -> std::io::Result<Self> {
-        let shutdown = Self::default();
+    /// One that no signal asks for. What is in hand has `grace` to be finished.
+    pub fn with_grace(grace: Duration) -> Self {
+        Self { grace, ..Self::default() }
+    }
+
+    /// Listens for SIGTERM and SIGINT. What is in hand has `grace` to be finished.
+    pub fn on_signals(grace: Duration) -> std::io::Result<Self> {
+        let shutdown = Self::with_grace(grace);
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let asked = shutdown.clone();
@@ -22,9 +45,9 @@ impl Shutdown {
                 }
                 if asked.is_asked() {
                     tracing::warn!("second signal: stopping now");
-                    std::process::exit(130);
+                    std::process::exit(EXIT_NOW);
                 }
-                tracing::info!("stopping: finishing what is in hand");
+                tracing::info!(?grace, "stopping: finishing what is in hand");
                 asked.ask();
             }
         });
@@ -33,16 +56,24 @@ impl Shutdown {
 
     /// Asks for shutdown.
     pub fn ask(&self) {
-        self.0.cancel();
+        self.asked_at.get_or_init(Instant::now);
+        self.asked.cancel();
     }
 
     /// True once shutdown was asked for.
     pub fn is_asked(&self) -> bool {
-        self.0.is_cancelled()
+        self.asked.is_cancelled()
     }
 
     /// Returns once shutdown is asked for.
     pub async fn asked(&self) {
-        self.0.cancelled().await;
+        self.asked.cancelled().await;
+    }
+
+    /// Returns once what is in hand has had its time: it must be given back now.
+    pub async fn due(&self) {
+        self.asked().await;
+        let asked_at = self.asked_at.get().copied().unwrap_or_else(Instant::now);
+        tokio::time::sleep_until(asked_at + self.grace).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Telemetry: logs, traces and metrics of a service, and the trace context that travels with messages.
 
-use crate::consumer::string;
+use crate::delivery::string;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::propagation::TextMapPropagator;

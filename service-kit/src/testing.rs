@@ -26,19 +26,23 @@ pub fn required(variable: &str) -> String {
 impl Corner {
     /// Makes a migrated database and a virtual host.
     pub async fn open() -> anyhow::Result<Self> {
+        let (database, amqp) = (required("THROUGHLINE_DATABASE_URL"), required("THROUGHLINE_AMQP_URL"));
+        Self::open_on(database, &amqp, required("THROUGHLINE_RABBITMQ_MANAGEMENT_URL")).await
+    }
+
+    /// The same on other servers than those of all tests.
+    pub async fn open_on(admin_database: String, amqp: &str, management: String) -> anyhow::Result<Self> {
         let name = format!("test_{}", Uuid::now_v7().simple());
-        let admin_database = required("THROUGHLINE_DATABASE_URL");
         let mut admin = PgConnection::connect(&admin_database).await?;
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
         let mut database_url = url::Url::parse(&admin_database)?;
         database_url.set_path(&name);
         MIGRATIONS.run(&mut PgConnection::connect(database_url.as_str()).await?).await?;
 
-        let management = required("THROUGHLINE_RABBITMQ_MANAGEMENT_URL");
         let http = reqwest::Client::new();
         let vhost = format!("{management}/api/vhosts/{name}");
         http.put(&vhost).header("content-type", "application/json").send().await?.error_for_status()?;
-        let mut amqp_url = url::Url::parse(&required("THROUGHLINE_AMQP_URL"))?;
+        let mut amqp_url = url::Url::parse(amqp)?;
         amqp_url.set_path(&name);
         Ok(Self {
             database_url: database_url.into(),
@@ -49,9 +53,22 @@ impl Corner {
         })
     }
 
+    /// Address of the broker's management.
+    pub fn management_url(&self) -> &str {
+        &self.management
+    }
+
     /// A pool on the test's database.
     pub fn pool(&self) -> anyhow::Result<PgPool> {
         Ok(crate::transaction::pool(&self.database_url, 5, "test")?)
+    }
+
+    /// Deletes the virtual host with all its messages, and makes it anew: what a broker whose data is lost looks like.
+    pub async fn wipe_broker(&self) -> anyhow::Result<()> {
+        let (http, vhost) = (reqwest::Client::new(), format!("{}/api/vhosts/{}", self.management, self.name));
+        http.delete(&vhost).send().await?.error_for_status()?;
+        http.put(&vhost).header("content-type", "application/json").send().await?.error_for_status()?;
+        Ok(())
     }
 
     /// Deletes the database and the virtual host.

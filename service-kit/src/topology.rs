@@ -1,12 +1,15 @@
 //! Topology: every queue, declared in this one place, by whoever comes first.
 //!
-//! All queues are quorum queues. A message that is rejected, or has had [`ATTEMPTS`] deliveries, goes to the dead-letter
-//! queue, at least once (RabbitMQ needs `reject-publish` and, on nodes upgraded from before 3.10, the feature flag `stream_queue`
-//! for that). Arguments of a queue that exists cannot be changed: a change here needs new queue names.
+//! All queues are quorum queues. A message that has had [`ATTEMPTS`] deliveries without a word goes to the dead-letter queue,
+//! at least once (RabbitMQ needs `reject-publish` and, on nodes upgraded from before 3.10, the feature flag `stream_queue` for
+//! that). Messages that are to be tried again wait on a queue per wait, from which they expire back to where they were.
+//! Arguments of a queue that exists cannot be changed: a change here needs new queue names.
 
-use lapin::Channel;
-use lapin::options::QueueDeclareOptions;
+use crate::budget::ACKNOWLEDGE_WITHIN;
+use crate::policy::WAITS;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::{Channel, ExchangeKind};
 
 /// Decode jobs, consumed by ingest.
 pub const DECODE: &str = "throughline.decode";
@@ -14,17 +17,20 @@ pub const DECODE: &str = "throughline.decode";
 pub const MATCH: &str = "throughline.match";
 /// What failed for good, whatever queue it was on.
 pub const DEAD: &str = "throughline.dead";
-/// Deliveries after which the broker gives up on a message; rejections and lost connections both count.
+/// Attempts at a message, however each ends; then it is a dead letter.
 pub const ATTEMPTS: i64 = 5;
 /// Dead letters are kept until they are in the database: brokers from 4.0 on would drop them after 20 deliveries.
 const KEEP_TRYING: i64 = 1_000_000_000;
-/// How long a consumer may hold a message without acknowledging it (RabbitMQ's own default, stated).
-const ACKNOWLEDGE_WITHIN_MS: i64 = 30 * 60 * 1000;
 
 /// Queue of the chunk jobs of one model version and configuration: a recording is pinned to those it started with, so each
 /// has workers and a queue of its own, and a rolling upgrade hands no job to a worker that cannot do it.
 pub fn chunk_queue(model_version: &str, configuration: &str) -> String {
     format!("throughline.chunks.{model_version}.{configuration}")
+}
+
+/// Exchange, and queue behind it, of messages that wait for `WAITS[wait]`. The routing key says where they go back to.
+pub fn wait_queue(wait: usize) -> String {
+    format!("throughline.wait.{}s", WAITS[wait.min(WAITS.len() - 1)].as_secs())
 }
 
 fn arguments(pairs: &[(&str, AMQPValue)]) -> FieldTable {
@@ -37,6 +43,10 @@ fn arguments(pairs: &[(&str, AMQPValue)]) -> FieldTable {
 
 fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(value))
+}
+
+fn milliseconds(duration: std::time::Duration) -> AMQPValue {
+    AMQPValue::LongLongInt(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Declares a work queue and the dead-letter queue behind it.
@@ -55,8 +65,35 @@ pub async fn declare(channel: &Channel, queue: &str) -> lapin::Result<()> {
         ("x-dead-letter-routing-key", text(DEAD)),
         ("x-dead-letter-strategy", text("at-least-once")),
         ("x-overflow", text("reject-publish")),
-        ("x-consumer-timeout", AMQPValue::LongLongInt(ACKNOWLEDGE_WITHIN_MS)),
+        ("x-consumer-timeout", milliseconds(ACKNOWLEDGE_WITHIN)),
     ]);
     channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), work).await?;
     Ok(())
+}
+
+/// Declares the exchange and the queue of a wait. What expires goes through the default exchange to the queue that its own
+/// routing key names.
+pub async fn declare_wait(channel: &Channel, wait: usize) -> lapin::Result<()> {
+    let name = wait_queue(wait);
+    let waiting = arguments(&[
+        ("x-queue-type", text("quorum")),
+        ("x-message-ttl", milliseconds(WAITS[wait.min(WAITS.len() - 1)])),
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-overflow", text("reject-publish")),
+    ]);
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    channel
+        .exchange_declare(name.as_str().into(), ExchangeKind::Fanout, durable, FieldTable::default())
+        .await?;
+    channel.queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), waiting).await?;
+    channel
+        .queue_bind(
+            name.as_str().into(),
+            name.as_str().into(),
+            "".into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        )
+        .await
 }

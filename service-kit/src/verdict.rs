@@ -1,12 +1,15 @@
-//! Verdict: what becomes of a message, decided where the outcome is known and carried out in one place.
+//! Verdict: what becomes of a message, decided where the outcome is known and carried out in one place ([`crate::policy`]).
 
 /// What a handler says of the message it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// All its effects are durable: acknowledge it.
     Done,
-    /// It may succeed later: give it back; the broker counts the attempts.
+    /// It failed and may succeed later: it is tried again after a wait, [`crate::topology::ATTEMPTS`] times in all.
     Retry(String),
+    /// What the work needs is away (database, object store, broker), which is no fault of the message: it is held until that
+    /// is back, and no attempt is counted.
+    Wait(String),
     /// It can never succeed: dead-letter it.
     Reject(String),
 }

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use diarization::onnx::Device;
-use service_kit::config::{AdminConfig, BrokerConfig, StoreConfig, TelemetryConfig};
+use service_kit::config::{AdminConfig, BrokerConfig, StoppingConfig, StoreConfig, TelemetryConfig};
 use std::path::PathBuf;
 
 /// Analyses chunks of recordings.
@@ -33,4 +33,11 @@ pub struct Config {
     /// Inference threads, each with its own copy of the models. One per core does most.
     #[arg(long, env = "THROUGHLINE_WORKER_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
+    /// Seconds after which an inference counts as hanging: the attempt is counted and the worker ends. The longest chunk
+    /// takes some 20 s on one core.
+    #[arg(long, env = "THROUGHLINE_INFERENCE_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub inference_seconds: u64,
+    /// How it stops.
+    #[command(flatten)]
+    pub stopping: StoppingConfig,
 }

@@ -2,20 +2,21 @@
 
 use crate::inference::{Inference, InferenceError};
 use diarization::analysis::CONFIGURATION;
-use diarization::blocks::{Chunk, MAX_CHUNK_BLOCKS, SAMPLE_RATE};
-use service_kit::consumer::Delivery;
+use diarization::blocks::{Chunk, MAX_CHUNK_BLOCKS, SAMPLE_RATE, WINDOW_SAMPLES};
+use service_kit::budget::{Budget, BudgetError, CONFIRM_WITHIN};
+use service_kit::delivery::Delivery;
 use service_kit::messages::{ChunkAnalysed, ChunkJob};
-use service_kit::object_store::Objects;
+use service_kit::object_store::{Objects, StoreError};
 use service_kit::publisher::Publisher;
+use service_kit::shutdown::Shutdown;
 use service_kit::topology;
 use service_kit::verdict::Verdict;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::time::timeout;
 
-/// Longest that an inference may take: well below the half hour after which the broker takes the job back, and some 50 times
-/// what the longest chunk takes on one core.
-const ANALYSE_WITHIN: Duration = Duration::from_secs(15 * 60);
-/// Exit status of a worker whose inference hangs (EX_SOFTWARE).
-const EXIT_HUNG: i32 = 70;
+/// Longest that fetching a chunk may take.
+const FETCH_WITHIN: Duration = Duration::from_secs(120);
 
 /// What jobs need.
 pub struct Worker {
@@ -25,6 +26,24 @@ pub struct Worker {
     pub publisher: Publisher,
     /// Model version loaded.
     pub model_version: String,
+    /// Longest that an inference may take.
+    pub inference_within: Duration,
+    /// Asked for when this worker is of no more use.
+    pub shutdown: Shutdown,
+    /// Whether it is.
+    pub broken: AtomicBool,
+}
+
+/// The time-outs of a job, which must nest in the broker's.
+pub fn budget(inference_within: Duration) -> Result<Budget, BudgetError> {
+    // A failed inference is followed by one that tells whether the models still work.
+    let steps = [
+        ("fetching a chunk", FETCH_WITHIN),
+        ("an inference", inference_within),
+        ("a trial inference", inference_within),
+        ("publishing", CONFIRM_WITHIN),
+    ];
+    Budget::of(&steps)
 }
 
 impl Worker {
@@ -40,21 +59,12 @@ impl Worker {
     async fn try_handle(&self, delivery: &Delivery, inference: &Inference) -> Result<(), Verdict> {
         let job: ChunkJob = delivery.message()?;
         tracing::Span::current().record("recording", job.recording.to_string()).record("chunk", job.chunk);
+        let attempt = delivery.past.attempts() + 1;
+        tracing::info!(recording = %job.recording, chunk = job.chunk, attempt, "chunk taken");
         let chunk = fitting(&job, &self.model_version).map_err(Verdict::Reject)?;
-        let bytes = match self.objects.get(&job.object).await {
-            Ok(bytes) => bytes,
-            // Deleted with its recording, and then nobody misses it; or this worker looks into another store than ingest.
-            Err(error) if error.is_not_found() => {
-                return Err(Verdict::Reject(format!("the chunk is not in the object store: {}", job.object)));
-            }
-            Err(error) => return Err(Verdict::Retry(error.to_string())),
-        };
-        let samples = samples(&bytes, job.samples).map_err(Verdict::Retry)?;
+        let samples = samples(&self.fetch(&job).await?);
         let seconds = samples.len() as f64 / f64::from(SAMPLE_RATE);
-        let blocks = within_budget(inference.analyse(chunk, samples)).await.map_err(|error| match error {
-            InferenceError::Crashed => Verdict::Reject(error.to_string()),
-            InferenceError::Model(_) | InferenceError::Stopped => Verdict::Retry(error.to_string()),
-        })?;
+        let blocks = self.infer(inference, chunk, samples).await?;
         let analysis =
             rmp_serde::to_vec_named(&blocks).map_err(|error| Verdict::Reject(error.to_string()))?;
         let message = ChunkAnalysed {
@@ -68,28 +78,78 @@ impl Worker {
         self.publisher
             .publish(topology::MATCH, &message)
             .await
-            .map_err(|error| Verdict::Retry(error.to_string()))?;
+            .map_err(|error| Verdict::Wait(error.to_string()))?;
         metrics::counter!("throughline_chunks_analysed_total").increment(1);
         metrics::counter!("throughline_audio_analysed_seconds_total").increment(seconds.round() as u64);
         tracing::info!(recording = %message.recording, chunk = message.chunk, seconds, "chunk analysed");
         Ok(())
     }
-}
 
-/// Waits for an inference, but not for ever: a thread that hangs cannot be stopped, so the process ends. The broker counts the
-/// attempt and gives the job to another worker, and whoever supervises this one starts it again.
-async fn within_budget<T>(inference: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(ANALYSE_WITHIN, inference).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            tracing::error!(?ANALYSE_WITHIN, "an inference hangs; ending this worker");
-            std::process::exit(EXIT_HUNG)
+    async fn fetch(&self, job: &ChunkJob) -> Result<bytes::Bytes, Verdict> {
+        let bytes = job.samples * size_of::<f32>() as u64;
+        match timeout(FETCH_WITHIN, self.objects.get_sized(&job.object, bytes)).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            // Deleted with its recording, and then nobody misses it; or this worker looks into another store than ingest.
+            Ok(Err(error)) if error.is_not_found() => {
+                Err(Verdict::Reject(format!("the chunk is not in the object store: {}", job.object)))
+            }
+            Ok(Err(error @ StoreError::Size { .. })) => Err(Verdict::Retry(error.to_string())),
+            Ok(Err(error)) => Err(self.blame(error.to_string()).await),
+            Err(_) => Err(self
+                .blame(format!("the object store took longer than {} s", FETCH_WITHIN.as_secs()))
+                .await),
         }
+    }
+
+    /// Tells an object that cannot be read from a store that is away.
+    async fn blame(&self, why: String) -> Verdict {
+        match timeout(FETCH_WITHIN, self.objects.answers()).await {
+            Ok(Ok(())) => Verdict::Retry(why),
+            _ => Verdict::Wait(why),
+        }
+    }
+
+    async fn infer(
+        &self,
+        inference: &Inference,
+        chunk: Chunk,
+        samples: Vec<f32>,
+    ) -> Result<Vec<diarization::analysis::BlockAnalysis>, Verdict> {
+        let why = match timeout(self.inference_within, inference.analyse(chunk, samples)).await {
+            Ok(Ok(blocks)) => return Ok(blocks),
+            Ok(Err(error @ InferenceError::Crashed)) => return Err(Verdict::Retry(error.to_string())),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                self.give_up("an inference hangs, and a thread that hangs cannot be stopped");
+                let seconds = self.inference_within.as_secs();
+                return Err(Verdict::Retry(format!("the inference did not end within {seconds} s")));
+            }
+        };
+        match timeout(self.inference_within, trial(inference)).await {
+            Ok(Ok(())) => Err(Verdict::Retry(why)),
+            // Nothing can be inferred here any more: the chunk is innocent.
+            _ => {
+                self.give_up("the models no longer infer anything");
+                Err(Verdict::Wait(why))
+            }
+        }
+    }
+
+    /// Ends this worker, for whoever supervises it to start a sound one; what it holds goes to others.
+    fn give_up(&self, why: &str) {
+        tracing::error!(why, "ending this worker");
+        self.broken.store(true, Ordering::Relaxed);
+        self.shutdown.ask();
     }
 }
 
+/// Infers something that every model can.
+pub async fn trial(inference: &Inference) -> Result<(), InferenceError> {
+    inference.analyse(Chunk { first_block: 0, blocks: 1 }, vec![0.0; WINDOW_SAMPLES]).await.map(|_| ())
+}
+
 /// The chunk of `job`, if this program can analyse it; otherwise why not.
-fn fitting(job: &ChunkJob, model_version: &str) -> Result<Chunk, String> {
+pub fn fitting(job: &ChunkJob, model_version: &str) -> Result<Chunk, String> {
     if job.model_version != model_version {
         return Err(format!(
             "the job wants model '{}', this worker has '{model_version}'",
@@ -113,16 +173,9 @@ fn fitting(job: &ChunkJob, model_version: &str) -> Result<Chunk, String> {
     Ok(chunk)
 }
 
-/// The samples in `bytes`: f32, little-endian, `expected` of them.
-fn samples(bytes: &[u8], expected: u64) -> Result<Vec<f32>, String> {
-    let (values, rest) = bytes.as_chunks::<4>();
-    if values.len() as u64 != expected || !rest.is_empty() {
-        return Err(format!(
-            "the chunk's object has {} bytes where {expected} samples were stored",
-            bytes.len()
-        ));
-    }
-    Ok(values.iter().map(|value| f32::from_le_bytes(*value)).collect())
+/// The samples in `bytes`: f32, little-endian.
+fn samples(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect()
 }
 
 #[cfg(test)]
@@ -158,9 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn an_object_of_another_length_is_not_taken_for_the_chunk() {
-        assert_eq!(samples(&[0, 0, 128, 63, 0, 0, 0, 0], 2), Ok(vec![1.0, 0.0]));
-        assert!(samples(&[0; 8], 3).is_err());
-        assert!(samples(&[0; 7], 1).is_err());
+    fn samples_are_read_as_ingest_writes_them() {
+        assert_eq!(samples(&[0, 0, 128, 63, 0, 0, 0, 0]), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn the_time_outs_nest_until_an_inference_may_outlast_the_broker() {
+        assert!(budget(Duration::from_secs(300)).is_ok());
+        assert!(budget(Duration::from_secs(1200)).is_err());
     }
 }

@@ -1,17 +1,13 @@
 //! The worker's process.
 
 use clap::Parser;
-use service_kit::shutdown::Shutdown;
-use service_kit::telemetry::Telemetry;
+use service_kit::process;
 use worker::Config;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    let telemetry = Telemetry::start(
-        "throughline-worker",
-        config.telemetry.log_format,
-        config.telemetry.otlp_endpoint.as_deref(),
-    )?;
-    worker::run(config, Shutdown::on_signals()?, telemetry.metrics()).await
+    let (telemetry, stopping) = (config.telemetry.clone(), config.stopping.clone());
+    process::run("throughline-worker", &telemetry, &stopping, |shutdown, metrics| {
+        worker::run(config, shutdown, metrics)
+    })
 }

@@ -2,28 +2,29 @@
 
 use crate::config::Config;
 use crate::inference::Inference;
-use crate::job::Worker;
-use anyhow::Context;
+use crate::job::{self, Worker};
+use anyhow::{Context, bail};
 use diarization::analysis::CONFIGURATION;
-use diarization::blocks::{Chunk, WINDOW_SAMPLES};
 use diarization::installation;
 use diarization::onnx::Models;
 use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::admin::{self, Readiness};
 use service_kit::broker::Broker;
-use service_kit::consumer::{self, Delivery, Subscription};
+use service_kit::consumer::{self, Subscription};
+use service_kit::delivery::Delivery;
 use service_kit::object_store::Objects;
 use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
+use service_kit::surroundings::Surroundings;
 use service_kit::topology;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// An inference that takes longer makes the worker unready; the longest chunk takes some 20 s on one core.
-const SLOW: Duration = Duration::from_secs(5 * 60);
-
-/// Runs a worker until shutdown.
+/// Runs a worker until shutdown; an error when it ends because it can no longer infer.
 pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    let inference_within = Duration::from_secs(config.inference_seconds);
+    let budget = job::budget(inference_within).context("THROUGHLINE_INFERENCE_SECONDS")?;
     let folder = config.models.unwrap_or_else(installation::models);
     let runtime = config.onnxruntime.unwrap_or_else(installation::onnx_runtime);
     let objects = Objects::open(&config.store.object_store)?;
@@ -38,15 +39,23 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
     }
     // The first inference is the slow one, and a model that cannot infer should say so now.
     for inference in &threads {
-        inference.analyse(Chunk { first_block: 0, blocks: 1 }, vec![0.0; WINDOW_SAMPLES]).await?;
+        job::trial(inference).await?;
     }
     tracing::info!(model_version, threads = threads.len(), device = ?config.device, "models loaded");
 
     let broker = Broker::new(&config.broker.amqp_url, "worker");
-    let worker = Worker { objects, publisher: Publisher::new(broker.clone()), model_version };
-    let subscription =
-        Subscription { queue: topology::chunk_queue(&worker.model_version, CONFIGURATION), prefetch: 1 };
-    let readiness = readiness(broker.clone(), threads.clone());
+    let worker = Worker {
+        objects,
+        publisher: Publisher::new(broker.clone()),
+        model_version,
+        inference_within,
+        shutdown: shutdown.clone(),
+        broken: AtomicBool::new(false),
+    };
+    let surroundings = Surroundings::default();
+    let queue = topology::chunk_queue(&worker.model_version, CONFIGURATION);
+    let subscription = Subscription { queue, budget, surroundings: surroundings.clone() };
+    let readiness = readiness(broker.clone(), threads.clone(), surroundings, inference_within);
     let pages = admin::serve(config.admin.admin_listen, admin::routes(metrics, readiness), shutdown.clone());
     let consumers = threads.iter().map(|inference| {
         let handler = async |delivery: Delivery| worker.handle(delivery, inference).await;
@@ -54,20 +63,29 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
     });
     let (served, _) = tokio::join!(pages, futures::future::join_all(consumers));
     broker.close().await;
+    if worker.broken.load(Ordering::Relaxed) {
+        bail!("this worker could infer no more; its chunks went back to the queue: start it again");
+    }
     served
 }
 
-/// Ready means connected, and no inference takes suspiciously long. (That the models can infer was tried before the worker
+/// Ready means connected, with a store that answers, and no inference takes suspiciously long. (That the models can infer was tried before the worker
 /// took its first job.)
-fn readiness(broker: Broker, threads: Vec<Inference>) -> Readiness {
+fn readiness(
+    broker: Broker,
+    threads: Vec<Inference>,
+    surroundings: Surroundings,
+    inference_within: Duration,
+) -> Readiness {
     Arc::new(move || {
-        let (broker, threads) = (broker.clone(), threads.clone());
+        let (broker, threads, surroundings) = (broker.clone(), threads.clone(), surroundings.clone());
         Box::pin(async move {
             if !broker.is_connected().await {
                 return Err("not connected to RabbitMQ".to_owned());
             }
+            surroundings.check()?;
             match threads.iter().filter_map(Inference::busy_for).max() {
-                Some(longest) if longest > SLOW => {
+                Some(longest) if longest > inference_within / 2 => {
                     Err(format!("an inference has been running for {longest:.0?}"))
                 }
                 _ => Ok(()),

@@ -39,6 +39,10 @@ pub fn print(recording: &Recording) {
     for warning in &recording.warnings {
         println!("  warning: {warning}");
     }
+    for gap in &recording.gaps {
+        let (start, end) = (report::clock(gap.start_seconds), report::clock(gap.end_seconds));
+        println!("  gap from {start} to {end}: {}", gap.reason);
+    }
     println!("  {} of {total} chunks matched, models {}", recording.chunks.done, recording.model_version);
     if let Some(seconds) = recording.duration_seconds {
         println!("  {} long, {} speaker(s)", report::clock(seconds), recording.speakers.len());

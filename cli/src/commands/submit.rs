@@ -30,6 +30,9 @@ pub struct Args {
     /// With --wait: write the turns as RTTM.
     #[arg(long, value_name = "OUT", requires = "wait")]
     rttm: Option<PathBuf>,
+    /// Take a result that lacks the parts that cannot be analysed, instead of none.
+    #[arg(long)]
+    allow_gaps: bool,
     #[command(flatten)]
     recording: RecordingOptions,
     #[command(flatten)]
@@ -43,14 +46,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let api = Api::new(&args.server);
-        let id = api.submit(form(args).await?).await?;
+        let told = |why: &str, wait: Duration| eprintln!("{why}; again in {} s", wait.as_secs().max(1));
+        let id = api.submit(async || form(args).await, told).await?;
         println!("recording {id}");
         if !args.wait {
             return Ok(());
         }
         let recording = wait(&api, &id).await?;
         status::print(&recording);
-        if recording.state != "completed" {
+        if !recording.is_completed() {
             bail!("the recording was not completed");
         }
         if let Some(path) = &args.rttm {
@@ -78,6 +82,9 @@ async fn form(args: &Args) -> anyhow::Result<Form> {
         if let Some(number) = number {
             form = form.text(name, number.to_string());
         }
+    }
+    if args.allow_gaps {
+        form = form.text("allow_gaps", "true");
     }
     if let Some(title) = &args.title {
         form = form.text("title", title.clone());
@@ -113,7 +120,7 @@ async fn wait(api: &Api, id: &str) -> anyhow::Result<Recording> {
             Err(error) => return Err(error.context(format!("recording {id} may still be in work"))),
         };
         unanswered = 0;
-        if recording.state == "completed" || recording.state == "failed" {
+        if recording.is_completed() || recording.state == "failed" {
             bar.finish_and_clear();
             return Ok(recording);
         }

@@ -7,3 +7,4 @@ mod formats;
 mod installation;
 mod run;
 mod score;
+mod submit;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_OPUS, CODEC_ID_VORBIS};
@@ -18,9 +18,12 @@ use symphonia::core::units::TimeBase;
 
 use super::edit_list::leading_delays_s;
 use super::error::AudioError;
+use super::give_up::GiveUp;
 use super::mkv_default::default_tracks;
 use super::sniff::Format;
 use super::source::check_shape;
+use super::vorbis_setup;
+use super::watched::{Watch, Watched};
 
 /// The rate that Opus works at, in Hz.
 const OPUS_RATE: u32 = 48_000;
@@ -56,6 +59,7 @@ pub(super) struct Picked {
 /// An open container.
 pub(super) struct Container {
     pub(super) reader: Box<dyn FormatReader>,
+    pub(super) watch: Arc<Watch>,
     pub(super) picked: Picked,
     pub(super) hints: Hints,
     /// Whether the duration is a fact of the header and not an estimate.
@@ -81,7 +85,13 @@ pub(super) struct Hints {
 
 /// Opens `file`. With `any_track` a track marked as default whose codec is unknown is passed over for
 /// another one. [`AudioError::UnsupportedCodec`] means that ffmpeg may know more.
-pub(super) fn open(mut file: File, format: Format, any_track: bool) -> Result<Container, AudioError> {
+pub(super) fn open(
+    mut file: File,
+    format: Format,
+    any_track: bool,
+    give_up: &GiveUp,
+) -> Result<Container, AudioError> {
+    let watch = Watch::new(give_up);
     let mut hints = Hints { any_track, ..Hints::default() };
     let mut cut_off = false;
     match format.demuxer {
@@ -89,7 +99,7 @@ pub(super) fn open(mut file: File, format: Format, any_track: bool) -> Result<Co
         "matroska" => hints.defaults = default_tracks(&mut BufReader::new(&mut file)),
         _ => {}
     }
-    let whole = (!cut_off).then(|| probe(Box::new(rewound(&file)?), format.name));
+    let whole = (!cut_off).then(|| probe(Box::new(rewound(&file, &watch)?), format.name, &watch));
     let reader = match whole {
         Some(Err(AudioError::Damaged { .. })) if format.demuxer == "matroska" => {
             cut_off = true;
@@ -100,7 +110,7 @@ pub(super) fn open(mut file: File, format: Format, any_track: bool) -> Result<Co
     // The readers refuse a file shorter than its header says, but not a stream of unknown length.
     let reader = match reader {
         Some(reader) => reader?,
-        None => probe(Box::new(ReadOnlySource::new(rewound(&file)?)), format.name)?,
+        None => probe(Box::new(ReadOnlySource::new(rewound(&file, &watch)?)), format.name, &watch)?,
     };
     let picked = pick(reader.as_ref(), format.name, &hints)?;
     let kind = reader.format_info().short_name;
@@ -116,19 +126,24 @@ pub(super) fn open(mut file: File, format: Format, any_track: bool) -> Result<Co
     // Matroska rounds to 1 ms and carries the jitter of a live recorder; MP4 is like it.
     let times_exact = !matches!(kind, "matroska" | "isomp4");
     let open_ended = kind == "matroska" && picked.duration_s.is_none() && !cut_off;
-    Ok(Container { reader, picked, hints, duration_exact, times_exact, open_ended, cut_off })
+    Ok(Container { reader, watch, picked, hints, duration_exact, times_exact, open_ended, cut_off })
 }
 
 /// The same file from its start; the copy shares the position, so only one may read at a time.
-fn rewound(file: &File) -> Result<File, AudioError> {
+fn rewound(file: &File, watch: &Arc<Watch>) -> Result<Watched, AudioError> {
     let mut twin = file.try_clone().map_err(AudioError::Read)?;
     twin.seek(SeekFrom::Start(0)).map_err(AudioError::Read)?;
-    Ok(twin)
+    Watched::new(twin, watch.clone()).map_err(AudioError::Read)
 }
 
-fn probe(source: Box<dyn MediaSource>, format: &str) -> Result<Box<dyn FormatReader>, AudioError> {
+fn probe(
+    source: Box<dyn MediaSource>,
+    format: &str,
+    watch: &Watch,
+) -> Result<Box<dyn FormatReader>, AudioError> {
     let stream = MediaSourceStream::new(source, Default::default());
     let (options, meta) = (FormatOptions::default(), MetadataOptions::default());
+    watch.opening(format);
     let reader = guarded(|| symphonia::default::get_probe().probe(&Hint::new(), stream, options, meta));
     let damaged = |reason: &str| AudioError::Damaged { format: format.into(), reason: reason.into() };
     match reader {
@@ -140,10 +155,11 @@ fn probe(source: Box<dyn MediaSource>, format: &str) -> Result<Box<dyn FormatRea
         Some(Err(Error::Unsupported(why))) => {
             Err(AudioError::UnsupportedCodec { format: format.into(), codec: why.into() })
         }
-        Some(Err(Error::IoError(e))) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Err(AudioError::Read(e))
+        Some(Err(Error::IoError(e))) if watch.disk_failed() => Err(AudioError::Read(e)),
+        Some(Err(Error::IoError(e))) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Err(damaged("it ends inside its header"))
         }
-        Some(Err(Error::IoError(_))) => Err(damaged("it ends inside its header")),
+        Some(Err(Error::IoError(e))) => Err(damaged(&e.to_string())),
         Some(Err(e)) => Err(damaged(&e.to_string())),
         None => Err(damaged("its header makes no sense")),
     }
@@ -199,6 +215,13 @@ fn prepare(
         // adapter leaves it alone.
         wanted.sample_rate = Some(OPUS_RATE);
         wanted.extra_data = None;
+    }
+    if params.codec == CODEC_ID_VORBIS && !params.extra_data.as_deref().is_none_or(vorbis_setup::is_moderate)
+    {
+        return Err(AudioError::Damaged {
+            format: format.into(),
+            reason: "its code books are too large".into(),
+        });
     }
     let made = guarded(|| CODECS.make_audio_decoder(&wanted, &AudioDecoderOptions::default()));
     let decoder = match made {

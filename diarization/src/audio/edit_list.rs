@@ -3,9 +3,12 @@
 //! (64 ms at 16 kHz).
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 
 /// Boxes looked at in one file, against crafted ones.
 const MAX_BOXES: usize = 100_000;
+/// Depth of boxes inside boxes; real ones need three.
+const MAX_DEPTH: usize = 8;
 /// Priming is a few codec frames; a longer first edit is an editor's cut, and dropping minutes of
 /// sound on the word of a header is the worse mistake.
 const MAX_DELAY_S: f64 = 1.0;
@@ -24,7 +27,7 @@ pub(super) fn leading_delays_s<R: Read + Seek>(file: &mut R) -> (Vec<(u32, f64)>
     let mut tracks = Vec::new();
     let mut whole = None;
     if let Ok(end) = file.seek(SeekFrom::End(0)) {
-        whole = walk(file, 0, end, &mut tracks, &mut 0);
+        whole = walk(file, 0..end, 0, &mut tracks, &mut 0);
     }
     let delay = |track: Track| {
         let delay = track.media_time? as f64 / f64::from(track.timescale.filter(|&scale| scale > 0)?);
@@ -35,12 +38,15 @@ pub(super) fn leading_delays_s<R: Read + Seek>(file: &mut R) -> (Vec<(u32, f64)>
 
 fn walk<R: Read + Seek>(
     file: &mut R,
-    from: u64,
-    end: u64,
+    span: Range<u64>,
+    depth: usize,
     tracks: &mut Vec<Track>,
     seen: &mut usize,
 ) -> Option<()> {
-    let mut at = from;
+    let Range { start: mut at, end } = span;
+    if depth > MAX_DEPTH {
+        return None;
+    }
     while at + 8 <= end && *seen < MAX_BOXES {
         *seen += 1;
         file.seek(SeekFrom::Start(at)).ok()?;
@@ -56,10 +62,10 @@ fn walk<R: Read + Seek>(
         match &head[4..] {
             b"trak" => {
                 tracks.push(Track::default());
-                walk(file, body, next, tracks, seen);
+                walk(file, body..next, depth + 1, tracks, seen);
             }
             b"moov" | b"edts" | b"mdia" => {
-                walk(file, body, next, tracks, seen);
+                walk(file, body..next, depth + 1, tracks, seen);
             }
             b"tkhd" | b"mdhd" => {
                 let fields = take::<24, R>(file)?;
@@ -110,4 +116,22 @@ fn take<const N: usize, R: Read>(file: &mut R) -> Option<[u8; N]> {
 
 fn be32(bytes: &[u8]) -> u32 {
     bytes.first_chunk::<4>().map_or(0, |four| u32::from_be_bytes(*four))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    #[test]
+    fn boxes_inside_boxes_without_end_are_not_followed_to_the_end_of_the_stack() {
+        let levels = 90_000_u32;
+        let nested: Vec<u8> =
+            (0..levels).flat_map(|n| [&((levels - n) * 8).to_be_bytes()[..], b"moov"].concat()).collect();
+        // A thread of the size that decoding has.
+        let walked = std::thread::Builder::new()
+            .stack_size(2 << 20)
+            .spawn(move || leading_delays_s(&mut Cursor::new(nested)));
+        assert_eq!(walked.expect("starts").join().expect("ends").0, []);
+    }
 }

@@ -78,6 +78,9 @@ pub enum AudioError {
         /// The end of what ffmpeg printed.
         reason: String,
     },
+    /// Somebody asked the stream to end, see [`super::GiveUp`].
+    #[error("decoding was given up")]
+    GivenUp,
     /// Not one sample came out.
     #[error("the file has no audio samples{detail}; check that the recording is complete")]
     NoAudio {

@@ -9,10 +9,13 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::error::AudioError;
+use super::give_up::{GiveUp, kill};
 use super::pcm::PcmSource;
 use super::pcm_header::read_au;
 use super::source::{Block, Source};
@@ -20,6 +23,11 @@ use super::warnings::Warnings;
 
 /// Bytes of ffmpeg's complaints that are kept.
 const MAX_STDERR: u64 = 4096;
+
+/// Bytes that ffmpeg may allocate in one piece; a packet of sound has some thousand.
+const MOST_IN_ONE_PIECE: &str = "67108864";
+/// How often it is looked whether ffmpeg, whose output has ended, has ended as well.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A running ffmpeg and its output.
 pub(super) struct FfmpegSource {
@@ -31,24 +39,35 @@ pub(super) struct FfmpegSource {
 
 /// Ends and reaps the process when dropped, so that an abandoned stream leaves nothing behind.
 struct Running {
-    child: Child,
+    child: Arc<Mutex<Child>>,
     complaints: Option<JoinHandle<String>>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only when the process has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        kill(&self.child);
+        let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).wait();
     }
 }
 
 impl Running {
+    /// Waits for the end, and lets go of the process in between so that it can be killed.
+    fn ended(&self) -> std::io::Result<ExitStatus> {
+        loop {
+            let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait();
+            match status {
+                Ok(None) => std::thread::sleep(LOOK),
+                Ok(Some(status)) => return Ok(status),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Waits for the end: `None` if all went well, else the last complaint.
     fn outcome(&mut self) -> Option<String> {
-        let status = self.child.wait();
+        let status = self.ended();
         let said = self.complaints.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
-        if status.as_ref().is_ok_and(std::process::ExitStatus::success) && said.is_empty() {
+        if status.as_ref().is_ok_and(ExitStatus::success) && said.is_empty() {
             return None;
         }
         let said = if said.is_empty() { "it stopped without a message".to_owned() } else { said };
@@ -62,12 +81,14 @@ pub(super) fn open(
     path: &Path,
     demuxer: &str,
     format: &str,
+    give_up: &GiveUp,
 ) -> Result<(FfmpegSource, u32, usize), AudioError> {
     // The prefix keeps a path from being read as a protocol or an option.
     let mut input = OsString::from("file:");
     input.push(path);
     let spawned = Command::new("ffmpeg")
         .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"])
+        .args(["-max_alloc", MOST_IN_ONE_PIECE])
         .args(["-protocol_whitelist", "file,pipe", "-f", demuxer, "-i"])
         .arg(input)
         .args(["-vn", "-sn", "-dn", "-map_metadata", "-1", "-fflags", "+bitexact"])
@@ -93,6 +114,8 @@ pub(super) fn open(
             tidy(&String::from_utf8_lossy(&said))
         })
     });
+    let child = Arc::new(Mutex::new(child));
+    give_up.kill_when_asked(&child);
     let mut child = Running { child, complaints };
     let failed = |reason: String| AudioError::Ffmpeg { format: format.into(), reason };
     let mut stdout = stdout.ok_or_else(|| failed("its output could not be read".into()))?;

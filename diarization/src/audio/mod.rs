@@ -18,9 +18,11 @@
 
 mod container;
 mod downmix;
+mod due;
 mod edit_list;
 mod error;
 mod ffmpeg;
+mod give_up;
 mod mkv_default;
 mod packets;
 mod pcm;
@@ -29,13 +31,16 @@ mod resample;
 mod sniff;
 mod source;
 mod timeline;
+mod vorbis_setup;
 mod warnings;
+mod watched;
 
 use std::fs::File;
 use std::io::{BufReader, Seek};
 use std::path::Path;
 
 pub use error::AudioError;
+pub use give_up::GiveUp;
 
 use downmix::Downmix;
 use pcm::PcmSource;
@@ -82,6 +87,7 @@ pub struct AudioStream {
     not_finite: u64,
     ended: bool,
     warnings: Warnings,
+    give_up: GiveUp,
 }
 
 /// The conversion for one rate and channel count; a chained stream may change them midway.
@@ -98,6 +104,24 @@ struct Convert {
 /// When the file cannot be read, is not audio, is damaged beyond reading, has no audio track, or needs
 /// a decoder that is not there; see [`AudioError`].
 pub fn open(path: &Path) -> Result<AudioStream, AudioError> {
+    open_until(path, &GiveUp::default())
+}
+
+/// As [`open`]; `give_up` ends the stream from another thread.
+///
+/// # Errors
+///
+/// Those of [`open`], and [`AudioError::GivenUp`].
+pub fn open_until(path: &Path, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
+    let opened = open_any(path, give_up);
+    // Whatever the reader made of being stopped.
+    if give_up.is_asked() {
+        return Err(AudioError::GivenUp);
+    }
+    Ok(AudioStream { give_up: give_up.clone(), ..opened? })
+}
+
+fn open_any(path: &Path, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
     let mut file = File::open(path).map_err(AudioError::Open)?;
     let meta = file.metadata().map_err(AudioError::Open)?;
     if !meta.is_file() {
@@ -108,30 +132,30 @@ pub fn open(path: &Path) -> Result<AudioStream, AudioError> {
     }
     match sniff(&mut file).map_err(AudioError::Read)? {
         Sniffed::NotAudio(words) => Err(AudioError::NotAudio { looks_like: words.into() }),
-        Sniffed::Unknown => open_behind_junk(file),
-        Sniffed::Known(format) => open_known(path, file, format),
+        Sniffed::Unknown => open_behind_junk(file, give_up),
+        Sniffed::Known(format) => open_known(path, file, format, give_up),
     }
 }
 
-fn open_known(path: &Path, file: File, format: Format) -> Result<AudioStream, AudioError> {
+fn open_known(path: &Path, file: File, format: Format, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
     let again = || File::open(path).map_err(AudioError::Open);
     let built_in = match format.route {
-        Route::Ffmpeg => return open_ffmpeg(path, format, format.name.into()),
-        Route::BuiltIn => open_container(file, format, false),
+        Route::Ffmpeg => return open_ffmpeg(path, format, format.name.into(), give_up),
+        Route::BuiltIn => open_container(file, format, false, give_up),
         Route::Pcm => match open_pcm(file, format) {
             // ADPCM and the like inside WAV: the built-in decoders know some.
             Err(AudioError::UnsupportedCodec { codec, .. }) if format.demuxer == "wav" => {
-                open_container(again()?, format, false)
+                open_container(again()?, format, false, give_up)
                     .map_err(|_| AudioError::UnsupportedCodec { format: format.name.into(), codec })
             }
             done => done,
         },
     };
     let Err(AudioError::UnsupportedCodec { format: name, codec }) = built_in else { return built_in };
-    match open_ffmpeg(path, format, format!("{name} ({codec})")) {
+    match open_ffmpeg(path, format, format!("{name} ({codec})"), give_up) {
         // Better another track than none.
         Err(missing @ AudioError::FfmpegMissing { .. }) if format.route == Route::BuiltIn => {
-            let mut stream = open_container(again()?, format, true).map_err(|_| missing)?;
+            let mut stream = open_container(again()?, format, true, give_up).map_err(|_| missing)?;
             stream.warnings.push(format!(
                 "the default audio track ({codec}) needs ffmpeg, which is not installed; another track was used"
             ));
@@ -161,8 +185,13 @@ fn open_pcm(file: File, format: Format) -> Result<AudioStream, AudioError> {
     Ok(AudioStream::new(info, Box::new(source)))
 }
 
-fn open_container(file: File, format: Format, any_track: bool) -> Result<AudioStream, AudioError> {
-    let container = container::open(file, format, any_track)?;
+fn open_container(
+    file: File,
+    format: Format,
+    any_track: bool,
+    give_up: &GiveUp,
+) -> Result<AudioStream, AudioError> {
+    let container = container::open(file, format, any_track, give_up)?;
     let info = AudioInfo {
         container_or_codec: format!("{} in {}", container.picked.codec, format.name),
         source_rate: container.picked.rate,
@@ -173,9 +202,9 @@ fn open_container(file: File, format: Format, any_track: bool) -> Result<AudioSt
 }
 
 /// MPEG audio is a run of frames without a file header, so it can be picked up behind any bytes.
-fn open_behind_junk(file: File) -> Result<AudioStream, AudioError> {
+fn open_behind_junk(file: File, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
     let unknown = |_| AudioError::NotAudio { looks_like: "nothing known".into() };
-    let container = container::open(file, sniff::MPEG_AUDIO, false).map_err(unknown)?;
+    let container = container::open(file, sniff::MPEG_AUDIO, false, give_up).map_err(unknown)?;
     let info = AudioInfo {
         container_or_codec: container.picked.codec.clone(),
         source_rate: container.picked.rate,
@@ -185,8 +214,13 @@ fn open_behind_junk(file: File) -> Result<AudioStream, AudioError> {
     Ok(AudioStream::new(info, Box::new(packets::PacketSource::new(container, sniff::MPEG_AUDIO.name, true))))
 }
 
-fn open_ffmpeg(path: &Path, format: Format, words: String) -> Result<AudioStream, AudioError> {
-    let (source, source_rate, channels) = ffmpeg::open(path, format.demuxer, &words)?;
+fn open_ffmpeg(
+    path: &Path,
+    format: Format,
+    words: String,
+    give_up: &GiveUp,
+) -> Result<AudioStream, AudioError> {
+    let (source, source_rate, channels) = ffmpeg::open(path, format.demuxer, &words, give_up)?;
     let info = AudioInfo { container_or_codec: words, source_rate, channels, duration_hint_s: None };
     Ok(AudioStream::new(info, Box::new(source)))
 }
@@ -203,6 +237,7 @@ impl AudioStream {
             not_finite: 0,
             ended: false,
             warnings: Warnings::default(),
+            give_up: GiveUp::default(),
         }
     }
 
@@ -221,7 +256,13 @@ impl AudioStream {
     pub fn next_samples(&mut self) -> Result<Option<Vec<f32>>, AudioError> {
         while self.ready.len() < CHUNK && !self.ended {
             // An error is final: a caller that asks again is told the end.
-            let block = self.source.next_block(&mut self.warnings).inspect_err(|_| self.ended = true)?;
+            let block = self.source.next_block(&mut self.warnings).inspect_err(|_| self.ended = true);
+            if self.give_up.is_asked() {
+                self.ended = true;
+                self.ready.clear();
+                return Err(AudioError::GivenUp);
+            }
+            let block = block?;
             match block {
                 Some(block) => self.take(block)?,
                 None => self.finish()?,

@@ -6,6 +6,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase};
 
 use super::container::{Container, guarded, pick};
+use super::due::Due;
 use super::error::AudioError;
 use super::source::{Block, Source, check_shape};
 use super::timeline::Timeline;
@@ -30,6 +31,7 @@ pub(super) struct PacketSource {
     container: Container,
     format: String,
     timeline: Option<Timeline>,
+    due: Due,
     samples: Vec<f32>,
     damage: Damage,
     good: u32,
@@ -56,6 +58,7 @@ impl PacketSource {
             container,
             format: format.into(),
             timeline: None,
+            due: Due::default(),
             samples: Vec::new(),
             damage: Damage::default(),
             good: 0,
@@ -110,6 +113,11 @@ impl PacketSource {
     /// The next packet of the chosen track; `None` when the stream has been ended.
     fn packet(&mut self, warnings: &mut Warnings) -> Result<Option<Packet>, AudioError> {
         loop {
+            if self.container.watch.is_given_up() {
+                self.done = true;
+                return Err(AudioError::GivenUp);
+            }
+            self.container.watch.new_call();
             let reader = &mut self.container.reader;
             match guarded(|| reader.next_packet()) {
                 Some(Ok(Some(packet))) => {
@@ -122,7 +130,7 @@ impl PacketSource {
                 Some(Err(Error::IoError(e))) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
                     return self.end(warnings, true).map(|()| None);
                 }
-                Some(Err(Error::IoError(e))) => {
+                Some(Err(Error::IoError(e))) if self.container.watch.disk_failed() => {
                     self.done = true;
                     return Err(AudioError::Read(e));
                 }
@@ -160,18 +168,19 @@ impl PacketSource {
         }
     }
 
-    fn block(&mut self, packet: &Packet, warnings: &mut Warnings) -> Result<Option<Block>, AudioError> {
+    /// Decodes a packet into what is due.
+    fn block(&mut self, packet: &Packet, warnings: &mut Warnings) -> Result<(), AudioError> {
         let picked = &mut self.container.picked;
         let Some((rate, channels)) = decode(picked.decoder.as_mut(), packet, &mut self.samples) else {
             self.skipped();
             if self.trial && self.good < TRIAL_GOOD && self.damage.run > TRIAL_BAD {
                 return Err(random_data());
             }
-            return Ok(None);
+            return Ok(());
         };
         if self.samples.is_empty() {
             self.damage.run += 1;
-            return Ok(None);
+            return Ok(());
         }
         check_shape(rate, channels)?;
         self.damage.run = 0;
@@ -202,23 +211,26 @@ impl PacketSource {
                 if filled { "silence fills it" } else { "it was closed up, later times are early by that" };
             warnings.push(format!("{length:.2} s of audio are missing at about {from:.1} s; {then}"));
         }
-        Ok((!placed.samples.is_empty()).then_some(Block { samples: placed.samples, channels, rate }))
+        self.due = Due::of(placed, rate, channels);
+        Ok(())
     }
 }
 
 impl Source for PacketSource {
     fn next_block(&mut self, warnings: &mut Warnings) -> Result<Option<Block>, AudioError> {
-        while !self.done {
-            let Some(packet) = self.packet(warnings)? else { break };
-            let block = self.block(&packet, warnings).inspect_err(|_| self.done = true)?;
-            if block.is_some() {
-                return Ok(block);
+        loop {
+            if let Some(block) = self.due.next() {
+                return Ok(Some(block));
             }
+            if self.done {
+                return Ok(None);
+            }
+            let Some(packet) = self.packet(warnings)? else { return Ok(None) };
+            self.block(&packet, warnings).inspect_err(|_| self.done = true)?;
             if self.damage.run > MAX_BAD_RUN {
                 self.end(warnings, true)?;
             }
         }
-        Ok(None)
     }
 }
 

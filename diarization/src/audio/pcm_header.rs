@@ -101,6 +101,9 @@ pub(super) fn read_wave<R: Read + Seek>(reader: &mut R) -> Result<PcmHeader, Aud
     let mut long_data = None;
     let mut found: Option<PcmHeader> = None;
     for _ in 0..MAX_CHUNKS {
+        if i64::try_from(at).is_err() {
+            return Err(damaged(name, "its blocks are longer than any file"));
+        }
         reader.seek(SeekFrom::Start(at)).map_err(AudioError::Read)?;
         let mut head = [0u8; 24];
         match reader.read_exact(&mut head[..head_len]) {

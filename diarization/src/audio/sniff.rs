@@ -36,6 +36,9 @@ pub(super) enum Sniffed {
     Unknown,
 }
 
+/// Matroska and what is made of it.
+pub(super) const MATROSKA: &str = "Matroska/WebM";
+
 const fn format(name: &'static str, demuxer: &'static str, route: Route) -> Format {
     Format { name, demuxer, route }
 }
@@ -53,7 +56,7 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     // The codec's name opens the first page; Speex has no built-in decoder.
     (28, b"Speex   ", format("Speex", "ogg", Route::Ffmpeg)),
     (0, b"OggS", format("Ogg", "ogg", Route::BuiltIn)),
-    (0, b"\x1a\x45\xdf\xa3", format("Matroska/WebM", "matroska", Route::BuiltIn)),
+    (0, b"\x1a\x45\xdf\xa3", format(MATROSKA, "matroska", Route::BuiltIn)),
     (4, b"ftyp", format("MP4/QuickTime", "mov", Route::BuiltIn)),
     // QuickTime files from before the ftyp box existed; the built-in reader wants one.
     (4, b"moov", format("QuickTime", "mov", Route::Ffmpeg)),

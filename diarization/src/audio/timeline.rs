@@ -18,7 +18,11 @@ const MAX_FILL_S: f64 = 600.0;
 /// What became of a block.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Placed {
-    /// Interleaved samples now due.
+    /// Interleaved samples that were held back and are due first.
+    pub(super) before: Vec<f32>,
+    /// Frames of silence that are due then.
+    pub(super) silence: u64,
+    /// Interleaved samples that are due last.
     pub(super) samples: Vec<f32>,
     /// A hole that was met before them: its start and length in s, and whether silence fills it.
     pub(super) hole: Option<(f64, f64, bool)>,
@@ -85,7 +89,7 @@ impl Timeline {
         let (sound, padding) = self.split(block, frames, cut_start, cut_end);
         if !sound.is_empty() {
             // Sound goes on, so what was held as padding of the end was none.
-            placed.samples.append(&mut self.held);
+            placed.before.append(&mut self.held);
             self.fill_hole(at_s, damaged, &mut placed);
             placed.samples.extend_from_slice(sound);
         }
@@ -127,8 +131,7 @@ impl Timeline {
         }
         let fill = step <= MAX_HOLE_S && self.filled_s + step <= MAX_FILL_S;
         if fill {
-            let frames = (step * f64::from(self.rate)).round() as usize;
-            placed.samples.resize(placed.samples.len() + frames * self.channels, 0.0);
+            placed.silence = (step * f64::from(self.rate)).round() as u64;
             self.filled_s += step;
         }
         placed.hole = Some((expected.max(0.0), step, fill));
@@ -144,25 +147,29 @@ mod tests {
         vec![1.0; frames * 2]
     }
 
+    fn total(placed: &Placed) -> usize {
+        placed.before.len() + placed.silence as usize * 2 + placed.samples.len()
+    }
+
     #[test]
     fn the_encoder_delay_is_dropped_even_when_it_spans_blocks() {
         let mut line = Timeline::new(1_000, 2, 150, true);
-        assert_eq!(line.place(-0.15, &block(100), 0, 0, false).samples.len(), 0);
-        assert_eq!(line.place(-0.05, &block(100), 0, 0, false).samples.len(), 50 * 2);
+        assert_eq!(total(&line.place(-0.15, &block(100), 0, 0, false)), 0);
+        assert_eq!(total(&line.place(-0.05, &block(100), 0, 0, false)), 50 * 2);
     }
 
     #[test]
     fn padding_at_the_end_is_dropped_but_sound_behind_it_brings_it_back() {
         let mut line = Timeline::new(1_000, 2, 0, true);
-        assert_eq!(line.place(0.0, &block(100), 0, 30, false).samples.len(), 70 * 2);
-        assert_eq!(line.place(0.1, &block(100), 0, 0, false).samples.len(), 130 * 2);
+        assert_eq!(total(&line.place(0.0, &block(100), 0, 30, false)), 70 * 2);
+        assert_eq!(total(&line.place(0.1, &block(100), 0, 0, false)), 130 * 2);
     }
 
     #[test]
     fn a_second_file_behind_the_promised_end_is_kept() {
         let mut line = Timeline::new(1_000, 2, 0, true);
         let total: usize =
-            (0..20).map(|n| line.place(f64::from(n) * 0.1, &block(100), 0, 100, false).samples.len()).sum();
+            (0..20).map(|n| total(&line.place(f64::from(n) * 0.1, &block(100), 0, 100, false))).sum();
         assert_eq!(total, 2_000 * 2);
     }
 
@@ -171,7 +178,7 @@ mod tests {
         let mut line = Timeline::new(1_000, 2, 0, true);
         line.place(0.0, &block(100), 0, 0, false);
         let placed = line.place(1.1, &block(100), 0, 0, false);
-        assert_eq!(placed.samples.len(), 1_100 * 2);
+        assert_eq!(total(&placed), 1_100 * 2);
         assert!(placed.hole.is_some_and(|(at, length, filled)| {
             (at - 0.1).abs() < 1e-9 && (length - 1.0).abs() < 1e-9 && filled
         }));
@@ -181,6 +188,6 @@ mod tests {
     fn a_time_stamp_hours_ahead_does_not_make_hours_of_silence() {
         let mut line = Timeline::new(1_000, 2, 0, true);
         line.place(0.0, &block(100), 0, 0, false);
-        assert_eq!(line.place(9_000.0, &block(100), 0, 0, false).samples.len(), 100 * 2);
+        assert_eq!(total(&line.place(9_000.0, &block(100), 0, 0, false)), 100 * 2);
     }
 }

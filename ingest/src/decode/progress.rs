@@ -1,8 +1,9 @@
 //! Progress: what decoding commits, fenced by the run.
 
 use super::reader::{ReadyChunk, Whole};
-use crate::context::{Context, folder};
+use crate::context::Context;
 use crate::outbox;
+use crate::upkeep::chunk_audio::run_folder;
 use service_kit::messages::{ChunkJob, DecodeJob, RecordingDecoded};
 use service_kit::{topology, transaction};
 use uuid::Uuid;
@@ -30,7 +31,7 @@ impl Decoding {
             first_block: chunk.chunk.first_block as u32,
             blocks: chunk.chunk.blocks as u32,
             // The run is in the name: chunks of two runs, cut from the same upload by two programs, never meet.
-            object: format!("{}/runs/{}/chunks/{}", folder(job.recording), job.run, chunk.index),
+            object: format!("{}/chunks/{}", run_folder(job.recording, job.run), chunk.index),
             samples: chunk.samples,
             model_version: self.model_version.clone(),
             configuration: self.configuration.clone(),

@@ -1,11 +1,11 @@
 //! Reader: decodes a file on a thread of its own and hands out finished chunks, one ahead of the one being stored.
 
+use super::scratch::Scratch;
 use bytes::Bytes;
-use diarization::audio::{self, AudioError};
+use diarization::audio::{self, AudioError, GiveUp};
 use diarization::blocks::{Chunk, SAMPLE_RATE};
 use diarization::chunks::{ChunkAudio, Chunker};
 use std::path::Path;
-use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -41,17 +41,26 @@ pub enum Fault {
     Server(String),
 }
 
-/// A file being decoded. Dropping it stops the thread at its next second of audio.
+/// A file being decoded. Dropping it stops the thread, whatever it is at.
 pub struct Reading {
     /// Chunks in order, ended by the end of the file or by a fault.
     pub chunks: mpsc::Receiver<ReadyChunk>,
-    thread: JoinHandle<Result<Whole, Fault>>,
+    /// Ends with the outcome, once all chunks are handed out.
+    pub thread: JoinHandle<Result<Whole, Fault>>,
+    /// Stops the thread.
+    pub give_up: GiveUp,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.give_up.ask();
+    }
 }
 
 impl Reading {
     /// The outcome, once `chunks` has ended.
-    pub async fn whole(self) -> Result<Whole, Fault> {
-        match self.thread.await {
+    pub async fn whole(mut self) -> Result<Whole, Fault> {
+        match (&mut self.thread).await {
             Ok(outcome) => outcome,
             // A decoder that panics has met a file it cannot read; the process goes on.
             Err(error) => {
@@ -66,25 +75,28 @@ impl Reading {
 }
 
 /// Starts decoding `upload`.
-pub fn read(upload: NamedTempFile, chunk_blocks: usize, max_hours: u32) -> Reading {
+pub fn read(upload: Scratch, chunk_blocks: usize, max_hours: u32) -> Reading {
     let (sender, chunks) = mpsc::channel(1);
     let span = tracing::Span::current();
+    let give_up = GiveUp::default();
+    let asked = give_up.clone();
     let thread = tokio::task::spawn_blocking(move || {
-        span.in_scope(|| decode(upload.path(), chunk_blocks, max_hours, &sender))
+        span.in_scope(|| decode(upload.path(), chunk_blocks, max_hours, &asked, &sender))
     });
-    Reading { chunks, thread }
+    Reading { chunks, thread, give_up }
 }
 
 fn decode(
     path: &Path,
     chunk_blocks: usize,
     max_hours: u32,
+    give_up: &GiveUp,
     sender: &mpsc::Sender<ReadyChunk>,
 ) -> Result<Whole, Fault> {
     let rate = u64::from(SAMPLE_RATE);
     let longest = u64::from(max_hours) * 3600 * rate;
     let decoded_seconds = metrics::counter!("throughline_audio_decoded_seconds_total");
-    let mut stream = audio::open(path).map_err(|error| fault(&error, path))?;
+    let mut stream = audio::open_until(path, give_up).map_err(|error| fault(&error, path))?;
     let mut chunker = Chunker::new(chunk_blocks);
     let (mut samples, mut chunks) = (0, 0);
     while let Some(part) = stream.next_samples().map_err(|error| fault(&error, path))? {
@@ -92,8 +104,10 @@ fn decode(
         samples += part.len() as u64;
         decoded_seconds.increment(samples / rate - before);
         if samples > longest {
-            let limit =
-                format!("the recording is longer than {max_hours} hours, the most that this service takes");
+            let limit = format!(
+                "the recording is longer than {}, the most that this service takes",
+                hours(max_hours)
+            );
             return Err(Fault::File(format!("{limit}; split it into shorter files")));
         }
         chunks += send(chunker.push(&part), sender)?;
@@ -104,6 +118,10 @@ fn decode(
     chunks += send(chunker.finish(), sender)?;
     let warnings = stream.warnings().iter().map(|warning| clean(warning, path)).collect();
     Ok(Whole { samples, chunks, warnings })
+}
+
+fn hours(count: u32) -> String {
+    if count == 1 { "an hour".to_owned() } else { format!("{count} hours") }
 }
 
 fn send(ready: Vec<ChunkAudio>, sender: &mpsc::Sender<ReadyChunk>) -> Result<usize, Fault> {
@@ -130,6 +148,7 @@ fn fault(error: &AudioError, path: &Path) -> Fault {
         AudioError::Open(why) | AudioError::Read(why) => {
             Fault::Server(format!("reading the temporary file: {why}"))
         }
+        AudioError::GivenUp => abandoned(),
         error => Fault::File(clean(&error.to_string(), path)),
     }
 }
@@ -142,13 +161,11 @@ fn clean(words: &str, path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-
     /// `seconds` of a ramp as 16-bit PCM.
-    fn wav(seconds: u32) -> NamedTempFile {
+    fn wav(seconds: u32) -> Scratch {
         let data: Vec<u8> =
             (0..seconds * SAMPLE_RATE).flat_map(|i| ((i % 1000) as i16).to_le_bytes()).collect();
-        let mut file = NamedTempFile::new().expect("a temporary file");
+        let file = Scratch::new().expect("a temporary file");
         let (rate, length) = (SAMPLE_RATE, data.len() as u32);
         let mut bytes = b"RIFF".to_vec();
         bytes.extend((36 + length).to_le_bytes());
@@ -156,7 +173,7 @@ mod tests {
         bytes.extend([rate.to_le_bytes(), (rate * 2).to_le_bytes()].concat());
         bytes.extend(b"\x02\0\x10\0data");
         bytes.extend(length.to_le_bytes());
-        file.write_all(&bytes).and_then(|()| file.write_all(&data)).expect("writes");
+        std::fs::write(file.path(), [bytes, data].concat()).expect("writes");
         file
     }
 
@@ -178,14 +195,15 @@ mod tests {
         let mut reading = read(wav(3601), 20, 1);
         while reading.chunks.recv().await.is_some() {}
         let Err(Fault::File(words)) = reading.whole().await else { panic!("it was taken") };
-        assert!(words.contains("longer than 1 hours"), "{words}");
+        assert!(words.contains("longer than an hour, the most"), "{words}");
     }
 
     #[tokio::test]
     async fn a_reader_that_is_dropped_stops_decoding() {
-        let reading = read(wav(600), 1, 24);
-        drop(reading.chunks);
-        assert_eq!(reading.thread.await.expect("did not panic"), Err(abandoned()));
+        let mut reading = read(wav(600), 1, 24);
+        let thread = std::mem::replace(&mut reading.thread, tokio::spawn(async { Err(abandoned()) }));
+        drop(reading);
+        assert_eq!(thread.await.expect("did not panic"), Err(abandoned()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Auth: the API token.
+//! Auth: the API tokens, and who brought one.
 
 use super::problem::ApiError;
+use crate::config::tokens;
 use crate::context::Context;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -8,18 +9,24 @@ use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::Arc;
 
-/// Lets through what brings the token, and everything where none is set.
+/// Who calls: the name of the token, empty where none is set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller(pub String);
+
+/// Lets through what brings a token, and everything where none is set.
 pub(crate) async fn check(
     State(context): State<Arc<Context>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    if let Some(token) = &context.api_token {
+    let mut caller = Caller::default();
+    if let Some(known) = &context.tokens {
+        let known = known.borrow().clone();
         let given = request.headers().get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
-        if !given.is_some_and(|given| token.is(given)) {
-            return Err(ApiError::Unauthorized);
-        }
+        let token = given.and_then(|given| tokens::find(&known, given)).ok_or(ApiError::Unauthorized)?;
+        caller.0.clone_from(&token.name);
     }
+    request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 

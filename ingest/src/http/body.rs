@@ -1,22 +1,26 @@
 //! Body: the bytes of an upload on their way into the object store, counted and hashed as they pass.
 
 use super::problem::ApiError;
-use crate::context::Context;
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
-use service_kit::object_store::StreamError;
+use futures::{Stream, StreamExt};
+use service_kit::object_store::{Objects, StreamError};
 use sha2::{Digest, Sha256};
 use std::fmt::Display;
-use std::time::Duration;
 
-/// How long a client may send nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What is known of a body that is stored.
+/// What is known of a body that has come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct Received {
     pub bytes: u64,
     pub sha256: String,
+}
+
+/// Where the bytes go.
+#[derive(Clone, Copy)]
+pub(crate) enum Sink<'a> {
+    /// Into this object of the store.
+    Object(&'a Objects, &'a str),
+    /// Nowhere: only what they are is wanted.
+    Nowhere,
 }
 
 /// Counts and hashes what passes, up to a limit.
@@ -41,44 +45,40 @@ impl Tally {
     }
 }
 
-/// Streams `body` into `object`. On an error nothing is stored.
-pub(crate) async fn store<E: Display>(
-    context: &Context,
-    object: &str,
-    body: impl Stream<Item = Result<Bytes, E>> + Send,
-) -> Result<Stored, ApiError> {
-    let mut tally = Tally::new(context.max_upload_bytes);
-    let parts = patient(body, PATIENCE).map(|part| tally.pass(part?));
-    match context.objects.put_stream(object, parts).await {
-        Ok(_) => {}
-        Err(StreamError::Source(error)) => return Err(error),
-        Err(StreamError::Store(error)) => return Err(error.into()),
-    }
-    if tally.bytes == 0 {
-        return Err(ApiError::Empty);
-    }
-    metrics::counter!("throughline_upload_bytes_total").increment(tally.bytes);
-    Ok(Stored { bytes: tally.bytes, sha256: hex::encode(tally.hash.finalize()) })
-}
-
-/// `body`, which ends with an error where the client goes away or falls silent.
-fn patient<E: Display>(
-    body: impl Stream<Item = Result<Bytes, E>> + Send,
-    patience: Duration,
-) -> impl Stream<Item = Result<Bytes, ApiError>> + Send {
-    stream::try_unfold(Box::pin(body), move |mut body| async move {
-        match tokio::time::timeout(patience, body.next()).await {
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(part))) => Ok(Some((part, body))),
-            Ok(Some(Err(error))) => Err(ApiError::BrokeOff(error.to_string())),
-            Err(_) => Err(ApiError::Stalled(patience.as_secs())),
+impl Sink<'_> {
+    /// Takes `body`, of `limit` bytes at most. On an error nothing is stored.
+    pub async fn take<E: Display>(
+        self,
+        limit: u64,
+        body: impl Stream<Item = Result<Bytes, E>> + Send,
+    ) -> Result<Received, ApiError> {
+        let mut tally = Tally::new(limit);
+        let parts = body.map(|part| tally.pass(part.map_err(|error| ApiError::BrokeOff(error.to_string()))?));
+        match self {
+            Sink::Object(objects, object) => match objects.put_stream(object, parts).await {
+                Ok(_) => {}
+                Err(StreamError::Source(error)) => return Err(error),
+                Err(StreamError::Store(error)) => return Err(error.into()),
+            },
+            Sink::Nowhere => {
+                let mut parts = std::pin::pin!(parts);
+                while let Some(part) = parts.next().await {
+                    part?;
+                }
+            }
         }
-    })
+        if tally.bytes == 0 {
+            return Err(ApiError::Empty);
+        }
+        metrics::counter!("throughline_upload_bytes_total").increment(tally.bytes);
+        Ok(Received { bytes: tally.bytes, sha256: hex::encode(tally.hash.finalize()) })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::stream;
 
     #[test]
     fn a_body_of_just_the_limit_passes_and_one_byte_more_does_not() {
@@ -88,9 +88,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_falls_silent_is_given_up() {
-        let silent = stream::pending::<Result<Bytes, std::io::Error>>();
-        let mut parts = Box::pin(patient(silent, Duration::from_millis(5)));
-        assert!(matches!(parts.next().await, Some(Err(ApiError::Stalled(0)))));
+    async fn what_goes_nowhere_is_counted_and_hashed_all_the_same() {
+        let parts = || {
+            stream::iter([
+                Ok::<_, std::io::Error>(Bytes::from_static(b"s3")),
+                Ok(Bytes::from_static(b"cret")),
+            ])
+        };
+        let received = Sink::Nowhere.take(6, parts()).await.expect("is taken");
+        assert_eq!((received.bytes, &received.sha256[..8]), (6, "1ec1c26b"));
+        assert!(matches!(Sink::Nowhere.take(5, parts()).await, Err(ApiError::TooLarge(5))));
     }
 }

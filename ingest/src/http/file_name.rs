@@ -1,5 +1,7 @@
 //! File name: what is kept of the name that an uploader's file has. It is shown and written into RTTM, never used as a path.
 
+use diarization::labels::is_printable;
+
 /// Longest name kept, in characters.
 const LONGEST: usize = 200;
 /// Stem of a file without a name.
@@ -8,7 +10,7 @@ pub(crate) const UNNAMED: &str = "recording";
 /// The last part of a path of any system, without control characters; `None` where nothing is left.
 pub(crate) fn base(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let kept: String = last.chars().filter(|c| !c.is_control()).collect();
+    let kept: String = last.chars().filter(|&c| is_printable(c)).collect();
     let kept: String = kept.trim().chars().take(LONGEST).collect();
     let has_name = kept.chars().any(|c| c != '.');
     has_name.then_some(kept)
@@ -28,7 +30,14 @@ mod tests {
 
     #[test]
     fn only_the_last_part_of_a_path_is_kept() {
-        for name in ["a b.wav", "/etc/a b.wav", r"C:\calls\a b.wav", "../../a b.wav", " a b.\u{7}wav\n"] {
+        for name in [
+            "a b.wav",
+            "/etc/a b.wav",
+            r"C:\calls\a b.wav",
+            "../../a b.wav",
+            " a b.\u{7}wav\n",
+            "a b\u{202e}.wav\0",
+        ] {
             assert_eq!(base(name).as_deref(), Some("a b.wav"), "{name}");
         }
     }

@@ -1,14 +1,16 @@
 //! Options: what an uploader can say about a recording, from the query of the address and from the fields of a form.
 
 use super::file_name;
+use super::shown::shown;
 use diarization::blocks::MAX_CHUNK_BLOCKS;
 use diarization::diarize::Settings;
 use diarization::hints::{HintError, Hints};
-use diarization::labels::{LabelError, LabelScheme};
+use diarization::labels::{LabelError, LabelScheme, is_printable};
 use diarization::similarity::{Threshold, ThresholdError};
 
-const KNOWN: &str =
-    "title, labels, num_speakers, min_speakers, max_speakers, threshold, chunk_blocks and file_name";
+const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, allow_gaps, chunk_blocks and file_name";
+/// Longest value of an option, in bytes.
+pub(crate) const LONGEST_VALUE: usize = 16 << 10;
 /// Longest title, in characters.
 const LONGEST_TITLE: usize = 300;
 /// Title of a recording that has neither a title nor a file name.
@@ -25,6 +27,8 @@ pub(crate) enum OptionError {
     NotAWholeNumber { name: &'static str, value: String },
     #[error("the option 'threshold' must be a number such as 0.75, not '{0}'")]
     NotANumber(String),
+    #[error("the option 'allow_gaps' must be true or false, not '{0}'")]
+    NotTrueOrFalse(String),
     #[error("{0}")]
     Threshold(String),
     #[error("{0}")]
@@ -56,6 +60,7 @@ pub(crate) struct Options {
     min_speakers: Option<usize>,
     max_speakers: Option<usize>,
     threshold: Option<Threshold>,
+    allow_gaps: Option<bool>,
     chunk_blocks: Option<usize>,
 }
 
@@ -65,12 +70,16 @@ pub(crate) struct Chosen {
     pub title: String,
     pub file_stem: String,
     pub settings: Settings,
+    pub allow_gaps: bool,
     pub chunk_blocks: u32,
 }
 
 impl Options {
     /// Takes one option. A blank value is one not given, as a form sends it.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
+        if value.len() > LONGEST_VALUE {
+            return Err(OptionError::LongField(shown(name)));
+        }
         let value = value.trim();
         let given = !value.is_empty();
         match name {
@@ -81,8 +90,9 @@ impl Options {
             "min_speakers" => self.min_speakers = whole("min_speakers", value)?,
             "max_speakers" => self.max_speakers = whole("max_speakers", value)?,
             "threshold" => self.threshold = if given { Some(threshold(value)?) } else { None },
+            "allow_gaps" => self.allow_gaps = if given { Some(yes_or_no(value)?) } else { None },
             "chunk_blocks" => self.chunk_blocks = chunk_blocks(whole("chunk_blocks", value)?)?,
-            unknown => return Err(OptionError::Unknown(unknown.chars().take(80).collect())),
+            unknown => return Err(OptionError::Unknown(shown(unknown))),
         }
         if self.seen.iter().any(|seen| seen == name) {
             return Err(OptionError::Twice(name.to_owned()));
@@ -101,13 +111,14 @@ impl Options {
             file_stem: name.as_deref().map_or(file_name::UNNAMED, file_name::stem).to_owned(),
             title: self.title.or(name).unwrap_or_else(|| UNTITLED.to_owned()),
             settings: Settings { hints, labels: self.labels.unwrap_or_default() },
+            allow_gaps: self.allow_gaps.unwrap_or(false),
             chunk_blocks: self.chunk_blocks.map_or(default_chunk_blocks, |blocks| blocks as u32),
         })
     }
 }
 
 fn title(value: &str) -> Result<Option<String>, OptionError> {
-    let title: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let title: String = value.chars().map(|c| if is_printable(c) { c } else { ' ' }).collect();
     let title = title.trim();
     if title.chars().count() > LONGEST_TITLE {
         return Err(OptionError::LongTitle);
@@ -119,13 +130,16 @@ fn whole(name: &'static str, value: &str) -> Result<Option<usize>, OptionError> 
     if value.is_empty() {
         return Ok(None);
     }
-    let shown = || value.chars().take(40).collect();
-    value.parse().map(Some).map_err(|_| OptionError::NotAWholeNumber { name, value: shown() })
+    value.parse().map(Some).map_err(|_| OptionError::NotAWholeNumber { name, value: shown(value) })
 }
 
 fn threshold(value: &str) -> Result<Threshold, OptionError> {
-    let number: f64 = value.parse().map_err(|_| OptionError::NotANumber(value.chars().take(40).collect()))?;
+    let number: f64 = value.parse().map_err(|_| OptionError::NotANumber(shown(value)))?;
     Ok(Threshold::try_from(number)?)
+}
+
+fn yes_or_no(value: &str) -> Result<bool, OptionError> {
+    value.parse().map_err(|_| OptionError::NotTrueOrFalse(shown(value)))
 }
 
 fn chunk_blocks(blocks: Option<usize>) -> Result<Option<usize>, OptionError> {
@@ -168,13 +182,14 @@ mod tests {
             ("min_speakers", "2"),
             ("max_speakers", "4"),
             ("threshold", "0.6"),
+            ("allow_gaps", "true"),
             ("chunk_blocks", "20"),
             ("file_name", "seven.wav"),
         ];
         let chosen = chosen(&options, Some("part.wav")).expect("fits");
         assert_eq!(
-            (chosen.title.as_str(), chosen.file_stem.as_str(), chosen.chunk_blocks),
-            ("Call 7", "seven", 20)
+            (chosen.title.as_str(), chosen.file_stem.as_str(), chosen.chunk_blocks, chosen.allow_gaps),
+            ("Call 7", "seven", 20, true)
         );
         let hints = chosen.settings.hints;
         assert_eq!((hints.min_speakers, hints.max_speakers), (Some(2), Some(4)));

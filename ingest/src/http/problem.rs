@@ -1,10 +1,9 @@
 //! Problem: every answer that is not what was asked for, as problem+json (RFC 9457): what was wrong and what to do.
 
 use super::options::OptionError;
-use axum::extract::Query;
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use super::query::QueryError;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use service_kit::object_store::StoreError;
 use tokio::task::JoinError;
@@ -19,17 +18,23 @@ pub(crate) enum ApiError {
     #[error("there is no {0}; the API is under /v1/recordings")]
     Route(String),
     #[error("{1} does not take {0}; see the Allow header")]
-    Method(Method, String),
+    Method(String, String),
     #[error("send the API token as `Authorization: Bearer TOKEN`; the one given is missing or wrong")]
     Unauthorized,
     #[error("'{0}' is not the id of a recording, which looks like 0199a3c4-5d6e-7f80-9123-456789abcdef")]
     BadId(String),
     #[error("there is no recording {0}; it was never uploaded, or was deleted")]
     UnknownRecording(Uuid),
+    #[error("'{0}' is not the number of a dead letter; `GET /v1/dead-letters` lists them")]
+    BadLetterId(String),
+    #[error("there is no dead letter {0}; it was replayed or dropped, or its recording was deleted")]
+    UnknownLetter(i64),
+    #[error("the dead letter {0} cannot be replayed: {1}")]
+    NotReplayable(i64, String),
     #[error("{0}")]
     Option(#[from] OptionError),
-    #[error("the query of the address cannot be read: {0}")]
-    Query(String),
+    #[error("{0}")]
+    Query(#[from] QueryError),
     #[error("the multipart form cannot be read: {0}")]
     Form(String),
     #[error("the form has no field `file`; send the recording in it")]
@@ -46,10 +51,40 @@ pub(crate) enum ApiError {
     BrokeOff(String),
     #[error("no data came for {0} seconds; nothing was kept, send it again")]
     Stalled(u64),
+    #[error(
+        "the data came with less than {0} bytes per second; nothing was kept, send it over a faster connection"
+    )]
+    TooSlow(u64),
+    #[error("the upload took longer than {0} seconds; nothing was kept, compress the audio or split it")]
+    TookTooLong(u64),
+    #[error(
+        "there is more than 1 MiB around the form's fields; send the options and the file, and nothing else"
+    )]
+    FormHeads,
+    #[error("as many uploads as this service takes at once are under way; send it again in a moment")]
+    Busy,
+    #[error("this address takes no body; leave it out")]
+    UnwantedBody,
+    #[error("there was no answer within {0} seconds; look whether it has been done, and try again")]
+    Overdue(u64),
+    #[error(
+        "an Idempotency-Key has 1 to 255 printable ASCII characters, in quotation marks or without, and there is one"
+    )]
+    BadKey,
+    #[error("another upload with this Idempotency-Key is still under way; send it again in a moment")]
+    KeyInUse,
+    #[error(
+        "this Idempotency-Key belongs to recording {0}, which was another file or had other options; use a new key"
+    )]
+    KeyReused(Uuid),
+    #[error(
+        "the service has no room left for uploads; nothing was kept, ask its operator to make room and send it again"
+    )]
+    Full,
     #[error("the database cannot be reached; try again in a moment")]
     Database(#[from] sqlx::Error),
     #[error("the object store cannot be reached; try again in a moment")]
-    Store(#[from] StoreError),
+    Store(StoreError),
     #[error("this is our fault, not yours; the log of the service says more")]
     Panicked(String),
 }
@@ -61,14 +96,33 @@ impl ApiError {
             Self::Route(_) => (StatusCode::NOT_FOUND, "unknown-route", "No such address"),
             Self::Method(..) => (StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "API token missing or wrong"),
-            Self::BadId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),
+            Self::BadId(_) | Self::BadLetterId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),
+            Self::UnknownLetter(_) => (StatusCode::NOT_FOUND, "unknown-dead-letter", "Unknown dead letter"),
+            Self::NotReplayable(..) => (StatusCode::CONFLICT, "not-replayable", "Cannot be replayed"),
             Self::UnknownRecording(_) => (StatusCode::NOT_FOUND, "unknown-recording", "Unknown recording"),
             Self::Option(_) | Self::Query(_) => {
                 (StatusCode::BAD_REQUEST, "bad-option", "An option cannot be used")
             }
-            Self::Form(_) => (StatusCode::BAD_REQUEST, "bad-form", "The form cannot be read"),
+            Self::Form(_) | Self::FormHeads => {
+                (StatusCode::BAD_REQUEST, "bad-form", "The form cannot be read")
+            }
             Self::NoFile | Self::SecondFile => (StatusCode::BAD_REQUEST, "one-file", "One file is needed"),
             Self::Empty => (StatusCode::BAD_REQUEST, "empty-upload", "The upload is empty"),
+            Self::UnwantedBody => (StatusCode::PAYLOAD_TOO_LARGE, "unwanted-body", "No body is wanted"),
+            Self::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The upload was too slow"),
+            Self::TookTooLong(_) => (StatusCode::REQUEST_TIMEOUT, "too-long", "The upload took too long"),
+            Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy", "Too many uploads at once"),
+            Self::BadKey => (StatusCode::BAD_REQUEST, "bad-idempotency-key", "Not an Idempotency-Key"),
+            Self::KeyInUse => {
+                (StatusCode::CONFLICT, "idempotency-key-in-use", "The same upload is under way")
+            }
+            Self::KeyReused(_) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "Idempotency-Key of another upload",
+            ),
+            Self::Full => (StatusCode::INSUFFICIENT_STORAGE, "full", "No room left"),
+            Self::Overdue(_) => (StatusCode::SERVICE_UNAVAILABLE, "overdue", "No answer in time"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The upload is too large"),
             Self::BrokeOff(_) => (StatusCode::BAD_REQUEST, "broke-off", "The upload broke off"),
             Self::Stalled(_) => (StatusCode::REQUEST_TIMEOUT, "stalled", "The upload stalled"),
@@ -87,6 +141,16 @@ impl ApiError {
             Self::Panicked(why) => Some(why.clone()),
             _ => None,
         }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_full() {
+            tracing::error!(cause = error.to_string(), "the object store is full");
+            return Self::Full;
+        }
+        Self::Store(error)
     }
 }
 
@@ -110,22 +174,16 @@ impl IntoResponse for ApiError {
         });
         let mut response =
             (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], problem.to_string()).into_response();
-        let extra = match status {
-            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "5")),
+        let extra = match (status, &self) {
+            (StatusCode::UNAUTHORIZED, _) => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _) | (_, Self::KeyInUse) => {
+                Some((header::RETRY_AFTER, "5"))
+            }
             _ => None,
         };
         if let Some((name, value)) = extra {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
-    }
-}
-
-/// The query of an address, or what is wrong with it.
-pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
-    match Query::try_from_uri(uri) {
-        Ok(Query(value)) => Ok(value),
-        Err(rejection) => Err(ApiError::Query(rejection.body_text())),
     }
 }

@@ -2,34 +2,39 @@
 //!
 //! RTTM has no registered media type: it is sent as `text/rttm` to those who ask for that, and as `text/plain` to the rest.
 
-use super::problem::{self, ApiError};
+use super::problem::ApiError;
+use super::query::Query;
 use super::recordings::RecordingId;
 use crate::context::Context;
-use crate::recordings::view::{self, Turns, milliseconds_of};
+use crate::recordings::view::{self, Turns, is_completed, milliseconds_of};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use diarization::rttm::{self, Segment};
-use serde::Deserialize;
 use serde_json::{Value, json};
+use std::str::FromStr;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// How the turns are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Json,
     Rttm,
-    #[serde(skip)]
     PlainRttm,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    format: Option<Format>,
+impl FromStr for Format {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "json" => Ok(Self::Json),
+            "rttm" => Ok(Self::Rttm),
+            _ => Err(()),
+        }
+    }
 }
 
 /// `GET /v1/recordings/{id}/turns`
@@ -39,10 +44,10 @@ pub(crate) async fn turns(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let asked: Asked = problem::query(&uri)?;
+    let asked = Query::read(&uri, &["format"])?.get("format", "json or rttm")?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let found = view::turns(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
-    let content_type = match asked.format.unwrap_or_else(|| preferred(accept)) {
+    let content_type = match asked.unwrap_or_else(|| preferred(accept)) {
         Format::Json => return Ok(Json(as_json(id, &found)).into_response()),
         Format::Rttm => "text/rttm; charset=utf-8",
         Format::PlainRttm => "text/plain; charset=utf-8",
@@ -84,7 +89,7 @@ fn as_json(id: Uuid, found: &Turns) -> Value {
             })
         })
         .collect();
-    json!({ "recording": id, "state": found.state, "provisional": found.state != "completed", "turns": turns })
+    json!({ "recording": id, "state": found.state, "provisional": !is_completed(&found.state), "turns": turns })
 }
 
 /// The same bytes that `Diarization::segments` would give: same order, same arithmetic.

@@ -1,175 +1,118 @@
-//! Upload: a form or a bare body becomes an object and a recording.
+//! Upload: a form or a bare body becomes an object and a recording, once however often it is sent with the same key.
 
-use super::body::{self, Stored};
-use super::options::{OptionError, Options};
-use super::problem::{self, ApiError};
+use super::auth::Caller;
+use super::body::{Received, Sink};
+use super::form;
+use super::key;
+use super::meter::{Broken, Meter};
+use super::options::{Chosen, Options};
+use super::problem::ApiError;
+use super::query;
 use crate::context::{Context, folder};
 use crate::recordings::accept::{self, FIRST_RUN, NewRecording};
+use crate::recordings::claims::{self, Claim, Held, Key};
 use crate::thread;
+use crate::upkeep::orphans::{self, UPLOAD_WITHIN};
 use axum::Json;
-use axum::body::BodyDataStream;
-use axum::extract::multipart::{Field, Multipart};
-use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::Body;
+use axum::extract::multipart::Multipart;
+use axum::extract::{Extension, FromRequest, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use serde_json::json;
 use service_kit::telemetry;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-/// Longest value of a form's option, in bytes.
-const LONGEST_VALUE: usize = 16 << 10;
 /// What a form may have around its file.
 const FORM_OVERHEAD: u64 = 1 << 20;
 /// How long the rest of a refused upload is read, so that a client that sends all before it reads anything gets the answer.
 const HEAR_OUT: Duration = Duration::from_secs(5);
 
+/// An upload that is a recording now.
+struct Accepted {
+    id: Uuid,
+    received: Received,
+    chosen: Chosen,
+    /// Whether it was one before.
+    replayed: bool,
+}
+
 /// `POST /v1/recordings`
 pub(crate) async fn upload(
     State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let span = tracing::info_span!("upload", otel.kind = "server", recording = tracing::field::Empty);
     telemetry::continue_trace(&span, &trace_of(request.headers()));
     // A task of its own: when the client goes away, the handler is dropped, but this runs on and cleans up.
-    let new = tokio::spawn(receive(context, request).instrument(span)).await??;
-    metrics::counter!("throughline_uploads_total").increment(1);
-    let location = format!("/v1/recordings/{}", new.id);
+    let accepted = tokio::spawn(receive(context, caller, request).instrument(span)).await??;
+    let location = format!("/v1/recordings/{}", accepted.id);
     let body = json!({
-        "id": new.id, "state": "queued", "title": new.title, "file_name": new.file_stem, "run": FIRST_RUN,
-        "sha256": new.sha256, "bytes": new.bytes,
+        "id": accepted.id, "state": "queued", "title": accepted.chosen.title, "file_name": accepted.chosen.file_stem,
+        "run": FIRST_RUN, "sha256": accepted.received.sha256, "bytes": accepted.received.bytes,
     });
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(body)).into_response())
+    let mut response = (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(body)).into_response();
+    if accepted.replayed {
+        response.headers_mut().insert(key::REPLAYED, HeaderValue::from_static("true"));
+    } else {
+        metrics::counter!("throughline_uploads_total").increment(1);
+    }
+    Ok(response)
 }
 
 /// The body, taken apart or not.
-enum Incoming {
+pub(crate) enum Incoming {
     Form(Multipart),
-    Bare(BodyDataStream),
-}
-
-/// The file and the name its part had.
-struct ReceivedFile {
-    stored: Stored,
-    part_name: Option<String>,
-}
-
-async fn receive(context: Arc<Context>, request: Request) -> Result<NewRecording, ApiError> {
-    let id = Uuid::now_v7();
-    Span::current().record("recording", tracing::field::display(id));
-    let (headers, uri) = (request.headers().clone(), request.uri().clone());
-    let mut incoming = if is_form(&headers) {
-        let form = Multipart::from_request(request, &()).await;
-        Incoming::Form(form.map_err(|rejection| ApiError::Form(rejection.body_text()))?)
-    } else {
-        Incoming::Bare(request.into_body().into_data_stream())
-    };
-    let taken = async {
-        let mut options = Options::default();
-        for (name, value) in problem::query::<Vec<(String, String)>>(&uri)? {
-            options.set(&name, &value)?;
-        }
-        take_in(&context, id, &headers, &mut incoming, options).await
-    };
-    let taken = taken.await;
-    if let Err(error) = &taken {
-        tracing::info!(recording = %id, %error, "upload refused");
-        discard(&context, id).await;
-        // A client that waits for `100 Continue` has sent nothing yet, and reading on would ask it to.
-        if !headers.contains_key(header::EXPECT) {
-            incoming.hear_out().await;
-        }
-    }
-    taken
-}
-
-async fn take_in(
-    context: &Arc<Context>,
-    id: Uuid,
-    headers: &HeaderMap,
-    incoming: &mut Incoming,
-    mut options: Options,
-) -> Result<NewRecording, ApiError> {
-    let object = format!("{}/upload", folder(id));
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-    let overhead = if matches!(incoming, Incoming::Form(_)) { FORM_OVERHEAD } else { 0 };
-    if announced.is_some_and(|bytes: u64| bytes > context.max_upload_bytes.saturating_add(overhead)) {
-        return Err(ApiError::TooLarge(context.max_upload_bytes));
-    }
-    let file = match incoming {
-        Incoming::Form(form) => take_form(context, &object, form, &mut options).await?,
-        Incoming::Bare(bytes) => {
-            // Refused before the transfer, not after it.
-            options.clone().choose(None, context.chunk_blocks)?;
-            ReceivedFile { stored: body::store(context, &object, bytes).await?, part_name: None }
-        }
-    };
-    let chosen = options.choose(file.part_name.as_deref(), context.chunk_blocks)?;
-    let new = NewRecording {
-        id,
-        title: chosen.title,
-        file_stem: chosen.file_stem,
-        object,
-        sha256: file.stored.sha256,
-        bytes: file.stored.bytes,
-        settings: chosen.settings,
-        chunk_blocks: chosen.chunk_blocks,
-    };
-    let (shared, accepted) = (context.clone(), new.clone());
-    thread::on_its_own(async move || accept::accept(&shared, &accepted).await).await??;
-    tracing::info!(recording = %id, bytes = new.bytes, "upload accepted");
-    Ok(new)
-}
-
-/// Reads the form's fields in whatever order they come; the file goes to the store as it is met.
-async fn take_form(
-    context: &Context,
-    object: &str,
-    form: &mut Multipart,
-    options: &mut Options,
-) -> Result<ReceivedFile, ApiError> {
-    let mut file = None;
-    while let Some(field) = form.next_field().await.map_err(|error| ApiError::Form(error.body_text()))? {
-        match field.name().unwrap_or_default().to_owned().as_str() {
-            "file" if file.is_some() => return Err(ApiError::SecondFile),
-            "file" => {
-                let part_name = field.file_name().map(str::to_owned);
-                file = Some(ReceivedFile { stored: body::store(context, object, field).await?, part_name });
-            }
-            name => {
-                let value = text(name, field).await?;
-                options.set(name, &value)?;
-            }
-        }
-    }
-    file.ok_or(ApiError::NoFile)
-}
-
-async fn text(name: &str, mut field: Field<'_>) -> Result<String, ApiError> {
-    let mut value = Vec::new();
-    while let Some(part) = field.chunk().await.map_err(|error| ApiError::Form(error.body_text()))? {
-        value.extend_from_slice(&part);
-        if value.len() > LONGEST_VALUE {
-            return Err(OptionError::LongField(name.chars().take(80).collect()).into());
-        }
-    }
-    Ok(String::from_utf8_lossy(&value).into_owned())
-}
-
-/// Removes what a refused upload has left in the store.
-async fn discard(context: &Context, id: Uuid) {
-    if let Err(error) = context.objects.delete_folder(&folder(id)).await {
-        tracing::error!(recording = %id, %error, "what is left of a refused upload could not be deleted");
-    }
+    Bare(BoxStream<'static, Result<Bytes, Broken>>),
 }
 
 impl Incoming {
-    async fn hear_out(&mut self) {
+    /// The body of a request, watched by `meter`.
+    pub async fn of(parts: &Parts, body: Body, meter: Arc<Meter>) -> Result<Self, ApiError> {
+        let body = meter.watch(body.into_data_stream());
+        if !is_form(&parts.headers) {
+            return Ok(Self::Bare(body.boxed()));
+        }
+        let request = Request::from_parts(parts.clone(), Body::from_stream(body));
+        let form = Multipart::from_request(request, &()).await;
+        Ok(Self::Form(form.map_err(|rejection| ApiError::Form(rejection.body_text()))?))
+    }
+
+    /// Takes the upload in: the options into `options`, the file into `sink`.
+    pub async fn take(
+        &mut self,
+        meter: &Meter,
+        mut options: Options,
+        sink: Sink<'_>,
+        limit: u64,
+        default_chunk_blocks: u32,
+    ) -> Result<(Chosen, Received), ApiError> {
+        let taken = match self {
+            Self::Form(form) => form::take(form, meter, &mut options, sink, limit)
+                .await
+                .map(|file| (file.part_name, file.received)),
+            Self::Bare(body) => {
+                // Refused before the transfer, not after it.
+                options.clone().choose(None, default_chunk_blocks)?;
+                sink.take(limit, body).await.map(|received| (None, received))
+            }
+        };
+        // Whoever read the body knows only that it broke off; the meter knows why.
+        let (part_name, received) = taken.map_err(|error| meter.refusal().unwrap_or(error))?;
+        Ok((options.choose(part_name.as_deref(), default_chunk_blocks)?, received))
+    }
+
+    async fn hear_out(&mut self, meter: &Meter) {
+        meter.drop_the_rest();
         let rest = async {
             match self {
                 Self::Form(form) => while let Ok(Some(_)) = form.next_field().await {},
@@ -178,6 +121,127 @@ impl Incoming {
         };
         // Past the time the connection is closed, and the client sees that.
         let _ = tokio::time::timeout(HEAR_OUT, rest).await;
+    }
+}
+
+async fn receive(context: Arc<Context>, caller: Caller, request: Request) -> Result<Accepted, ApiError> {
+    let id = Uuid::now_v7();
+    Span::current().record("recording", tracing::field::display(id));
+    let (parts, body) = request.into_parts();
+    let meter = Meter::new(&context.limits);
+    let mut incoming = Incoming::of(&parts, body, meter.clone()).await?;
+    let taken = take_in(&context, id, caller, &parts, &mut incoming, &meter).await;
+    if let Err(error) = &taken {
+        tracing::info!(recording = %id, error = error.to_string(), "upload refused");
+        // A client that waits for `100 Continue` has sent nothing yet, and reading on would ask it to.
+        if !parts.headers.contains_key(header::EXPECT) {
+            incoming.hear_out(&meter).await;
+        }
+    }
+    taken
+}
+
+/// Everything that is decided before the body is read, then the body.
+async fn take_in(
+    context: &Arc<Context>,
+    id: Uuid,
+    caller: Caller,
+    parts: &Parts,
+    incoming: &mut Incoming,
+    meter: &Meter,
+) -> Result<Accepted, ApiError> {
+    let mut options = Options::default();
+    for (name, value) in query::pairs(&parts.uri)? {
+        options.set(&name, &value)?;
+    }
+    let overhead = if matches!(incoming, Incoming::Form(_)) { FORM_OVERHEAD } else { 0 };
+    let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    let announced = announced.and_then(|v| v.parse().ok());
+    if announced.is_some_and(|bytes: u64| bytes > context.max_upload_bytes.saturating_add(overhead)) {
+        return Err(ApiError::TooLarge(context.max_upload_bytes));
+    }
+    let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0, key });
+    let _permit = context.uploads.try_acquire().map_err(|_| {
+        metrics::counter!("throughline_uploads_turned_away_total").increment(1);
+        ApiError::Busy
+    })?;
+    let claim = match key {
+        Some(key) => Some(claims::claim(context, key, id).await?),
+        None => None,
+    };
+    match claim {
+        Some(Claim::InUse) => Err(ApiError::KeyInUse),
+        Some(Claim::Taken { recording, fingerprint }) => {
+            let (limit, blocks) = (context.max_upload_bytes, context.chunk_blocks);
+            let (chosen, received) = incoming.take(meter, options, Sink::Nowhere, limit, blocks).await?;
+            if key::fingerprint(&received, &chosen) != fingerprint {
+                return Err(ApiError::KeyReused(recording));
+            }
+            tracing::info!(%recording, "the same upload again");
+            Ok(Accepted { id: recording, received, chosen, replayed: true })
+        }
+        Some(Claim::Ours(held)) => {
+            let stored = store(context, id, incoming, meter, options, Some(&held)).await;
+            if stored.is_err() {
+                discard(context, id).await;
+                claims::give_up(context, held).await;
+            }
+            stored
+        }
+        None => {
+            let stored = store(context, id, incoming, meter, options, None).await;
+            if stored.is_err() {
+                discard(context, id).await;
+            }
+            stored
+        }
+    }
+}
+
+async fn store(
+    context: &Arc<Context>,
+    id: Uuid,
+    incoming: &mut Incoming,
+    meter: &Meter,
+    options: Options,
+    held: Option<&Held>,
+) -> Result<Accepted, ApiError> {
+    let object = format!("{}/upload", folder(id));
+    let sink = Sink::Object(&context.objects, &object);
+    let (limit, blocks) = (context.max_upload_bytes, context.chunk_blocks);
+    let (chosen, received) = incoming.take(meter, options, sink, limit, blocks).await?;
+    if orphans::age(id, SystemTime::now()).is_some_and(|age| age > UPLOAD_WITHIN) {
+        return Err(ApiError::BrokeOff(format!(
+            "it took longer than {} hours",
+            UPLOAD_WITHIN.as_secs() / 3600
+        )));
+    }
+    let new = NewRecording {
+        id,
+        title: chosen.title.clone(),
+        file_stem: chosen.file_stem.clone(),
+        object,
+        sha256: received.sha256.clone(),
+        bytes: received.bytes,
+        settings: chosen.settings.clone(),
+        allow_gaps: chosen.allow_gaps,
+        chunk_blocks: chosen.chunk_blocks,
+    };
+    let key = held.map(|held| (held.key.clone(), key::fingerprint(&received, &chosen)));
+    let shared = context.clone();
+    let accepted =
+        thread::on_its_own(async move || accept::accept(&shared, &new, key.as_ref()).await).await??;
+    if !accepted {
+        return Err(ApiError::KeyInUse);
+    }
+    tracing::info!(recording = %id, bytes = received.bytes, "upload accepted");
+    Ok(Accepted { id, received, chosen, replayed: false })
+}
+
+/// Removes what a refused upload has left in the store.
+async fn discard(context: &Context, id: Uuid) {
+    if let Err(error) = context.objects.delete_folder(&folder(id)).await {
+        tracing::error!(recording = %id, %error, "what is left of a refused upload could not be deleted");
     }
 }
 

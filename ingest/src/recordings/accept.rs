@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::outbox;
+use crate::recordings::claims::{self, Key};
 use diarization::analysis::CONFIGURATION;
 use diarization::diarize::Settings;
 use service_kit::messages::DecodeJob;
@@ -11,29 +12,56 @@ use uuid::Uuid;
 
 /// What is known of an upload that is stored.
 #[derive(Clone, Debug)]
-pub(crate) struct NewRecording {
+pub struct NewRecording {
+    /// Its id.
     pub id: Uuid,
+    /// Its title.
     pub title: String,
+    /// File field of its RTTM.
     pub file_stem: String,
+    /// Object that holds the upload.
     pub object: String,
+    /// Digest of the upload, hexadecimal.
     pub sha256: String,
+    /// Bytes of the upload.
     pub bytes: u64,
+    /// What the uploader asked for.
     pub settings: Settings,
+    /// Whether chunks may be missing.
+    pub allow_gaps: bool,
+    /// Blocks per chunk.
     pub chunk_blocks: u32,
 }
 
 /// Run that a new recording starts with.
-pub(crate) const FIRST_RUN: i32 = 1;
+pub const FIRST_RUN: i32 = 1;
 
-/// Commits the recording and the order to decode it.
-pub(crate) async fn accept(context: &Context, new: &NewRecording) -> Result<(), sqlx::Error> {
+/// Commits the recording and the order to decode it; with `key`, which must still be this upload's, the recording has it from
+/// then on, with its fingerprint. False, and nothing is committed, where the key has been lost to another upload.
+pub async fn accept(
+    context: &Context,
+    new: &NewRecording,
+    key: Option<&(Key, String)>,
+) -> Result<bool, sqlx::Error> {
     let job = DecodeJob { recording: new.id, run: FIRST_RUN };
-    transaction::run(&context.pool, "accept upload", &context.shutdown, async |transaction| {
-        // A commit whose answer was lost is tried again, and then the recording is there already.
+    let accepted = transaction::run(&context.pool, "accept upload", &context.shutdown, async |transaction| {
+        // A commit whose answer was lost is tried again, and then the recording is there already, or even deleted.
+        let erased =
+            sqlx::query_scalar!("SELECT recording_id FROM erasures WHERE recording_id = $1", new.id)
+                .fetch_optional(&mut **transaction)
+                .await?;
+        if erased.is_some() {
+            return Ok(true);
+        }
+        if let Some((key, fingerprint)) = key
+            && !claims::keep(transaction, key, new.id, fingerprint).await?
+        {
+            return Ok(false);
+        }
         let inserted = sqlx::query!(
             "INSERT INTO recordings (id, title, file_stem, run, upload_object, upload_sha256, upload_bytes, settings,
-                                     model_version, configuration, chunk_blocks, trace)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                     model_version, configuration, chunk_blocks, trace, allow_gaps)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
              ON CONFLICT (id) DO NOTHING",
             new.id,
             new.title,
@@ -47,15 +75,16 @@ pub(crate) async fn accept(context: &Context, new: &NewRecording) -> Result<(), 
             CONFIGURATION,
             new.chunk_blocks as i32,
             Json(telemetry::current_context()) as _,
+            new.allow_gaps,
         )
         .execute(&mut **transaction)
         .await?;
         if inserted.rows_affected() == 1 {
             outbox::add(transaction, new.id, topology::DECODE, &job).await?;
         }
-        Ok(())
+        Ok(true)
     })
     .await?;
     context.wake.up();
-    Ok(())
+    Ok(accepted)
 }

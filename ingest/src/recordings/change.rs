@@ -1,4 +1,4 @@
-//! Change: reprocessing and deleting.
+//! Change: reprocessing. (Deleting is [`crate::upkeep::erasure`].)
 
 use crate::context::Context;
 use crate::outbox;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// Starts a new run with the models and the configuration in force, and returns its number; `None` without such a recording.
 /// Voice vectors of the run before stay until the new run replaces them.
-pub(crate) async fn reprocess(context: &Context, recording: Uuid) -> Result<Option<i32>, sqlx::Error> {
+pub async fn reprocess(context: &Context, recording: Uuid) -> Result<Option<i32>, sqlx::Error> {
     let run = transaction::run(&context.pool, "reprocess", &context.shutdown, async |transaction| {
         let run = sqlx::query_scalar!(
             "UPDATE recordings
@@ -28,6 +28,7 @@ pub(crate) async fn reprocess(context: &Context, recording: Uuid) -> Result<Opti
         .await?;
         let Some(run) = run else { return Ok(None) };
         sqlx::query!("DELETE FROM inbox WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
+        sqlx::query!("DELETE FROM gaps WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
         sqlx::query!("DELETE FROM chunks WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
         // Turns and voice vectors stay readable until the new run has something to put in their place.
         outbox::add(transaction, recording, topology::DECODE, &DecodeJob { recording, run }).await?;
@@ -36,15 +37,4 @@ pub(crate) async fn reprocess(context: &Context, recording: Uuid) -> Result<Opti
     .await?;
     context.wake.up();
     Ok(run)
-}
-
-/// Deletes the rows of a recording; false if there were none.
-pub(crate) async fn delete(context: &Context, recording: Uuid) -> Result<bool, sqlx::Error> {
-    transaction::run(&context.pool, "delete recording", &context.shutdown, async |transaction| {
-        let deleted = sqlx::query!("DELETE FROM recordings WHERE id = $1", recording)
-            .execute(&mut **transaction)
-            .await?;
-        Ok(deleted.rows_affected() == 1)
-    })
-    .await
 }

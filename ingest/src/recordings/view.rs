@@ -1,7 +1,7 @@
 //! View: what readers see of recordings, each answer from one snapshot of the database.
 
 use chrono::{DateTime, Utc};
-use diarization::blocks::{FRAME_SECONDS, SAMPLE_RATE};
+use diarization::blocks::{BLOCK_SAMPLES, FRAME_SECONDS, SAMPLE_RATE};
 use diarization::timeline::Turn;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,6 +21,7 @@ pub(crate) struct Recording {
     pub chunks: Chunks,
     pub duration_seconds: Option<f64>,
     pub speakers: Vec<Speaker>,
+    pub gaps: Vec<Gap>,
     pub settings: ShownSettings,
     pub model_version: String,
     pub configuration: String,
@@ -37,6 +38,14 @@ pub(crate) struct Chunks {
     pub total: Option<i32>,
 }
 
+/// A part of the recording that could not be analysed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Gap {
+    pub start_seconds: f64,
+    pub end_seconds: f64,
+    pub reason: String,
+}
+
 /// One speaker.
 #[derive(Debug, Serialize)]
 pub(crate) struct Speaker {
@@ -51,6 +60,7 @@ pub(crate) struct ShownSettings {
     pub min_speakers: Value,
     pub max_speakers: Value,
     pub threshold: Value,
+    pub allow_gaps: bool,
     pub chunk_blocks: i32,
 }
 
@@ -93,7 +103,7 @@ fn duration(samples: Option<i64>) -> Option<f64> {
 pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recording>, sqlx::Error> {
     let mut snapshot = snapshot(pool).await?;
     let row = sqlx::query!(
-        "SELECT title, file_stem, state, failure, warnings, run, next_chunk, chunk_count, samples, settings, chunk_blocks,
+        "SELECT title, file_stem, state, failure, warnings, run, next_chunk, chunk_count, samples, settings, allow_gaps, chunk_blocks,
                 model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at
          FROM recordings WHERE id = $1",
         id
@@ -104,7 +114,8 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
     let setting = |path: &str| row.settings.pointer(path).cloned().unwrap_or(Value::Null);
     Ok(Some(Recording {
         id,
-        speakers: if row.state == "completed" {
+        gaps: gaps(&mut snapshot, id, row.chunk_blocks, row.samples).await?,
+        speakers: if is_completed(&row.state) {
             speakers_found(&mut snapshot, id).await?
         } else {
             speakers_so_far(&mut snapshot, id).await?
@@ -122,6 +133,7 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
             min_speakers: setting("/hints/min_speakers"),
             max_speakers: setting("/hints/max_speakers"),
             threshold: setting("/hints/threshold"),
+            allow_gaps: row.allow_gaps,
             chunk_blocks: row.chunk_blocks,
         },
         model_version: row.model_version,
@@ -189,6 +201,29 @@ pub(crate) async fn turns(pool: &PgPool, id: Uuid) -> Result<Option<Turns>, sqlx
 
 async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
     pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+}
+
+/// Whether turns and speakers are what was decided over the whole recording.
+pub(crate) fn is_completed(state: &str) -> bool {
+    matches!(state, "completed" | "completed_with_gaps")
+}
+
+async fn gaps(
+    snapshot: &mut PgTransaction<'static>,
+    id: Uuid,
+    chunk_blocks: i32,
+    samples: Option<i64>,
+) -> Result<Vec<Gap>, sqlx::Error> {
+    let rows = sqlx::query!("SELECT chunk, reason FROM gaps WHERE recording_id = $1 ORDER BY chunk", id)
+        .fetch_all(&mut **snapshot)
+        .await?;
+    let seconds = |chunk: i32| {
+        let sample = i64::from(chunk) * i64::from(chunk_blocks) * BLOCK_SAMPLES as i64;
+        milliseconds_of(samples.map_or(sample, |end| sample.min(end)) as f64 / f64::from(SAMPLE_RATE))
+    };
+    let gap =
+        |chunk: i32, reason| Gap { start_seconds: seconds(chunk), end_seconds: seconds(chunk + 1), reason };
+    Ok(rows.into_iter().map(|row| gap(row.chunk, row.reason)).collect())
 }
 
 async fn speakers_found(

@@ -2,6 +2,7 @@
 
 use crate::stack::{Stack, problem};
 use reqwest::StatusCode;
+use sha2::Digest;
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,4 +56,43 @@ async fn it_is_ready_when_the_database_and_the_broker_are() {
     let ready = stack.get("/readyz").send().await.expect("answers");
     assert_eq!((ready.status(), ready.text().await.expect("text")), (StatusCode::OK, "ready\n".to_owned()));
     stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_known_by_its_digest_and_the_file_of_tokens_is_read_again_when_it_changes() {
+    let digest = |token: &str| hex::encode(sha2::Sha256::digest(token));
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), format!("old {}\n", digest("0ld"))).expect("writes");
+    let arguments = [
+        format!("--api-token-sha256={}", digest("s3cret")),
+        format!("--api-tokens-file={}", file.path().display()),
+    ];
+    let stack = Stack::start(&[&arguments[0], &arguments[1]]).await;
+    let status = async |token: &str| {
+        stack.get("/v1/recordings").bearer_auth(token).send().await.expect("answers").status()
+    };
+    for (token, wanted) in [("s3cret", 200), ("0ld", 200), ("n3w", 401), (&digest("s3cret"), 401)] {
+        assert_eq!(status(token).await, wanted, "{token}");
+    }
+    std::fs::write(file.path(), format!("old {}\nnew {}\n", digest("0ld"), digest("n3w"))).expect("writes");
+    become_status(async || status("n3w").await, StatusCode::OK).await;
+    assert_eq!(status("0ld").await, StatusCode::OK);
+    // A file that is no longer one changes nothing.
+    std::fs::write(file.path(), "rubbish").expect("writes");
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(status("n3w").await, StatusCode::OK);
+    std::fs::write(file.path(), format!("new {}\n", digest("n3w"))).expect("writes");
+    become_status(async || status("0ld").await, StatusCode::UNAUTHORIZED).await;
+    assert_eq!((status("n3w").await, status("s3cret").await), (StatusCode::OK, StatusCode::OK));
+    stack.stop().await;
+}
+
+async fn become_status(asked: impl AsyncFn() -> StatusCode, wanted: StatusCode) {
+    for _ in 0..300 {
+        if asked().await == wanted {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("never {wanted}");
 }

@@ -3,8 +3,13 @@
 mod access;
 mod changes;
 mod decoding;
+mod injection;
+mod keys;
+mod limits;
 mod outbox;
+mod raw;
 mod reading;
 mod stack;
 mod takeover;
+mod upkeep;
 mod uploads;

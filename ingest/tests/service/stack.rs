@@ -39,9 +39,22 @@ pub struct Another {
 }
 
 impl Another {
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.shutdown.ask();
-        self.service.await.expect("no panic").expect("ends well");
+        (&mut self.service).await.expect("no panic").expect("ends well");
+    }
+}
+
+/// A test that fails stops its ingest too: a runtime waits for the threads of its services, and these would wait for ever for
+/// a runtime that has ended.
+impl Drop for Another {
+    fn drop(&mut self) {
+        if self.service.is_finished() {
+            return;
+        }
+        self.shutdown.ask();
+        let ended = tokio::time::timeout(PATIENCE, &mut self.service);
+        let _ = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ended));
     }
 }
 
@@ -174,7 +187,7 @@ impl Stack {
         self.store.path().join(key)
     }
 
-    /// Every file in the object store, parts of unfinished uploads included.
+    /// Every file in the object store, parts of unfinished uploads included, without the one by which the database knows it.
     pub fn files(&self) -> Vec<PathBuf> {
         fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -184,6 +197,7 @@ impl Stack {
         }
         let mut files = Vec::new();
         collect(self.store.path(), &mut files);
+        files.retain(|file| file.file_name().is_none_or(|name| name != "store-id"));
         files
     }
 

@@ -36,7 +36,7 @@ async fn a_form_is_taken_with_options_before_and_after_its_file() {
 
     let shown: Value = stack.get(&location).send().await.expect("answers").json().await.expect("is JSON");
     assert_eq!((&shown["title"], &shown["file_name"]), (&json!("Talk 7.opus"), &json!("Talk 7")));
-    let settings = json!({ "labels": "interview", "min_speakers": 2, "max_speakers": 3, "threshold": 0.6, "chunk_blocks": 2 });
+    let settings = json!({ "labels": "interview", "min_speakers": 2, "max_speakers": 3, "threshold": 0.6, "allow_gaps": false, "chunk_blocks": 2 });
     assert_eq!(shown["settings"], settings);
     assert_eq!(std::fs::read(stack.object(&format!("recordings/{id}/upload"))).expect("is stored"), bytes);
     stack.stop().await;
@@ -45,11 +45,11 @@ async fn a_form_is_taken_with_options_before_and_after_its_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bare_body_takes_its_options_from_the_query() {
     let stack = Stack::start(&["--chunk-blocks=3"]).await;
-    let query = "?title=Call%20%C3%A9t%C3%A9&num_speakers=2&labels=Ann,Bob&file_name=a/b.wav";
+    let query = "?title=Call%20%C3%A9t%C3%A9&num_speakers=2&labels=Ann,Bob&allow_gaps=true&file_name=a/b.wav";
     let accepted = stack.upload(query, interview()).await;
     let shown = stack.recording(accepted["id"].as_str().expect("an id")).await;
     assert_eq!((&shown["title"], &shown["file_name"]), (&json!("Call été"), &json!("b")));
-    let settings = json!({ "labels": "Ann,Bob", "min_speakers": 2, "max_speakers": 2, "threshold": 0.75, "chunk_blocks": 3 });
+    let settings = json!({ "labels": "Ann,Bob", "min_speakers": 2, "max_speakers": 2, "threshold": 0.75, "allow_gaps": true, "chunk_blocks": 3 });
     assert_eq!(shown["settings"], settings);
     stack.stop().await;
 }

@@ -73,6 +73,94 @@ async fn of_many_matchers_at_once_one_commits() {
 }
 
 #[tokio::test]
+async fn a_recording_that_another_is_finalising_is_left_to_it_for_as_long_as_it_lives() {
+    let bench = Bench::open().await;
+    let scene = Scene::of_three_voices(16);
+    let recording = bench.recording(&scene, &interview()).await;
+    let mut other = bench.pool.begin().await.expect("begins");
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('finalise ' || $1::text || ' 1', 0))")
+        .bind(recording)
+        .execute(&mut *other)
+        .await
+        .expect("claims");
+    for chunk in 0..3 {
+        bench.take(recording, &scene, chunk).await;
+    }
+    bench.tell_decoded(recording, &scene).await;
+    assert_eq!(bench.state(recording).await, "processing");
+    other.rollback().await.expect("dies");
+    assert!(finalise::finalise(&bench.database, recording, 1).await.expect("finalises"));
+    bench.assert_is(recording, &scene.oracle(&interview())).await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn an_analysis_that_closes_a_gap_while_the_recording_is_finalised_is_in_the_result() {
+    let bench = Bench::open().await;
+    let scene = Scene::of_three_voices(16);
+    let recording = bench.recording(&scene, &interview()).await;
+    sqlx::query("UPDATE recordings SET allow_gaps = true").execute(&bench.pool).await.expect("allows gaps");
+    bench.decoded(recording, &scene).await;
+    for chunk in [0, 2] {
+        inbox::keep(&bench.database, &analysed(recording, &scene, chunk)).await.expect("keeps");
+    }
+    sqlx::query("INSERT INTO gaps (recording_id, chunk, reason) VALUES ($1, 1, 'poison')")
+        .bind(recording)
+        .execute(&bench.pool)
+        .await
+        .expect("leaves a gap");
+    assert!(matcher::advance::advance(&bench.database, recording, 1).await.expect("advances"));
+    let mut late = bench.pool.begin().await.expect("begins");
+    sqlx::query("SELECT id FROM recordings WHERE id = $1 FOR UPDATE")
+        .bind(recording)
+        .execute(&mut *late)
+        .await
+        .expect("locks the row");
+    let close_the_gap = async {
+        // The finaliser has replayed the recording with its gap, and waits for the row.
+        let waits = "SELECT count(*) > 0 FROM pg_stat_activity
+                     WHERE datname = current_database() AND wait_event_type = 'Lock' AND $1 = $1";
+        while !bench.value::<bool>(recording, waits).await {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let message = analysed(recording, &scene, 1);
+        sqlx::query("INSERT INTO inbox (recording_id, chunk, model_version, configuration, analysis) VALUES ($1, 1, $2, $3, $4)")
+            .bind(recording)
+            .bind(&message.model_version)
+            .bind(&message.configuration)
+            .bind(&message.analysis)
+            .execute(&mut *late)
+            .await
+            .expect("comes after all");
+        sqlx::query("DELETE FROM gaps WHERE recording_id = $1")
+            .bind(recording)
+            .execute(&mut *late)
+            .await
+            .expect("closes the gap");
+        late.commit().await.expect("commits");
+    };
+    let (finalised, ()) = tokio::join!(finalise::finalise(&bench.database, recording, 1), close_the_gap);
+    assert!(finalised.expect("finalises"));
+    assert_eq!(bench.state(recording).await, "completed");
+    bench.assert_is(recording, &scene.oracle(&interview())).await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_is_read_in_pages_is_what_one_process_makes_of_it() {
+    let bench = Bench::open().await;
+    // 50 chunks of two blocks and one of one: two pages and a bit of a third.
+    let scene = Scene::of_minutes(101, 16);
+    let recording = bench.recording(&scene, &interview()).await;
+    for chunk in 0..scene.chunk_count() {
+        inbox::keep(&bench.database, &analysed(recording, &scene, chunk)).await.expect("keeps");
+    }
+    bench.tell_decoded(recording, &scene).await;
+    bench.assert_is(recording, &scene.oracle(&interview())).await;
+    bench.close().await;
+}
+
+#[tokio::test]
 async fn a_recording_without_speech_completes_without_speakers_and_so_does_an_empty_one() {
     let bench = Bench::open().await;
     let scene = Scene::of_silence();

@@ -7,6 +7,7 @@ mod arrival;
 mod completion;
 mod dead_letters;
 mod erasure;
+mod memory;
 mod reconciling;
 mod schema;
 mod service;

@@ -2,13 +2,16 @@
 
 use crate::bench::{Bench, CONFIGURATION, MODEL, analysed, delivery, interview};
 use crate::scene::Scene;
-use matcher::{handler, inbox, reconcile, republish};
+use matcher::backlog::Backlog;
+use matcher::epoch::{self, Seen};
+use matcher::republish::{self, Watch};
+use matcher::{handler, inbox, reconcile};
 use service_kit::broker::Broker;
 use service_kit::messages::{self, ChunkJob, DecodeJob, Message, RecordingDecoded};
 use service_kit::publisher::Publisher;
 use service_kit::topology;
 use service_kit::verdict::Verdict;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const INTERVAL: Duration = Duration::from_secs(600);
@@ -73,6 +76,14 @@ async fn what_was_damaged_in_the_database_fails_the_recording_and_moves_nothing(
     bench.close().await;
 }
 
+/// Looks at `queues`, empty for an interval by then.
+async fn look_for_lost(bench: &Bench, queues: &impl Backlog) -> usize {
+    let (mut watch, start) = (Watch::default(), Instant::now());
+    let first = republish::pass(&bench.database, queues, &mut watch, INTERVAL, start).await.expect("looks");
+    assert_eq!(first, 0, "one look cannot tell whether a job is in somebody's hands");
+    republish::pass(&bench.database, queues, &mut watch, INTERVAL, start + INTERVAL).await.expect("looks")
+}
+
 #[tokio::test]
 async fn lost_jobs_are_sent_again_once_per_interval() {
     let bench = Bench::open().await;
@@ -80,10 +91,10 @@ async fn lost_jobs_are_sent_again_once_per_interval() {
     let scene = Scene::of_three_voices(16);
     let recording = bench.recording(&scene, &interview()).await;
     bench.take(recording, &scene, 1).await;
-    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 0);
+    assert_eq!(look_for_lost(&bench, &broker).await, 0);
 
     silent_for(&bench, recording, 601).await;
-    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 3);
+    assert_eq!(look_for_lost(&bench, &broker).await, 3);
     let sent = outbox(&bench).await;
     let (queue, kind, body) = &sent[0];
     assert_eq!(queue, topology::DECODE);
@@ -101,10 +112,10 @@ async fn lost_jobs_are_sent_again_once_per_interval() {
 
     // Neither while these still wait to be published, nor before the interval has passed again.
     silent_for(&bench, recording, 601).await;
-    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 0);
+    assert_eq!(look_for_lost(&bench, &broker).await, 0);
     sqlx::query("DELETE FROM outbox").execute(&bench.pool).await.expect("publishes");
     silent_for(&bench, recording, 599).await;
-    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 0);
+    assert_eq!(look_for_lost(&bench, &broker).await, 0);
     broker.close().await;
     bench.close().await;
 }
@@ -123,10 +134,96 @@ async fn jobs_that_still_wait_on_their_queue_are_not_taken_for_lost() {
         .await
         .expect("publishes");
     silent_for(&bench, recording, 1000).await;
-    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 0);
+    assert_eq!(look_for_lost(&bench, &broker).await, 0);
     // However long it takes: a backlog must not breed copies of itself.
     silent_for(&bench, recording, 36_000).await;
-    assert_eq!(republish::pass(&bench.database, &broker, INTERVAL).await.expect("looks"), 0);
+    assert_eq!(look_for_lost(&bench, &broker).await, 0);
+    broker.close().await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn on_a_queue_that_is_never_empty_a_job_that_others_overtook_is_taken_for_lost() {
+    let bench = Bench::open().await;
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let scene = Scene::of_three_voices(16);
+    let lost = bench.recording(&scene, &interview()).await;
+    bench.decoded(lost, &scene).await;
+    let publisher = Publisher::new(broker.clone());
+    publisher
+        .publish_raw(
+            &topology::chunk_queue(MODEL, CONFIGURATION),
+            ChunkJob::TYPE,
+            b"others",
+            &Default::default(),
+        )
+        .await
+        .expect("publishes");
+    // Ordered before it and done: says nothing.
+    let earlier = bench.recording(&scene, &interview()).await;
+    bench.decoded(earlier, &scene).await;
+    bench.take(earlier, &scene, 0).await;
+    silent_for(&bench, lost, 1000).await;
+    silent_for(&bench, earlier, 1100).await;
+    assert_eq!(look_for_lost(&bench, &broker).await, 0);
+    // Ordered after it and done, but not long ago: it may be in somebody's hands.
+    let later = bench.recording(&scene, &interview()).await;
+    bench.decoded(later, &scene).await;
+    bench.take(later, &scene, 0).await;
+    assert_eq!(look_for_lost(&bench, &broker).await, 0);
+    // Ordered after it, and done for as long as an interval.
+    silent_for(&bench, lost, 3000).await;
+    silent_for(&bench, later, 601).await;
+    sqlx::query("UPDATE recordings SET updated_at = now() WHERE id <> $1")
+        .bind(lost)
+        .execute(&bench.pool)
+        .await
+        .expect("the others move");
+    let (mut watch, now) = (Watch::default(), Instant::now());
+    let sent = republish::pass(&bench.database, &broker, &mut watch, INTERVAL, now).await.expect("looks");
+    assert_eq!(sent, 3);
+    // Once: what it is about was just sent.
+    sqlx::query("DELETE FROM outbox").execute(&bench.pool).await.expect("publishes");
+    let again = republish::pass(&bench.database, &broker, &mut watch, INTERVAL, now).await.expect("looks");
+    assert_eq!(again, 0);
+    broker.close().await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_has_lost_everything_is_noticed_once_and_every_job_is_sent_again_at_once() {
+    let bench = Bench::open().await;
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let scene = Scene::of_three_voices(16);
+    assert_eq!(epoch::look(&bench.database, &broker).await.expect("looks"), Seen::Lost { recordings: 0 });
+    let recording = bench.recording(&scene, &interview()).await;
+    bench.take(recording, &scene, 1).await;
+    bench.decoded(recording, &scene).await;
+    assert_eq!(epoch::look(&bench.database, &broker).await.expect("looks"), Seen::Known);
+
+    broker.close().await;
+    bench.corner.wipe_broker().await.expect("the virtual host is made anew");
+    assert_eq!(epoch::look(&bench.database, &broker).await.expect("looks"), Seen::Lost { recordings: 1 });
+    assert_eq!(epoch::look(&bench.database, &broker).await.expect("looks"), Seen::Known);
+    let mut watch = Watch::default();
+    let mut pass = async || {
+        republish::pass(&bench.database, &broker, &mut watch, INTERVAL, Instant::now()).await.expect("looks")
+    };
+    assert_eq!((pass().await, pass().await), (2, 0));
+    broker.close().await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_only_away_loses_nothing() {
+    let bench = Bench::open().await;
+    let scene = Scene::of_three_voices(16);
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    epoch::look(&bench.database, &broker).await.expect("looks");
+    bench.recording(&scene, &interview()).await;
+    let away = Broker::new("amqp://guest:guest@127.0.0.1:9/none", "test");
+    assert_eq!(epoch::look(&bench.database, &away).await.expect("looks"), Seen::Away);
+    assert_eq!(epoch::look(&bench.database, &broker).await.expect("looks"), Seen::Known);
     broker.close().await;
     bench.close().await;
 }

@@ -33,15 +33,41 @@ pub struct Scene {
 impl Scene {
     /// Two voices, and a third in the last chunk; vectors of `dimensions` numbers.
     pub fn of_three_voices(dimensions: usize) -> Self {
-        let blocks: Vec<BlockAnalysis> =
-            SCRIPT.iter().enumerate().map(|(index, speech)| block(index, speech, dimensions)).collect();
+        let blocks: Vec<BlockAnalysis> = SCRIPT
+            .iter()
+            .enumerate()
+            .map(|(index, speech)| block(index, index == SCRIPT.len() - 1, speech, dimensions))
+            .collect();
         Self { samples: (blocks.len() - 1) * BLOCK_SAMPLES + LAST_FRAMES * FRAME_HOP, blocks }
+    }
+
+    /// Three voices take turns for `minutes` blocks; some 28 pieces a block are long enough to learn from, as in dense speech.
+    pub fn of_minutes(minutes: usize, dimensions: usize) -> Self {
+        let speech = |index: usize| -> Vec<Speech> {
+            let last = if index == minutes - 1 { LAST_FRAMES } else { BLOCK_FRAMES };
+            (0..last / 250).map(|turn| (turn * 250, turn * 250 + 230, (turn * 7 + index) % 3)).collect()
+        };
+        let blocks: Vec<BlockAnalysis> = (0..minutes)
+            .map(|index| block(index, index == minutes - 1, &speech(index), dimensions))
+            .collect();
+        Self { samples: (minutes - 1) * BLOCK_SAMPLES + LAST_FRAMES * FRAME_HOP, blocks }
     }
 
     /// As long, and nobody speaks.
     pub fn of_silence() -> Self {
-        let blocks: Vec<BlockAnalysis> = (0..SCRIPT.len()).map(|index| block(index, &[], 1)).collect();
+        let blocks: Vec<BlockAnalysis> =
+            (0..SCRIPT.len()).map(|index| block(index, index == SCRIPT.len() - 1, &[], 1)).collect();
         Self { samples: (blocks.len() - 1) * BLOCK_SAMPLES + LAST_FRAMES * FRAME_HOP, blocks }
+    }
+
+    /// The same where nothing is known of chunk `index`.
+    pub fn with_a_gap(&self, index: usize) -> Self {
+        let mut blocks = self.blocks.clone();
+        for block in blocks.iter_mut().skip(index * CHUNK_BLOCKS).take(CHUNK_BLOCKS) {
+            block.slots.iter_mut().for_each(|bits| *bits = 0);
+            block.pieces.clear();
+        }
+        Self { blocks, samples: self.samples }
     }
 
     pub fn chunk_count(&self) -> usize {
@@ -70,9 +96,8 @@ impl Scene {
     }
 }
 
-fn block(index: usize, speech: &[Speech], dimensions: usize) -> BlockAnalysis {
-    let last = index == SCRIPT.len() - 1;
-    let mut slots = vec![0_u8; if last { LAST_FRAMES } else { BLOCK_FRAMES }];
+fn block(index: usize, is_last: bool, speech: &[Speech], dimensions: usize) -> BlockAnalysis {
+    let mut slots = vec![0_u8; if is_last { LAST_FRAMES } else { BLOCK_FRAMES }];
     // Slots are local to a block: the same voice has another one in the next.
     let slot = |voice: usize| (voice + index) % 3;
     for &(from, to, voice) in speech {

@@ -2,8 +2,9 @@
 
 use futures::future::join_all;
 use pipeline_tests::Stack;
+use pipeline_tests::eventually::LOOK_EVERY;
 use pipeline_tests::recordings::accepted;
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -65,6 +66,18 @@ async fn answer(file: &str, response: Response) -> Upload {
     Upload::Refused(problem["detail"].as_str().unwrap_or_default().to_owned())
 }
 
+/// Sends the file, again where more come at once than are taken.
+async fn send(stack: &Stack, row: &Row, folder: &Path) -> Response {
+    loop {
+        let sent = stack.upload(&folder.join(&row.file), &[]).send().await.expect("an answer");
+        if sent.status() != StatusCode::TOO_MANY_REQUESTS {
+            return sent;
+        }
+        assert!(sent.headers().contains_key(header::RETRY_AFTER), "it does not say when to come again");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 /// What is wrong with words for the uploader, if anything.
 fn flaw(words: &str, stack: &Path) -> Option<&'static str> {
     let of_the_server = [stack, &std::env::temp_dir(), Path::new(env!("CARGO_MANIFEST_DIR"))];
@@ -107,10 +120,7 @@ async fn every_file_uploaded_at_once_ends_as_its_manifest_says() {
     let rows = rows(&folder);
     assert!(!rows.is_empty(), "the manifest has rows");
     let mut stack = Stack::start(2, 1, 1).await;
-    let uploads = rows.iter().map(|row| {
-        let request = stack.upload(&folder.join(&row.file), &[]);
-        async { answer(&row.file, request.send().await.expect("an answer")).await }
-    });
+    let uploads = rows.iter().map(async |row| answer(&row.file, send(&stack, row, &folder).await).await);
     let uploads = join_all(uploads).await;
     let mut complaints = Vec::new();
     for (row, upload) in rows.iter().zip(uploads) {

@@ -3,10 +3,15 @@
 
 mod crashes;
 mod credentials;
+mod erasure;
 mod formats;
+mod hanging;
+mod lost;
+mod poison;
 mod results;
 mod runs;
 mod shown;
+mod standing_still;
 mod stopping;
 mod traces;
 

@@ -1,0 +1,143 @@
+//! Watched: the file as the demuxers see it. They go by what its headers say; this goes by what they do.
+//!
+//! It ends a reader that nobody waits for any more, bounds what one call may read (and so hold), and tells a disk that fails
+//! from a header that leads nowhere: only the former is worth another attempt.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use symphonia::core::io::MediaSource;
+
+use super::give_up::GiveUp;
+use super::sniff::MATROSKA;
+
+/// Bytes that a demuxer may read in one call: the tables of a day's film are half of this, and no packet of sound is near it.
+const MOST_PER_CALL: u64 = 96 << 20;
+
+/// Bytes that opening a Matroska file may read: its demuxer keeps every tag, each in some thirty times the bytes it has in the
+/// file. Heads with pictures and fonts beyond this are refused.
+const MOST_OF_MATROSKA_HEAD: u64 = 7 << 20;
+
+/// What is known of the reads of one file; shared with whoever calls the demuxer.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    give_up: GiveUp,
+    left: AtomicU64,
+    disk_failed: AtomicBool,
+}
+
+impl Watch {
+    pub(super) fn new(give_up: &GiveUp) -> Arc<Self> {
+        let watch = Self { give_up: give_up.clone(), ..Self::default() };
+        watch.new_call();
+        Arc::new(watch)
+    }
+
+    /// To be called before every call of the demuxer.
+    pub(super) fn new_call(&self) {
+        self.left.store(MOST_PER_CALL, Relaxed);
+    }
+
+    /// To be called before a file of `format` is opened.
+    pub(super) fn opening(&self, format: &str) {
+        let most = if format == MATROSKA { MOST_OF_MATROSKA_HEAD } else { MOST_PER_CALL };
+        self.left.store(most, Relaxed);
+    }
+
+    /// Whether the disk failed, and not the file.
+    pub(super) fn disk_failed(&self) -> bool {
+        self.disk_failed.load(Relaxed)
+    }
+
+    /// Whether nobody waits any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.give_up.is_asked()
+    }
+}
+
+/// A file that is watched.
+pub(super) struct Watched {
+    file: File,
+    length: u64,
+    watch: Arc<Watch>,
+}
+
+impl Watched {
+    pub(super) fn new(file: File, watch: Arc<Watch>) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { file, length, watch })
+    }
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.watch.is_given_up() {
+            return Err(io::Error::other("nobody waits for it any more"));
+        }
+        let left = self.watch.left.load(Relaxed);
+        if left == 0 {
+            return Err(io::Error::other("one part of it is too large"));
+        }
+        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = self.file.read(&mut buffer[..most]).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.watch.disk_failed.store(true, Relaxed);
+            }
+        })?;
+        self.watch.left.store(left - read as u64, Relaxed);
+        Ok(read)
+    }
+}
+
+impl Seek for Watched {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        // Where a header says to go, there may be no such place; that is not the disk's fault.
+        self.file.seek(to)
+    }
+}
+
+impl MediaSource for Watched {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn file(bytes: usize) -> File {
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(&vec![1; bytes]).expect("writing it");
+        file.rewind().expect("rewinding it");
+        file
+    }
+
+    #[test]
+    fn one_call_may_read_so_much_and_the_next_as_much_again() {
+        let watch = Watch::new(&GiveUp::default());
+        let mut watched = Watched::new(file(100), watch.clone()).expect("opens");
+        watch.left.store(60, Relaxed);
+        let error = watched.read_to_end(&mut Vec::new()).expect_err("is stopped").to_string();
+        assert_eq!(error, "one part of it is too large");
+        watch.new_call();
+        assert_eq!(watched.read_to_end(&mut Vec::new()).expect("reads on"), 40);
+        assert!(!watch.disk_failed());
+    }
+
+    #[test]
+    fn a_reader_that_nobody_waits_for_is_stopped_at_its_next_read() {
+        let give_up = GiveUp::default();
+        let mut watched = Watched::new(file(100), Watch::new(&give_up)).expect("opens");
+        watched.read_exact(&mut [0; 10]).expect("reads");
+        give_up.ask();
+        assert!(watched.read(&mut [0; 10]).is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! Limits: how much at once, and how slow, clients may be.
+
+use clap::Args;
+use std::time::Duration;
+
+/// How much at once, and how slow, clients may be.
+#[derive(Args, Clone, Debug)]
+pub struct LimitsConfig {
+    /// Uploads received at once; one more is answered 429. Each takes up to 24 MiB of memory.
+    #[arg(long, env = "THROUGHLINE_MAX_CONCURRENT_UPLOADS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_concurrent_uploads: u32,
+    /// Connections at once; more wait until one ends.
+    #[arg(long, env = "THROUGHLINE_MAX_CONNECTIONS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_connections: u32,
+    /// Longest that one upload may take, in seconds.
+    #[arg(long, env = "THROUGHLINE_MAX_UPLOAD_SECONDS", default_value_t = 21_600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub max_upload_seconds: u64,
+    /// Seconds that a client may take for the head of a request, or send or take nothing in the middle of one.
+    #[arg(long, env = "THROUGHLINE_SILENCE_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub silence_seconds: u64,
+    /// Bytes per second that a client must send or take on average while it is waited for; 0 asks for none.
+    #[arg(long, env = "THROUGHLINE_MIN_BYTES_PER_SECOND", default_value_t = 1024)]
+    pub min_bytes_per_second: u64,
+}
+
+impl LimitsConfig {
+    /// How long a client may be silent.
+    pub fn silence(&self) -> Duration {
+        Duration::from_secs(self.silence_seconds)
+    }
+
+    /// Longest that one upload may take.
+    pub fn upload_within(&self) -> Duration {
+        Duration::from_secs(self.max_upload_seconds)
+    }
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl LimitsConfig {
+    /// The defaults.
+    pub fn of_tests() -> Self {
+        Self {
+            max_concurrent_uploads: 16,
+            max_connections: 512,
+            max_upload_seconds: 21_600,
+            silence_seconds: 60,
+            min_bytes_per_second: 1024,
+        }
+    }
+}

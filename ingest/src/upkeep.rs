@@ -1,0 +1,66 @@
+//! Upkeep: what must go from the object store goes, whatever was in the way when it should have gone.
+//!
+//! Three kinds of things: all of a recording that was deleted ([`erasure`]), the chunks' audio of one that is done with it
+//! ([`chunk_audio`]), and what no recording knows of ([`orphans`]). Nothing is taken for gone, or for nobody's, in a store that is
+//! not the one this database tells of ([`identity`]). Every ingest process does all of it; what one has in hand, others leave.
+
+pub mod chunk_audio;
+pub mod erasure;
+mod identity;
+pub(crate) mod orphans;
+
+use crate::context::Context;
+use service_kit::object_store::StoreError;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How soon an erasure that could not be finished, or that another process left, is seen.
+const ERASE_EVERY: Duration = Duration::from_secs(5);
+/// How often recordings that are done with their chunks are looked for.
+const CLEAR_EVERY: Duration = Duration::from_secs(60);
+
+/// Something is still there that should be gone.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// The database failed.
+    #[error("the database cannot be reached: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The object store failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// It is another store.
+    #[error(
+        "the object store is not the one that this database tells of ({0}): mount the right one; or, if this is the right one, \
+         delete its object '{object}' and the row in the table object_store", object = identity::OBJECT
+    )]
+    OtherStore(&'static str),
+}
+
+/// Keeps up until shutdown.
+pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let (mut cleared, mut swept) = (started, started);
+    let mut orphans = orphans::Sweep::default();
+    while !context.shutdown.is_asked() {
+        tell("recordings that were deleted are not yet erased", erasure::pass(&context).await);
+        if cleared.elapsed() >= CLEAR_EVERY.min(context.sweep_every) {
+            cleared = Instant::now();
+            tell("chunks that are done with are not yet deleted", chunk_audio::pass(&context).await);
+        }
+        if swept.elapsed() >= context.sweep_every {
+            swept = Instant::now();
+            tell("what belongs to no recording could not be looked for", orphans.pass(&context).await);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ERASE_EVERY.min(context.sweep_every)) => {}
+            () = context.shutdown.asked() => {}
+        }
+    }
+    Ok(())
+}
+
+fn tell(what: &str, outcome: Result<(), UpkeepError>) {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "{what}; will be tried again");
+    }
+}

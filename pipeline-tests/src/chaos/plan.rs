@@ -1,0 +1,325 @@
+//! Plan: which faults come in which order, from a seed alone. Pure, so that a seed that failed can be played again.
+
+use super::random::Random;
+use std::fmt;
+use std::time::Duration;
+
+/// A kind of process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Takes uploads, decodes, sends the outbox.
+    Ingest,
+    /// Analyses chunks.
+    Worker,
+    /// Matches chunks, completes recordings.
+    Matcher,
+}
+
+impl Service {
+    /// How many run at once.
+    pub const fn slots(self) -> usize {
+        match self {
+            Self::Worker => 3,
+            Self::Ingest | Self::Matcher => 2,
+        }
+    }
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Worker => "worker",
+            Self::Matcher => "matcher",
+        }
+    }
+}
+
+/// One process of a kind; the one that is started in its place after it ended has the same slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// Its kind.
+    pub service: Service,
+    /// Its number.
+    pub slot: usize,
+}
+
+/// When a process is struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Wherever it stands.
+    Now,
+    /// So long after the broker has handed it a message.
+    Taken(Duration),
+    /// When it acknowledges a message: all is done, but the broker does not learn of it.
+    Acknowledging,
+    /// When the broker has confirmed a message: it is on its queue, but the sender does not learn of it.
+    Confirmed,
+    /// When it commits: nothing is committed.
+    Committing,
+    /// When it has committed, but does not learn of it.
+    Committed,
+}
+
+/// How a process is struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// kill -9.
+    Kill,
+    /// SIGTERM: it must end well by itself.
+    Terminate,
+    /// Its connection breaks.
+    Cut,
+    /// SIGSTOP, and SIGCONT so much later.
+    Freeze(Duration),
+}
+
+/// How a server is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// In good order (for Postgres: fast).
+    Orderly,
+    /// Postgres' immediate shutdown: it recovers from its log at the next start.
+    Immediate,
+    /// kill -9.
+    Kill,
+}
+
+/// One of the two servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// RabbitMQ.
+    Broker,
+    /// Postgres.
+    Database,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A process is struck: at a moment, whichever of its kind comes to it first; otherwise this one.
+    Strike(Target, Moment, Blow),
+    /// RabbitMQ is stopped and started again.
+    RestartBroker(Stop),
+    /// RabbitMQ is killed and its whole data directory deleted.
+    WipeBroker,
+    /// Postgres is stopped and started again.
+    RestartDatabase(Stop),
+    /// The broker closes all connections.
+    CloseConnections,
+    /// Postgres ends all backends.
+    TerminateBackends,
+    /// Nothing passes on the connections between a process and a server for so long, and neither end is told.
+    HalfOpen(Target, Server, Duration),
+    /// The object store's quota is used up for so long.
+    FillStore(Duration),
+    /// A recording is reprocessed while an analysis of its old run is sent.
+    Reprocess,
+    /// A recording is reprocessed while its old run is decoded.
+    ReprocessWhileDecoding,
+    /// A recording is deleted while an analysis of it is sent.
+    Delete,
+}
+
+impl Fault {
+    /// What it is counted as in a report.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Strike(target, moment, blow) => {
+                let blow = match blow {
+                    Blow::Kill => "kill -9",
+                    Blow::Terminate => "SIGTERM",
+                    Blow::Cut => "connection cut",
+                    Blow::Freeze(_) => "SIGSTOP for a while",
+                };
+                let moment = match moment {
+                    Moment::Now => "wherever it stands",
+                    Moment::Taken(_) => "with a message in hand",
+                    Moment::Acknowledging => "as it acknowledges",
+                    Moment::Confirmed => "before it learns of a confirm",
+                    Moment::Committing => "before its commit",
+                    Moment::Committed => "before it learns of its commit",
+                };
+                format!("{}: {blow}, {moment}", target.service.name())
+            }
+            Self::RestartBroker(Stop::Orderly) => "broker: restart".into(),
+            Self::RestartBroker(_) => "broker: kill -9 and restart".into(),
+            Self::WipeBroker => "broker: kill -9, all its data deleted".into(),
+            Self::RestartDatabase(Stop::Orderly) => "Postgres: fast restart".into(),
+            Self::RestartDatabase(Stop::Immediate) => "Postgres: immediate restart".into(),
+            Self::RestartDatabase(Stop::Kill) => "Postgres: kill -9 and restart".into(),
+            Self::CloseConnections => "broker: closes all connections".into(),
+            Self::TerminateBackends => "Postgres: ends all backends".into(),
+            Self::HalfOpen(_, Server::Broker, _) => "half-open connection to the broker".into(),
+            Self::HalfOpen(_, Server::Database, _) => "half-open connection to Postgres".into(),
+            Self::FillStore(_) => "object store: quota used up".into(),
+            Self::Reprocess => "reprocessed while an old analysis is on its way".into(),
+            Self::ReprocessWhileDecoding => "reprocessed while it is decoded".into(),
+            Self::Delete => "deleted while an analysis is on its way".into(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// A fault, and how long after the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Pause before it.
+    pub after: Duration,
+    /// The fault.
+    pub fault: Fault,
+}
+
+/// Which faults come, round after round: every round has every kind, in an order of its own.
+pub struct Plan {
+    random: Random,
+    longest_pause: Duration,
+    longest_freeze: Duration,
+    round: std::vec::IntoIter<Fault>,
+}
+
+impl Plan {
+    /// The plan of `seed`, with pauses up to `longest_pause` and processes frozen for up to `longest_freeze`.
+    pub fn new(seed: u64, longest_pause: Duration, longest_freeze: Duration) -> Self {
+        Self { random: Random::new(seed), longest_pause, longest_freeze, round: Vec::new().into_iter() }
+    }
+
+    /// One round alone.
+    pub fn one_round(mut self) -> Vec<Step> {
+        let first = self.next();
+        let rest = self.round.len();
+        first.into_iter().chain(self.take(rest)).collect()
+    }
+
+    fn milliseconds(&mut self, most: Duration) -> Duration {
+        Duration::from_millis(self.random.between(0, most.as_millis() as u64))
+    }
+
+    fn target(&mut self, service: Service) -> Target {
+        Target { service, slot: self.random.between(0, service.slots() as u64 - 1) as usize }
+    }
+
+    fn strike(&mut self, service: Service, moment: Moment, blow: Blow) -> Fault {
+        Fault::Strike(self.target(service), moment, blow)
+    }
+
+    fn taken(&mut self) -> Moment {
+        Moment::Taken(self.milliseconds(Duration::from_millis(1200)))
+    }
+
+    fn deal(&mut self) -> Vec<Fault> {
+        use Service::{Ingest, Matcher, Worker};
+        let seconds = Duration::from_secs;
+        let mut faults = Vec::new();
+        // Each kind of process at each of its moments, each time with another blow.
+        let moments: [(Service, &[Option<Moment>]); 3] = [
+            (Worker, &[None, None, Some(Moment::Acknowledging), Some(Moment::Confirmed)]),
+            (
+                Matcher,
+                &[None, Some(Moment::Acknowledging), Some(Moment::Committing), Some(Moment::Committed)],
+            ),
+            (
+                Ingest,
+                &[
+                    None,
+                    Some(Moment::Acknowledging),
+                    Some(Moment::Confirmed),
+                    Some(Moment::Committing),
+                    Some(Moment::Committed),
+                ],
+            ),
+        ];
+        for (service, moments) in moments {
+            for moment in moments {
+                let moment = moment.unwrap_or_else(|| self.taken());
+                let blow = self.random.of(&[Blow::Kill, Blow::Kill, Blow::Cut]);
+                faults.push(self.strike(service, moment, blow));
+            }
+            let moment = self.taken();
+            faults.push(self.strike(service, moment, Blow::Terminate));
+            let moment = self.random.of(&[Moment::Now, moment]);
+            faults.push(self.strike(service, moment, Blow::Kill));
+            let frozen = seconds(self.random.between(2, self.longest_freeze.as_secs()));
+            let moment = self.random.of(&[Moment::Now, moment]);
+            faults.push(self.strike(service, moment, Blow::Freeze(frozen)));
+        }
+        faults.push(Fault::RestartBroker(self.random.of(&[Stop::Orderly, Stop::Kill])));
+        faults.push(Fault::WipeBroker);
+        faults.push(Fault::RestartDatabase(self.random.of(&[Stop::Orderly, Stop::Immediate])));
+        faults.push(Fault::RestartDatabase(Stop::Kill));
+        faults.push(Fault::CloseConnections);
+        faults.push(Fault::TerminateBackends);
+        let service = self.random.of(&[Ingest, Worker, Matcher]);
+        let (target, silent) = (self.target(service), seconds(self.random.between(5, 40)));
+        faults.push(Fault::HalfOpen(target, Server::Broker, silent));
+        let service = self.random.of(&[Ingest, Matcher]);
+        let (target, silent) = (self.target(service), seconds(self.random.between(3, 15)));
+        faults.push(Fault::HalfOpen(target, Server::Database, silent));
+        faults.push(Fault::FillStore(seconds(self.random.between(3, 12))));
+        for _ in 0..3 {
+            let moment = self.taken();
+            faults.push(self.strike(Worker, moment, Blow::Kill));
+        }
+        faults.extend([Fault::Reprocess, Fault::Reprocess, Fault::ReprocessWhileDecoding, Fault::Delete]);
+        self.random.shuffle(&mut faults);
+        faults
+    }
+}
+
+impl Iterator for Plan {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        let fault = match self.round.next() {
+            Some(fault) => fault,
+            None => {
+                self.round = self.deal().into_iter();
+                self.round.next()?
+            }
+        };
+        Some(Step { after: self.milliseconds(self.longest_pause), fault })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn plan(seed: u64) -> Vec<Step> {
+        Plan::new(seed, Duration::from_secs(2), Duration::from_secs(8)).one_round()
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_faults_in_the_same_order_and_another_seed_others() {
+        assert_eq!(plan(7), plan(7));
+        assert_ne!(plan(7), plan(8));
+    }
+
+    #[test]
+    fn every_round_kills_every_kind_of_process_and_breaks_every_server() {
+        for seed in 0..200 {
+            let faults: Vec<Fault> = plan(seed).into_iter().map(|step| step.fault).collect();
+            let killed: BTreeSet<&str> = faults
+                .iter()
+                .filter_map(|fault| match fault {
+                    Fault::Strike(target, _, Blow::Kill) => Some(target.service.name()),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(killed.len(), 3, "seed {seed}: {killed:?}");
+            for needed in [Fault::WipeBroker, Fault::CloseConnections, Fault::TerminateBackends] {
+                assert!(faults.contains(&needed), "seed {seed}: no {needed}");
+            }
+            let has = |wanted: fn(&Fault) -> bool| faults.iter().any(wanted);
+            assert!(has(|f| matches!(f, Fault::RestartDatabase(Stop::Kill))), "seed {seed}");
+            assert!(has(|f| matches!(f, Fault::RestartBroker(_))), "seed {seed}");
+            assert!(has(|f| matches!(f, Fault::FillStore(_))), "seed {seed}");
+            assert!(has(|f| matches!(f, Fault::Delete)), "seed {seed}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Samples: what is uploaded, and what must come of it.
+
+use crate::oracle;
+use diarization::analysis::BlockAnalysis;
+use diarization::audio;
+use diarization::blocks::SAMPLE_RATE;
+use diarization::diarize::{Diarization, Settings};
+use diarization::hints::Hints;
+use diarization::labels::LabelScheme;
+use diarization::timeline::Turn;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file with the options it is uploaded with.
+pub struct Sample {
+    /// Name; recordings of it are called so, with a number behind it.
+    pub name: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// Options of the upload.
+    pub options: Vec<(&'static str, &'static str)>,
+    /// Blocks per chunk.
+    pub chunk_blocks: usize,
+    /// What must come of it.
+    pub expected: Diarization,
+    settings: Settings,
+    blocks: Arc<Vec<BlockAnalysis>>,
+}
+
+impl Sample {
+    async fn new(
+        name: &'static str,
+        path: PathBuf,
+        options: Vec<(&'static str, &'static str)>,
+        settings: Settings,
+    ) -> Self {
+        let blocks = oracle::blocks(&path).await;
+        let expected = oracle::diarize(&path, settings.clone()).await;
+        let chunk_blocks = options.iter().find(|(key, _)| *key == "chunk_blocks").expect("all say so").1;
+        let chunk_blocks = chunk_blocks.parse().expect("a number");
+        Self { name, path, options, chunk_blocks, expected, settings, blocks }
+    }
+
+    /// Number of its chunks.
+    pub fn chunks(&self) -> usize {
+        self.blocks.len().div_ceil(self.chunk_blocks)
+    }
+
+    /// The file's name without its ending.
+    pub fn stem(&self) -> String {
+        self.path.file_stem().expect("a file").to_string_lossy().into_owned()
+    }
+
+    /// The turns that are shown while the first `chunks` of its chunks are matched.
+    pub fn provisional(&self, chunks: usize) -> Vec<(Turn, String)> {
+        let blocks = (chunks * self.chunk_blocks).min(self.blocks.len());
+        oracle::provisional(&self.blocks[..blocks], &self.settings)
+    }
+}
+
+/// The samples of a run, written to `folder` where they are excerpts; with the 20-minute one if `long`.
+pub async fn samples(folder: &Path, long: bool) -> Vec<Sample> {
+    let interview = || Settings { labels: LabelScheme::Interview, ..Settings::default() };
+    let two = || Settings {
+        hints: Hints::new(Some(2), None, None, Default::default()).expect("hints"),
+        ..Settings::default()
+    };
+    let short = oracle::sample("interview_3min.opus");
+    let cut =
+        |name: &str, from: &Path, seconds: std::ops::Range<usize>| excerpt(&folder.join(name), from, seconds);
+    let excerpt = cut("excerpt.wav", &short, 60..160);
+    let mut samples = vec![
+        Sample::new(
+            "interview",
+            short.clone(),
+            vec![("labels", "interview"), ("chunk_blocks", "1")],
+            interview(),
+        )
+        .await,
+        Sample::new("excerpt", excerpt, vec![("num_speakers", "2"), ("chunk_blocks", "1")], two()).await,
+        Sample::new(
+            "interview-in-twos",
+            short,
+            vec![("labels", "interview"), ("chunk_blocks", "2")],
+            interview(),
+        )
+        .await,
+    ];
+    if long {
+        let whole = oracle::sample("interview_20min.opus");
+        let part = cut("part.wav", &whole, 300..700);
+        let plain = vec![("chunk_blocks", "1")];
+        samples.push(Sample::new("part", part, plain, Settings::default()).await);
+        let options = vec![("labels", "interview"), ("chunk_blocks", "3")];
+        samples.push(Sample::new("long-interview", whole, options, interview()).await);
+    }
+    samples
+}
+
+/// A part of a recording as 16-bit PCM.
+fn excerpt(path: &Path, from: &Path, seconds: std::ops::Range<usize>) -> PathBuf {
+    let mut stream = audio::open(from).expect("opens");
+    let mut samples = Vec::new();
+    let rate = SAMPLE_RATE as usize;
+    while samples.len() < seconds.end * rate
+        && let Some(part) = stream.next_samples().expect("decodes")
+    {
+        samples.extend(part);
+    }
+    let data: Vec<u8> = samples[seconds.start * rate..seconds.end * rate]
+        .iter()
+        .flat_map(|sample| ((sample * 32_767.0) as i16).to_le_bytes())
+        .collect();
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + data.len() as u32).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend([SAMPLE_RATE.to_le_bytes(), (SAMPLE_RATE * 2).to_le_bytes()].concat());
+    wav.extend(b"\x02\0\x10\0data");
+    wav.extend((data.len() as u32).to_le_bytes());
+    wav.extend(data);
+    std::fs::write(path, wav).expect("writes");
+    path.to_owned()
+}

@@ -1,0 +1,121 @@
+//! Outages: a server that is away for a while. Every service waits, says so, and goes on; no attempt is counted.
+
+use diarization::diarize::{Diarization, Settings};
+use diarization::labels::LabelScheme;
+use pipeline_tests::chaos::plan::{Server, Stop};
+use pipeline_tests::chaos::servers::Servers;
+use pipeline_tests::eventually::eventually;
+use pipeline_tests::recordings::accepted;
+use pipeline_tests::{Process, Stack, oracle};
+use reqwest::{StatusCode, header};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Both tests stop the same servers.
+static ALONE: Mutex<()> = Mutex::const_new(());
+const STACK: &str = "outages-short";
+const OPTIONS: [(&str, &str); 2] = [("labels", "interview"), ("chunk_blocks", "1")];
+
+/// How long the server is away; THROUGHLINE_OUTAGE_SECONDS makes it longer.
+fn away() -> Duration {
+    let seconds = std::env::var("THROUGHLINE_OUTAGE_SECONDS").map(|text| text.parse().expect("a number"));
+    Duration::from_secs(seconds.unwrap_or(15))
+}
+
+fn interview() -> PathBuf {
+    oracle::sample("interview_3min.opus")
+}
+
+async fn expected() -> Diarization {
+    let settings = Settings { labels: LabelScheme::Interview, ..Settings::default() };
+    oracle::diarize(&interview(), settings).await
+}
+
+/// Status and words of a service's readiness.
+async fn readiness(process: &mut Process) -> (StatusCode, String) {
+    let address = process.logged("listening").await["address"].as_str().expect("an address").to_owned();
+    let answer = reqwest::get(format!("http://{address}/readyz")).await.expect("an answer");
+    (answer.status(), answer.text().await.expect("text"))
+}
+
+async fn is_not_ready(process: &mut Process, because_of: &str) {
+    eventually(&format!("{} says that {because_of} is away", process.name()), async || {
+        process.must_be_alive();
+        let (status, why) = readiness(process).await;
+        (status == StatusCode::SERVICE_UNAVAILABLE && why.contains(because_of)).then_some(())
+    })
+    .await;
+}
+
+async fn all_are_ready(stack: &mut Stack) {
+    for process in stack.processes() {
+        eventually(&format!("{} is ready", process.name()), async || {
+            process.must_be_alive();
+            (readiness(process).await.0 == StatusCode::OK).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn completes_without_counting_an_attempt(mut stack: Stack, recordings: &[uuid::Uuid]) {
+    for recording in recordings {
+        stack.completed(*recording).await;
+        stack.must_equal(*recording, "interview_3min", &expected().await).await;
+    }
+    all_are_ready(&mut stack).await;
+    assert_eq!(stack.count("SELECT count(*) FROM dead_letters").await, 0);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_broker_is_away_every_service_waits_and_says_so_and_uploads_are_taken() {
+    let _alone = ALONE.lock().await;
+    let servers = Servers::start(STACK).await;
+    let mut stack = Stack::start_on(&servers, (1, 1, 1), &[]).await;
+    all_are_ready(&mut stack).await;
+    let before = stack.submit(&interview(), &OPTIONS).await;
+    stack.under_way(before, 1).await;
+    servers.stop(Server::Broker, Stop::Orderly).await;
+    is_not_ready(&mut stack.workers[0], "RabbitMQ").await;
+    is_not_ready(&mut stack.matchers[0], "RabbitMQ").await;
+    is_not_ready(&mut stack.ingests[0], "broker").await;
+    let meanwhile = accepted(stack.upload(&interview(), &OPTIONS).send().await.expect("an answer")).await;
+    tokio::time::sleep(away()).await;
+    stack.must_be_alive();
+    servers.start_again(Server::Broker).await;
+    completes_without_counting_an_attempt(stack, &[before, meanwhile]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_every_service_that_needs_it_waits_and_says_so_and_uploads_are_put_off() {
+    let _alone = ALONE.lock().await;
+    let servers = Servers::start(STACK).await;
+    let mut stack = Stack::start_on(&servers, (1, 1, 1), &[]).await;
+    let before = stack.submit(&interview(), &OPTIONS).await;
+    stack.under_way(before, 1).await;
+    servers.stop(Server::Database, Stop::Kill).await;
+    is_not_ready(&mut stack.matchers[0], "database").await;
+    is_not_ready(&mut stack.ingests[0], "database").await;
+    assert_eq!(
+        readiness(&mut stack.workers[0]).await.0,
+        StatusCode::OK,
+        "a worker has no use for the database"
+    );
+    let refused = reqwest::Client::new()
+        .get(format!("{}/v1/recordings", stack.address()))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    tokio::time::sleep(away()).await;
+    stack.must_be_alive();
+    servers.start_again(Server::Database).await;
+    let afterwards = eventually("uploads are taken again", async || {
+        let answer = stack.upload(&interview(), &OPTIONS).send().await.expect("an answer");
+        if answer.status() == StatusCode::ACCEPTED { Some(accepted(answer).await) } else { None }
+    })
+    .await;
+    completes_without_counting_an_attempt(stack, &[before, afterwards]).await;
+}
