@@ -20,9 +20,13 @@ CREATE TABLE gaps (
     chunk           integer NOT NULL,
     -- In words for the uploader.
     reason          text NOT NULL,
+    -- Set while a replay is under way that may close the gap: its job may be lost like any other.
+    awaited         boolean NOT NULL DEFAULT false,
     created_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (recording_id, chunk)
 );
+
+CREATE INDEX gaps_awaited ON gaps (recording_id) WHERE awaited;
 
 ALTER TABLE dead_letters
     -- Run and chunk that the message was about, where it could be read.

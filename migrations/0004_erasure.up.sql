@@ -18,7 +18,9 @@ CREATE INDEX erasures_by_due ON erasures (due_at);
 -- nobody's, in a store without it: a volume that is not mounted looks like an empty folder.
 CREATE TABLE object_store (
     only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
-    id              uuid NOT NULL
+    id              uuid NOT NULL,
+    -- Whether that object was stored.
+    marked          boolean NOT NULL DEFAULT false
 );
 
 ALTER TABLE recordings

@@ -100,11 +100,11 @@ async fn find(
 }
 
 /// Sends the message of the letter `id` to its queue again, with all its attempts before it, and takes its recording up again
-/// where it had failed. A gap stays until the replay closes it.
+/// where it had failed.
 pub async fn replay(context: &Context, id: i64) -> Result<Replay, sqlx::Error> {
     let outcome = transaction::run(&context.pool, "replay", &context.shutdown, async |transaction| {
         let letter = sqlx::query!(
-            r#"SELECT recording_id, run, queue, kind, body, trace AS "trace: Json<BTreeMap<String, String>>"
+            r#"SELECT recording_id, run, chunk, queue, kind, body, trace AS "trace: Json<BTreeMap<String, String>>"
                FROM dead_letters WHERE id = $1 FOR UPDATE"#,
             id
         )
@@ -121,6 +121,14 @@ pub async fn replay(context: &Context, id: i64) -> Result<Replay, sqlx::Error> {
             Ok(decoded) => decoded,
             Err(refused) => return Ok(refused),
         };
+        // A gap stays until the replay closes it; meanwhile its job counts as one that can be lost.
+        sqlx::query!(
+            "UPDATE gaps SET awaited = true WHERE recording_id = $1 AND chunk = $2",
+            recording,
+            letter.chunk
+        )
+        .execute(&mut **transaction)
+        .await?;
         outbox::add_raw(transaction, recording, &letter.queue, &letter.kind, &letter.body, &letter.trace)
             .await?;
         // Its decoding had stopped when the recording failed.

@@ -8,6 +8,7 @@ pub mod reader;
 pub mod scratch;
 
 use crate::context::{Context, folder};
+use crate::upkeep::identity;
 use progress::Decoding;
 use reader::{Fault, Reading, ReadyChunk, Whole};
 use scratch::Scratch;
@@ -128,9 +129,13 @@ async fn decode(
     let upload = Scratch::new().map_err(|error| Stop::Away(format!("temporary folder: {error}")))?;
     match context.objects.get_to_file(&decoding.upload_object, upload.path()).await {
         Err(error) if error.is_not_found() => {
-            return Err(Stop::Fault(
-                "the uploaded file is no longer in the store; upload it again".to_owned(),
-            ));
+            // A volume that is not mounted looks like an empty folder.
+            return Err(match identity::check(context).await {
+                Ok(()) => {
+                    Stop::Fault("the uploaded file is no longer in the store; upload it again".to_owned())
+                }
+                Err(error) => Stop::Away(error.to_string()),
+            });
         }
         // The folder for temporary files is full, which is not the recording's fault.
         Err(error) if error.is_full() => return Err(Stop::Away(format!("temporary folder: {error}"))),

@@ -6,7 +6,7 @@
 
 pub mod chunk_audio;
 pub mod erasure;
-mod identity;
+pub(crate) mod identity;
 pub(crate) mod orphans;
 
 use crate::context::Context;
@@ -31,7 +31,7 @@ pub enum UpkeepError {
     /// It is another store.
     #[error(
         "the object store is not the one that this database tells of ({0}): mount the right one; or, if this is the right one, \
-         delete its object '{object}' and the row in the table object_store", object = identity::OBJECT
+         delete its object '{object}' and the row in the table object_store", object = service_kit::object_store::STORE_ID
     )]
     OtherStore(&'static str),
 }
@@ -41,7 +41,14 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
     let started = Instant::now();
     let (mut cleared, mut swept) = (started, started);
     let mut orphans = orphans::Sweep::default();
+    let mut introduced = false;
     while !context.shutdown.is_asked() {
+        // Soon, so that a worker that misses a chunk can tell whether it looks into the right store.
+        if !introduced {
+            let outcome = identity::check(&context).await;
+            introduced = outcome.is_ok();
+            tell("the object store is not known yet", outcome);
+        }
         tell("recordings that were deleted are not yet erased", erasure::pass(&context).await);
         if cleared.elapsed() >= CLEAR_EVERY.min(context.sweep_every) {
             cleared = Instant::now();

@@ -131,10 +131,11 @@ async fn bury(database: &Database, delivery: &Delivery) -> Result<(), MatchError
         keep(transaction, about, subject.as_ref(), &death, &history, delivery).await?;
         let Some(Subject { recording, run, task }) = &subject else { return Ok(Consequence::None) };
         let reason = reason(task, history.count());
-        if let Some(chunk) = task.chunk()
-            && gaps::leave(transaction, *recording, *run, chunk, &reason).await?
-        {
-            return Ok(Consequence::Gap(*recording, *run));
+        if let Some(chunk) = task.chunk() {
+            if gaps::leave(transaction, *recording, *run, chunk, &reason).await? {
+                return Ok(Consequence::Gap(*recording, *run));
+            }
+            gaps::give_up(transaction, *recording, chunk).await?;
         }
         let failed = failure::mark(transaction, *recording, *run, &reason).await?;
         Ok(if failed { Consequence::Failed(*recording, reason) } else { Consequence::None })

@@ -20,9 +20,9 @@ const NOT_FOUND: u16 = 404;
 pub enum Seen {
     /// It is the one we know.
     Known,
-    /// It has lost everything, and so many recordings are to have their jobs sent again.
+    /// It has lost everything, and so many recordings need their jobs again, now or if they are taken up again.
     Lost {
-        /// Recordings in work.
+        /// Recordings that are not done.
         recordings: u64,
     },
     /// It could not be asked; an outage loses nothing.
@@ -43,7 +43,7 @@ fn marker(epoch: Uuid) -> String {
     format!("throughline.epoch.{epoch}")
 }
 
-/// Looks whether the broker still is the one that the jobs were given to. Where it is not, marks every recording in work for
+/// Looks whether the broker still is the one that the jobs were given to. Where it is not, marks every recording that is not done for
 /// [`crate::republish`], once, whoever notices first.
 pub async fn look(database: &Database, broker: &impl Markable) -> Result<Seen, MatchError> {
     let known = read(database).await?;
@@ -85,7 +85,7 @@ async fn read(database: &Database) -> Result<Option<Uuid>, sqlx::Error> {
     database.run("read epoch", work).await
 }
 
-/// Begins the epoch `next` if that of `known` is still in force; how many recordings are in work then.
+/// Begins the epoch `next` if that of `known` is still in force; how many recordings are not done then.
 async fn begin(database: &Database, known: Option<Uuid>, next: Uuid) -> Result<Option<u64>, sqlx::Error> {
     let work = async |transaction: &mut PgTransaction<'static>| {
         let begun = match known {
@@ -108,8 +108,12 @@ async fn begin(database: &Database, known: Option<Uuid>, next: Uuid) -> Result<O
             return Ok(None);
         }
         let marked =
-            sqlx::query!("UPDATE recordings SET resend = true WHERE state IN ('queued', 'processing')")
-                .execute(&mut **transaction)
+            // Also of what has failed: a replay may take it up again, and counts on what was on its way.
+            sqlx::query!(
+                "UPDATE recordings SET resend = true
+                 WHERE state IN ('queued', 'processing', 'failed') OR id IN (SELECT recording_id FROM gaps WHERE awaited)"
+            )
+            .execute(&mut **transaction)
                 .await?;
         Ok(Some(marked.rows_affected()))
     };

@@ -15,7 +15,7 @@ pub async fn leave(
         "INSERT INTO gaps (recording_id, chunk, reason)
          SELECT id, $3, $4 FROM recordings
          WHERE id = $1 AND run = $2 AND allow_gaps AND state IN ('queued', 'processing')
-         ON CONFLICT (recording_id, chunk) DO UPDATE SET reason = excluded.reason",
+         ON CONFLICT (recording_id, chunk) DO UPDATE SET reason = excluded.reason, awaited = false",
         recording,
         run,
         chunk,
@@ -24,6 +24,22 @@ pub async fn leave(
     .execute(&mut **transaction)
     .await?;
     Ok(left.rows_affected() > 0)
+}
+
+/// Nobody tries any more to close the gap at `chunk`, if there is one.
+pub async fn give_up(
+    transaction: &mut PgTransaction<'static>,
+    recording: Uuid,
+    chunk: i32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE gaps SET awaited = false WHERE recording_id = $1 AND chunk = $2 AND awaited",
+        recording,
+        chunk
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }
 
 /// Closes the gap at `chunk`, whose analysis has come after all. A recording that was completed without it is completed anew.

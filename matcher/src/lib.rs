@@ -2,8 +2,8 @@
 //!
 //! One recording's way: [`inbox`] keeps an analysis once, however often it is delivered; [`advance`] matches the run that is
 //! ready in order and commits provisional turns together with the cursor; [`finalise`] decides over the whole recording
-//! once its last chunk is matched, from its [`replay`]. [`progress`] does these two for whoever learns that a recording may move: the
-//! [`handler`] of messages or [`reconcile`], which needs none. [`republish`] sends lost jobs again, at once where [`epoch`] finds
+//! once its last chunk is matched, from its [`replay`]. [`progress`] does these two for the
+//! [`handler`] of messages, and [`reconcile`] sends one where none will come. [`republish`] sends lost jobs again, at once where [`epoch`] finds
 //! that the broker has lost everything, and [`dead_letters`] tells uploaders of what failed for good, or leaves [`gaps`] where they
 //! allowed that.
 
@@ -21,6 +21,7 @@ pub mod finalise;
 pub mod gaps;
 pub mod handler;
 pub mod inbox;
+mod outbox;
 pub mod progress;
 pub mod reconcile;
 pub mod replay;

@@ -1,16 +1,18 @@
-//! Reconcile: moves recordings that no message will move any more. Postgres is the truth; the broker is disposable.
+//! Reconcile: finds recordings that no message will move any more. Postgres is the truth; the broker is disposable.
 
 use crate::backlog::Backlog;
 use crate::database::Database;
 use crate::epoch::{self, Markable};
 use crate::error::MatchError;
-use crate::failure;
-use crate::progress::progress;
+use crate::outbox;
 use crate::republish::{self, Watch};
 use service_kit::broker::Broker;
+use service_kit::messages::RecordingDecoded;
+use service_kit::topology;
 use sqlx::PgTransaction;
+use sqlx::types::Json;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use uuid::Uuid;
 
 /// Recordings moved in one pass at most.
 const MOST_RECORDINGS: i64 = 100;
@@ -57,50 +59,36 @@ async fn look_at(database: &Database, broker: &impl Markable) {
     }
 }
 
-/// Moves every recording that can move and has not for `settled_after`; returns how many were tried.
+/// Tells a matcher, by a message, of every recording that can move and has not for `settled_after`; returns how many those are.
+///
+/// By a message, and not at once, so that an attempt that kills its matcher counts like any other and cannot be made for ever.
 pub async fn pass(database: &Database, settled_after: Duration) -> Result<usize, MatchError> {
-    let found = movable(database, settled_after).await?;
-    let count = found.len();
-    for (recording, run) in found {
-        if database.shutdown().is_asked() {
-            break;
-        }
-        tracing::info!(%recording, "moving a recording that no message moved");
-        match progress(database, recording, run).await {
-            Ok(()) => {}
-            // No message carries this failure to the dead letters, so it is told from here.
-            Err(MatchError::Unusable(why)) => {
-                tracing::error!(%recording, why, "the recording cannot be completed");
-                failure::fail(database, recording, run, "the speakers could not be named").await?;
-            }
-            Err(error) if error.is_outage() => return Err(error),
-            // One that cannot be moved must not stand before all others.
-            Err(error) => {
-                tracing::warn!(%recording, %error, "the recording could not be moved; the next pass tries again")
-            }
-        }
-    }
-    Ok(count)
-}
-
-async fn movable(database: &Database, settled_after: Duration) -> Result<Vec<(Uuid, i32)>, sqlx::Error> {
     let work = async |transaction: &mut PgTransaction<'static>| {
-        let rows = sqlx::query!(
-            "SELECT r.id, r.run FROM recordings r
-             WHERE r.state IN ('queued', 'processing')
-               AND r.updated_at < now() - make_interval(secs => $1)
-               AND (r.next_chunk = r.chunk_count OR EXISTS (
-                   SELECT 1 FROM inbox i
-                   WHERE i.recording_id = r.id AND i.chunk = r.next_chunk
-                     AND i.model_version = r.model_version AND i.configuration = r.configuration
-                     AND i.received_at < now() - make_interval(secs => $1)))
-             ORDER BY r.updated_at LIMIT $2",
+        // Touched, so that neither this nor another matcher tells of it again at once; what is locked is being moved.
+        let movable = sqlx::query!(
+            r#"UPDATE recordings SET updated_at = now()
+               WHERE id IN (
+                   SELECT r.id FROM recordings r
+                   WHERE r.state IN ('queued', 'processing')
+                     AND r.updated_at < now() - make_interval(secs => $1)
+                     AND (r.next_chunk = r.chunk_count OR EXISTS (
+                         SELECT 1 FROM inbox i
+                         WHERE i.recording_id = r.id AND i.chunk = r.next_chunk
+                           AND i.model_version = r.model_version AND i.configuration = r.configuration
+                           AND i.received_at < now() - make_interval(secs => $1)))
+                   ORDER BY r.updated_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+               RETURNING id, run, trace AS "trace: Json<BTreeMap<String, String>>""#,
             settled_after.as_secs_f64(),
             MOST_RECORDINGS
         )
         .fetch_all(&mut **transaction)
         .await?;
-        Ok(rows.into_iter().map(|row| (row.id, row.run)).collect())
+        for row in &movable {
+            tracing::info!(recording = %row.id, "no message moved the recording: a matcher is told of it");
+            let told = RecordingDecoded { recording: row.id, run: row.run };
+            outbox::add(transaction, row.id, topology::MATCH, &[told], &row.trace).await?;
+        }
+        Ok(movable.len())
     };
-    database.run("reconcile", work).await
+    Ok(database.run("reconcile", work).await?)
 }

@@ -10,7 +10,8 @@
 use crate::backlog::Backlog;
 use crate::database::Database;
 use crate::error::MatchError;
-use service_kit::messages::{self, ChunkJob, DecodeJob, Message};
+use crate::outbox;
+use service_kit::messages::{ChunkJob, DecodeJob};
 use service_kit::topology;
 use sqlx::PgTransaction;
 use sqlx::types::Json;
@@ -102,9 +103,13 @@ fn waits_on(recording: &Quiet) -> [String; 2] {
 
 async fn to_resend(database: &Database) -> Result<Vec<Uuid>, sqlx::Error> {
     let work = async |transaction: &mut PgTransaction<'static>| {
-        sqlx::query_scalar!("SELECT id FROM recordings WHERE resend ORDER BY id LIMIT $1", MOST_RECORDINGS)
-            .fetch_all(&mut **transaction)
-            .await
+        sqlx::query_scalar!(
+            "SELECT id FROM recordings WHERE resend AND (state IN ('queued', 'processing') OR id IN (SELECT recording_id FROM gaps WHERE awaited))
+             ORDER BY id LIMIT $1",
+            MOST_RECORDINGS
+        )
+        .fetch_all(&mut **transaction)
+        .await
     };
     database.run("find lost", work).await
 }
@@ -134,7 +139,8 @@ async fn quiet(database: &Database, after: Duration) -> Result<Vec<Quiet>, sqlx:
                           ))::double precision AS seconds
                    FROM recordings r
                    CROSS JOIN LATERAL (SELECT max(created_at) AS ordered_at FROM chunks WHERE recording_id = r.id) c
-                   WHERE r.state IN ('queued', 'processing') AND r.updated_at < now() - make_interval(secs => $1)
+                   WHERE (r.state IN ('queued', 'processing') OR r.id IN (SELECT recording_id FROM gaps WHERE awaited))
+                     AND r.updated_at < now() - make_interval(secs => $1)
                      AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.recording_id = r.id)
                ) q
                WHERE q.seconds >= $1
@@ -158,7 +164,7 @@ async fn send_again(
     let work = async |transaction: &mut PgTransaction<'static>| {
         let touched = sqlx::query!(
             r#"UPDATE recordings SET updated_at = now(), resend = false
-               WHERE id = $1 AND state IN ('queued', 'processing')
+               WHERE id = $1 AND (state IN ('queued', 'processing') OR id IN (SELECT recording_id FROM gaps WHERE awaited))
                  AND (resend OR updated_at < now() - make_interval(secs => $2))
                RETURNING run, model_version, configuration, chunk_blocks, chunk_count,
                          trace AS "trace: Json<BTreeMap<String, String>>""#,
@@ -168,15 +174,10 @@ async fn send_again(
         )
         .fetch_optional(&mut **transaction)
         .await?;
-        let Some(row) = touched else {
-            sqlx::query!("UPDATE recordings SET resend = false WHERE id = $1 AND resend", recording)
-                .execute(&mut **transaction)
-                .await?;
-            return Ok(0);
-        };
+        let Some(row) = touched else { return Ok(0) };
         let decode = row.chunk_count.is_none().then_some(DecodeJob { recording, run: row.run });
         let decode: Vec<DecodeJob> = decode.into_iter().collect();
-        post(transaction, recording, topology::DECODE, &decode, &row.trace).await?;
+        outbox::add(transaction, recording, topology::DECODE, &decode, &row.trace).await?;
         let queue = topology::chunk_queue(&row.model_version, &row.configuration);
         let blocks = row.chunk_blocks as u32;
         let (mut sent, mut next) = (decode.len(), 0);
@@ -187,7 +188,7 @@ async fn send_again(
                      SELECT 1 FROM inbox i
                      WHERE i.recording_id = c.recording_id AND i.chunk = c.chunk
                        AND i.model_version = $2 AND i.configuration = $3)
-                   AND NOT EXISTS (SELECT 1 FROM gaps g WHERE g.recording_id = c.recording_id AND g.chunk = c.chunk)
+                   AND NOT EXISTS (SELECT 1 FROM gaps g WHERE g.recording_id = c.recording_id AND g.chunk = c.chunk AND NOT g.awaited)
                  ORDER BY c.chunk LIMIT $5",
                 recording,
                 row.model_version,
@@ -210,37 +211,12 @@ async fn send_again(
                 configuration: row.configuration.clone(),
             });
             let jobs: Vec<ChunkJob> = jobs.collect();
-            post(transaction, recording, &queue, &jobs, &row.trace).await?;
+            outbox::add(transaction, recording, &queue, &jobs, &row.trace).await?;
             sent += jobs.len();
             next = last + 1;
         }
     };
     database.run("republish", work).await
-}
-
-async fn post<M: Message>(
-    transaction: &mut PgTransaction<'static>,
-    recording: Uuid,
-    queue: &str,
-    jobs: &[M],
-    trace: &Json<BTreeMap<String, String>>,
-) -> Result<(), sqlx::Error> {
-    let mut bodies = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        bodies.push(messages::encode(job).map_err(|error| sqlx::Error::Encode(error.into()))?);
-    }
-    sqlx::query!(
-        "INSERT INTO outbox (recording_id, queue, kind, body, trace)
-         SELECT $1, $2, $3, body, $5 FROM UNNEST($4::bytea[]) AS body",
-        recording,
-        queue,
-        M::TYPE,
-        &bodies,
-        trace as _
-    )
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
+/// The object by which a store is known: ingest stores it before anything else is ever deleted there, and it stays.
+pub const STORE_ID: &str = "store-id";
 /// Bytes per part of a streamed object.
 const PART: usize = 8 << 20;
 /// Bytes of a probe: more than a file system hides in a directory entry.
@@ -185,6 +187,15 @@ impl Objects {
         let probe = format!("probes/{}", uuid::Uuid::now_v7());
         self.put(&probe, Bytes::from_static(&[0; PROBE])).await?;
         Ok(self.store.delete(&self.key(&probe)).await?)
+    }
+
+    /// Whether `object` is there.
+    pub async fn has(&self, object: &str) -> Result<bool, StoreError> {
+        match self.store.head(&self.key(object)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The bytes of `object`.

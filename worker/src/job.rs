@@ -6,7 +6,7 @@ use diarization::blocks::{Chunk, MAX_CHUNK_BLOCKS, SAMPLE_RATE, WINDOW_SAMPLES};
 use service_kit::budget::{Budget, BudgetError, CONFIRM_WITHIN};
 use service_kit::delivery::Delivery;
 use service_kit::messages::{ChunkAnalysed, ChunkJob};
-use service_kit::object_store::{Objects, StoreError};
+use service_kit::object_store::{Objects, STORE_ID, StoreError};
 use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
 use service_kit::topology;
@@ -89,15 +89,27 @@ impl Worker {
         let bytes = job.samples * size_of::<f32>() as u64;
         match timeout(FETCH_WITHIN, self.objects.get_sized(&job.object, bytes)).await {
             Ok(Ok(bytes)) => Ok(bytes),
-            // Deleted with its recording, and then nobody misses it; or this worker looks into another store than ingest.
-            Ok(Err(error)) if error.is_not_found() => {
-                Err(Verdict::Reject(format!("the chunk is not in the object store: {}", job.object)))
-            }
+            Ok(Err(error)) if error.is_not_found() => Err(self.missing(&job.object).await),
             Ok(Err(error @ StoreError::Size { .. })) => Err(Verdict::Retry(error.to_string())),
             Ok(Err(error)) => Err(self.blame(error.to_string()).await),
             Err(_) => Err(self
                 .blame(format!("the object store took longer than {} s", FETCH_WITHIN.as_secs()))
                 .await),
+        }
+    }
+
+    /// Tells an object that is gone (deleted with its recording, and then nobody misses it) from a store that is: a volume that is not
+    /// mounted looks like an empty folder.
+    async fn missing(&self, object: &str) -> Verdict {
+        match timeout(FETCH_WITHIN, self.objects.has(STORE_ID)).await {
+            Ok(Ok(true)) => Verdict::Reject(format!("the chunk is not in the object store: {object}")),
+            Ok(Ok(false)) => Verdict::Wait(format!(
+                "neither {object} nor '{STORE_ID}' is in the object store; is it mounted, and the one that ingest uses?"
+            )),
+            Ok(Err(error)) => Verdict::Wait(error.to_string()),
+            Err(_) => {
+                Verdict::Wait(format!("the object store took longer than {} s", FETCH_WITHIN.as_secs()))
+            }
         }
     }
 

@@ -16,7 +16,7 @@ pub async fn reprocess(context: &Context, recording: Uuid) -> Result<Option<i32>
             "UPDATE recordings
              SET run = run + 1, state = 'queued', failure = NULL, completed_at = NULL, chunk_count = NULL, samples = NULL,
                  next_chunk = 0, reference_set = NULL, warnings = '{}', model_version = $2, configuration = $3, trace = $4,
-                 updated_at = now()
+                 resend = false, updated_at = now()
              WHERE id = $1
              RETURNING run",
             recording,

@@ -5,21 +5,34 @@
 
 use super::UpkeepError;
 use crate::context::Context;
-use service_kit::object_store::{Objects, StoreError};
+use service_kit::object_store::{Objects, STORE_ID, StoreError};
 use service_kit::transaction;
 use uuid::Uuid;
 
-/// The object by which a store is known.
-pub(crate) const OBJECT: &str = "store-id";
+/// The store as the database knows it.
+struct Known {
+    id: Uuid,
+    /// Whether its mark was stored.
+    marked: bool,
+}
 
 /// An error unless the store is the one that the database tells of. A store and a database that are both new are made acquainted.
 pub(crate) async fn check(context: &Context) -> Result<(), UpkeepError> {
-    let known = sqlx::query_scalar!("SELECT id FROM object_store").fetch_optional(&context.pool).await?;
-    let (known, found) = match (known, read(&context.objects).await?) {
-        (None, None) => introduce(context).await?,
-        both => both,
+    let mut found = read(&context.objects).await?;
+    let known = match known(context).await? {
+        None if found.is_none() => Some(choose(context).await?),
+        known => known,
     };
-    compare(known, found).map_err(UpkeepError::OtherStore)
+    if let Some(known) = &known
+        && !known.marked
+        && found.is_none_or(|found| found == known.id)
+    {
+        // Chosen before it is stored, and noted after: wherever we die, the next one stores the same mark.
+        context.objects.put(STORE_ID, known.id.to_string().into_bytes()).await?;
+        note(context).await?;
+        found = Some(known.id);
+    }
+    compare(known.map(|known| known.id), found).map_err(UpkeepError::OtherStore)
 }
 
 fn compare(known: Option<Uuid>, found: Option<Uuid>) -> Result<(), &'static str> {
@@ -32,7 +45,7 @@ fn compare(known: Option<Uuid>, found: Option<Uuid>) -> Result<(), &'static str>
 }
 
 async fn read(objects: &Objects) -> Result<Option<Uuid>, StoreError> {
-    match objects.get(OBJECT).await {
+    match objects.get(STORE_ID).await {
         // One that is no id is nobody's we know.
         Ok(bytes) => {
             Ok(Some(std::str::from_utf8(&bytes).ok().and_then(|t| t.parse().ok()).unwrap_or_default()))
@@ -42,36 +55,28 @@ async fn read(objects: &Objects) -> Result<Option<Uuid>, StoreError> {
     }
 }
 
-/// Marks the store and notes the mark; one process at a time. Returns what the database and the store then say.
-async fn introduce(context: &Context) -> Result<(Option<Uuid>, Option<Uuid>), UpkeepError> {
-    let new = Uuid::now_v7();
-    let work = async |transaction: &mut sqlx::PgTransaction<'static>| {
-        sqlx::query!("LOCK TABLE object_store IN EXCLUSIVE MODE").execute(&mut **transaction).await?;
-        let known =
-            sqlx::query_scalar!("SELECT id FROM object_store").fetch_optional(&mut **transaction).await?;
-        let mut found = match read(&context.objects).await {
-            Ok(found) => found,
-            Err(error) => return Ok(Err(error)),
-        };
-        if known.is_some() {
-            return Ok(Ok((known, found)));
-        }
-        if found.is_none() {
-            if let Err(error) = context.objects.put(OBJECT, new.to_string().into_bytes()).await {
-                return Ok(Err(error));
-            }
-            found = Some(new);
-        }
-        // Also where an attempt before this one had stored the mark.
-        if found == Some(new) {
-            sqlx::query!("INSERT INTO object_store (id) VALUES ($1)", new)
-                .execute(&mut **transaction)
-                .await?;
-            return Ok(Ok((found, found)));
-        }
-        Ok(Ok((None, found)))
-    };
-    Ok(transaction::run(&context.pool, "introduce store", &context.shutdown, work).await??)
+async fn known(context: &Context) -> Result<Option<Known>, sqlx::Error> {
+    sqlx::query_as!(Known, "SELECT id, marked FROM object_store").fetch_optional(&context.pool).await
+}
+
+/// Chooses the store's mark, once, whoever comes first.
+async fn choose(context: &Context) -> Result<Known, sqlx::Error> {
+    transaction::run(&context.pool, "choose store", &context.shutdown, async |transaction| {
+        sqlx::query!("INSERT INTO object_store (id) VALUES ($1) ON CONFLICT DO NOTHING", Uuid::now_v7())
+            .execute(&mut **transaction)
+            .await?;
+        sqlx::query_as!(Known, "SELECT id, marked FROM object_store").fetch_one(&mut **transaction).await
+    })
+    .await
+}
+
+/// Notes that the mark is stored.
+async fn note(context: &Context) -> Result<(), sqlx::Error> {
+    transaction::run(&context.pool, "note store", &context.shutdown, async |transaction| {
+        sqlx::query!("UPDATE object_store SET marked = true").execute(&mut **transaction).await?;
+        Ok(())
+    })
+    .await
 }
 
 #[cfg(test)]

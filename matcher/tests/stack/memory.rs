@@ -3,6 +3,10 @@
 use crate::bench::{Bench, analysed, interview};
 use crate::scene::Scene;
 use matcher::inbox;
+use service_kit::broker::Broker;
+use service_kit::messages::{self, Message, RecordingDecoded};
+use service_kit::publisher::Publisher;
+use service_kit::topology;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use uuid::Uuid;
@@ -16,11 +20,11 @@ const DISTANCES_KB: u64 = 34_000;
 struct Matcher(Child);
 
 impl Matcher {
-    /// Starts one that looks for recordings to move every second.
+    /// Starts one.
     fn start(bench: &Bench) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_throughline-matcher"))
             .args(["--database-url", &bench.corner.database_url, "--amqp-url", &bench.corner.amqp_url])
-            .args(["--admin-listen", "127.0.0.1:0", "--reconcile-seconds", "1"])
+            .args(["--admin-listen", "127.0.0.1:0"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -51,13 +55,7 @@ async fn peak_for(bench: &Bench, hours: usize) -> u64 {
         inbox::keep(&bench.database, &analysed(recording, &scene, chunk)).await.expect("keeps");
     }
     bench.decoded(recording, &scene).await;
-    // So that the matcher does not wait for messages about it.
-    for sql in [
-        "UPDATE recordings SET updated_at = now() - interval '1 hour' WHERE id = $1",
-        "UPDATE inbox SET received_at = now() - interval '1 hour' WHERE recording_id = $1",
-    ] {
-        sqlx::query(sql).bind(recording).execute(&bench.pool).await.expect("ages");
-    }
+    tell(bench, recording).await;
     let matcher = Matcher::start(bench);
     completed(bench, recording).await;
     let peak = matcher.peak();
@@ -65,6 +63,17 @@ async fn peak_for(bench: &Bench, hours: usize) -> u64 {
     println!("{hours} h: {peak} kB");
     bench.assert_is(recording, &scene.oracle(&interview())).await;
     peak
+}
+
+/// Puts the message on its queue that the recording is decoded.
+async fn tell(bench: &Bench, recording: Uuid) {
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let body = messages::encode(&RecordingDecoded { recording, run: 1 }).expect("encodes");
+    Publisher::new(broker.clone())
+        .publish_raw(topology::MATCH, RecordingDecoded::TYPE, &body, &Default::default())
+        .await
+        .expect("publishes");
+    broker.close().await;
 }
 
 async fn completed(bench: &Bench, recording: Uuid) {

@@ -5,8 +5,9 @@ use crate::scene::Scene;
 use matcher::backlog::Backlog;
 use matcher::epoch::{self, Seen};
 use matcher::republish::{self, Watch};
-use matcher::{handler, inbox, reconcile};
+use matcher::{dead_letters, handler, inbox, reconcile};
 use service_kit::broker::Broker;
+use service_kit::delivery::{Death, Delivery};
 use service_kit::messages::{self, ChunkJob, DecodeJob, Message, RecordingDecoded};
 use service_kit::publisher::Publisher;
 use service_kit::topology;
@@ -23,6 +24,15 @@ async fn silent_for(bench: &Bench, recording: Uuid, seconds: i32) {
         "UPDATE inbox SET received_at = now() - make_interval(secs => $2) WHERE recording_id = $1",
     ] {
         sqlx::query(sql).bind(recording).bind(f64::from(seconds)).execute(&bench.pool).await.expect("ages");
+    }
+}
+
+/// What is in the outbox reaches a matcher.
+async fn deliver_the_outbox(bench: &Bench) {
+    for (queue, kind, body) in outbox(bench).await {
+        assert_eq!(queue, topology::MATCH);
+        let told: RecordingDecoded = messages::decode(&kind, &body).expect("is one");
+        assert_eq!(handler::handle(&bench.database, delivery(&told)).await, Verdict::Done);
     }
 }
 
@@ -47,6 +57,12 @@ async fn a_recording_whose_last_message_was_lost_is_completed() {
     assert_eq!((moved, bench.cursor(recording).await), (0, 0), "what just moved is left to its messages");
     silent_for(&bench, recording, 11).await;
     assert_eq!(reconcile::pass(&bench.database, reconcile::SETTLED_AFTER).await.expect("looks"), 1);
+    assert_eq!(
+        reconcile::pass(&bench.database, reconcile::SETTLED_AFTER).await.expect("looks"),
+        0,
+        "it is told of once"
+    );
+    deliver_the_outbox(&bench).await;
     bench.assert_is(recording, &scene.oracle(&interview())).await;
     assert_eq!(reconcile::pass(&bench.database, Duration::ZERO).await.expect("looks"), 0);
     bench.close().await;
@@ -69,9 +85,10 @@ async fn what_was_damaged_in_the_database_fails_the_recording_and_moves_nothing(
     assert!(matches!(bench.hand(recording, &scene, 0).await, Verdict::Reject(_)));
     assert_eq!((bench.cursor(recording).await, bench.turns(recording, true).await), (0, vec![]));
     let told = delivery(&RecordingDecoded { recording, run: 1 });
-    assert!(matches!(handler::handle(&bench.database, told).await, Verdict::Reject(_)));
-    silent_for(&bench, recording, 11).await;
-    reconcile::pass(&bench.database, reconcile::SETTLED_AFTER).await.expect("looks");
+    let verdict = handler::handle(&bench.database, told.clone()).await;
+    let Verdict::Reject(reason) = verdict else { panic!("rubbish was taken: {verdict:?}") };
+    let dead = Delivery { death: Some(Death { queue: topology::MATCH.into(), reason }), ..told };
+    assert_eq!(dead_letters::handle(&bench.database, dead).await, Verdict::Done);
     assert_eq!(bench.state(recording).await, "failed");
     bench.close().await;
 }
@@ -210,6 +227,49 @@ async fn a_broker_that_has_lost_everything_is_noticed_once_and_every_job_is_sent
         republish::pass(&bench.database, &broker, &mut watch, INTERVAL, Instant::now()).await.expect("looks")
     };
     assert_eq!((pass().await, pass().await), (2, 0));
+    broker.close().await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn what_is_lost_while_a_recording_has_failed_or_has_a_gap_is_sent_again_once_it_is_taken_up() {
+    let bench = Bench::open().await;
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let scene = Scene::of_three_voices(16);
+    epoch::look(&bench.database, &broker).await.expect("looks");
+    let (failed, gappy) =
+        (bench.recording(&scene, &interview()).await, bench.recording(&scene, &interview()).await);
+    for recording in [failed, gappy] {
+        bench.decoded(recording, &scene).await;
+    }
+    let run = async |sql: &'static str, recording: Uuid| {
+        sqlx::query(sql).bind(recording).execute(&bench.pool).await.expect("changes");
+    };
+    run("UPDATE recordings SET state = 'failed', failure = 'why' WHERE id = $1", failed).await;
+    run("UPDATE recordings SET state = 'completed_with_gaps', completed_at = now() WHERE id = $1", gappy)
+        .await;
+    run("INSERT INTO gaps (recording_id, chunk, reason, awaited) VALUES ($1, 0, '', true), ($1, 1, '', false)", gappy).await;
+    for chunk in [0, 2] {
+        inbox::keep(&bench.database, &analysed(failed, &scene, chunk)).await.expect("keeps");
+    }
+    inbox::keep(&bench.database, &analysed(gappy, &scene, 2)).await.expect("keeps");
+
+    broker.close().await;
+    bench.corner.wipe_broker().await.expect("the virtual host is made anew");
+    epoch::look(&bench.database, &broker).await.expect("looks");
+    let mut watch = Watch::default();
+    let mut pass = async || {
+        republish::pass(&bench.database, &broker, &mut watch, INTERVAL, Instant::now()).await.expect("looks")
+    };
+    assert_eq!((pass().await, pass().await), (1, 0), "the replay of the gap, and nothing of what has failed");
+    run("UPDATE recordings SET state = 'processing', failure = NULL WHERE id = $1", failed).await;
+    assert_eq!((pass().await, pass().await), (1, 0));
+    let sent = outbox(&bench).await;
+    let chunk = |(_, kind, body): &(String, String, Vec<u8>)| {
+        let job: ChunkJob = messages::decode(kind, body).expect("is a chunk job");
+        (job.recording, job.chunk)
+    };
+    assert_eq!(sent.iter().map(chunk).collect::<Vec<_>>(), [(gappy, 0), (failed, 1)]);
     broker.close().await;
     bench.close().await;
 }

@@ -5,6 +5,11 @@ use super::schedule::Schedule;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+/// Points that a cleaning has at most.
+const CLEANING_POINTS: u8 = 10;
+/// Cleanings, one after the other, in which an erasure ends.
+const CLEANINGS: usize = 4;
+
 /// How far a piece of work goes before something happens to it. Points ([`service_kit::points`]) are counted from where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -109,6 +114,30 @@ pub fn of_seed(seed: u64) -> Schedule {
         ops.push(Op::Rough(random.random_range(10..40), random.random()));
     }
     Schedule { recordings, ops, replay: random.random_bool(0.5) }
+}
+
+/// Schedules in which cleaning dies at each of its points, both of what was deleted and of what is done: those made from seeds
+/// get there too seldom.
+pub fn of_cleaning() -> Vec<Schedule> {
+    let schedules = (0..CLEANING_POINTS).flat_map(|point| {
+        let dies = Until::Dies(point);
+        let before = [
+            [Op::Calm(20), Op::Delete(0, Until::End)],
+            [Op::Calm(20), Op::Delete(0, dies)],
+            [Op::Calm(60), Op::Pass(700)],
+        ];
+        before.map(|before| {
+            let mut ops = vec![Op::Upload(0, Until::End)];
+            ops.extend(before);
+            for _ in 0..CLEANINGS {
+                ops.extend([Op::Clean(dies), Op::Pass(2000)]);
+            }
+            let recording = spec(&mut StdRng::seed_from_u64(u64::from(point)));
+            let recording = Spec { unreadable: false, poison: None, ..recording };
+            Schedule { recordings: vec![recording], ops, replay: false }
+        })
+    });
+    schedules.collect()
 }
 
 fn spec(random: &mut StdRng) -> Spec {

@@ -71,6 +71,14 @@ fn what_a_wiped_broker_had_is_sent_again_at_the_next_look() {
 }
 
 #[test]
+fn what_a_wiped_broker_had_of_a_failed_recording_is_sent_again_once_a_replay_takes_it_up() {
+    let recording = Spec { poison: Some((0, Poison::KillsMatcher)), ..three_chunks() };
+    // All chunks are analysed; the first one's analysis has died five times, the others wait on the queue.
+    let ops = [Upload(0, End), Reconcile(End), Calm(12), Wipe, Reconcile(End)];
+    goes_well(recording, &ops);
+}
+
+#[test]
 fn a_worker_that_lost_its_connection_and_does_not_know_doubles_nothing() {
     goes_well(three_chunks(), &[Upload(0, End), Calm(3), Deliver(0, Stands(1)), Cut, Calm(4), GoOn(0, End)]);
 }

@@ -9,18 +9,19 @@ use service_kit::topology;
 use std::io::Write;
 
 /// Schedules run unless told otherwise.
-const SCHEDULES: u64 = 5_000;
+const SCHEDULES: u64 = 10_000;
 /// From so many on, chance leaves out no crash point.
 const EVERY_POINT: u64 = 10_000;
 /// Schedules run twice.
 const SAME: u64 = 40;
 
 /// Every transaction by its name. One that is added must be added here, and met.
-const TRANSACTIONS: [&str; 25] = [
+const TRANSACTIONS: [&str; 26] = [
     "accept upload",
     "advance",
     "begin decoding",
     "begin epoch",
+    "choose store",
     "chunks cleared",
     "claim erasure",
     "clear chunks",
@@ -34,7 +35,7 @@ const TRANSACTIONS: [&str; 25] = [
     "find lost",
     "find_quiet",
     "inbox",
-    "introduce store",
+    "note store",
     "order chunk",
     "read epoch",
     "reconcile",
@@ -118,6 +119,17 @@ fn tell(ground: &mut Ground, seed: u64) -> String {
     )
 }
 
+fn run_cleanings(report: &mut Report) {
+    let mut ground = Ground::new();
+    for schedule in op::of_cleaning() {
+        if let Err(failure) = ground.run(&schedule, &mut report.counts, &mut report.met) {
+            panic!("{}: {:#?}\n{schedule:?}", failure.what, failure.events);
+        }
+        report.schedules += 1;
+    }
+    ground.close();
+}
+
 #[test]
 fn whatever_goes_wrong_nothing_is_lost_doubled_or_swapped() {
     if let Some(seed) = number("THROUGHLINE_SIMULATION_SEED") {
@@ -131,7 +143,8 @@ fn whatever_goes_wrong_nothing_is_lost_doubled_or_swapped() {
         return;
     }
     let schedules = number("THROUGHLINE_SIMULATION_SCHEDULES").unwrap_or(SCHEDULES);
-    let report = runs::many(number("THROUGHLINE_SIMULATION_FIRST").unwrap_or(0), schedules);
+    let mut report = runs::many(number("THROUGHLINE_SIMULATION_FIRST").unwrap_or(0), schedules);
+    run_cleanings(&mut report);
     show(&report);
     if let Some((seed, failure)) = &report.failed {
         let told = tell(&mut Ground::new(), *seed);
