@@ -50,7 +50,8 @@ impl From<sqlx::Error> for Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Store(error.to_string())
+        // A disk that has no room for a chunk may well have some for a probe.
+        if error.is_full() { Self::Away(error.to_string()) } else { Self::Store(error.to_string()) }
     }
 }
 
@@ -189,4 +190,18 @@ async fn clear_if_deleted(context: &Context, job: &DecodeJob) -> Result<(), Stop
         context.objects.delete_folder(&folder(job.recording)).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Error, ErrorKind};
+
+    #[test]
+    fn a_full_disk_counts_no_attempt_even_where_a_probe_would_still_fit() {
+        let stop = |kind| Stop::from(StoreError::Io(Error::from(kind)));
+        assert!(matches!(stop(ErrorKind::StorageFull), Stop::Away(_)));
+        assert!(matches!(stop(ErrorKind::QuotaExceeded), Stop::Away(_)));
+        assert!(matches!(stop(ErrorKind::PermissionDenied), Stop::Store(_)));
+    }
 }
