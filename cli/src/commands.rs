@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod bench;
+pub mod bench_data;
 pub mod dead_letters;
 pub mod diarize;
 pub mod migrate;

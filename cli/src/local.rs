@@ -3,7 +3,7 @@
 use anyhow::{Context, anyhow};
 use diarization::analysis::{self, BlockAnalysis};
 use diarization::audio::{self, AudioInfo};
-use diarization::blocks::SAMPLE_RATE;
+use diarization::blocks::{FRAME_SECONDS, SAMPLE_RATE};
 use diarization::chunks::{ChunkAudio, Chunker};
 use diarization::diarize::{Diarization, Diarizer, Settings};
 use diarization::features::FilterBank;
@@ -42,15 +42,41 @@ pub fn diarize(
     settings: Settings,
     progress: &mut dyn FnMut(f64, Option<f64>),
 ) -> anyhow::Result<Outcome> {
+    let mut diarizer = Diarizer::new(settings);
+    let mut analysed = 0.0;
+    let mut take = |block: BlockAnalysis, total: Option<f64>| {
+        analysed += block.slots.len() as f64 * FRAME_SECONDS;
+        diarizer.push(block)?;
+        progress(analysed, total);
+        Ok(())
+    };
+    let Audio { info, samples, warnings } = analyse(path, models, chunk_blocks, &mut take)?;
+    Ok(Outcome { diarization: diarizer.finish(), info, samples, warnings })
+}
+
+/// What was read of a file.
+pub struct Audio {
+    /// What the file is.
+    pub info: AudioInfo,
+    /// Length in samples at 16 kHz.
+    pub samples: usize,
+    /// What was damaged.
+    pub warnings: Vec<String>,
+}
+
+/// Is given the blocks in order, each with the seconds of the whole if the file says.
+type Take<'a> = &'a mut dyn FnMut(BlockAnalysis, Option<f64>) -> anyhow::Result<()>;
+
+/// Analyses `path` with one thread per element of `models`, and hands its blocks to `take`.
+pub fn analyse(
+    path: &Path,
+    models: &mut [Models],
+    chunk_blocks: usize,
+    take: Take<'_>,
+) -> anyhow::Result<Audio> {
     let stream = audio::open(path).with_context(|| path.display().to_string())?;
     let info = stream.info().clone();
-    let mut fold = Fold {
-        order: InOrder::default(),
-        diarizer: Diarizer::new(settings),
-        analysed: 0.0,
-        progress,
-        total: info.duration_hint_s,
-    };
+    let mut fold = Fold { order: InOrder::default(), total: info.duration_hint_s, take };
     let decoded = match models {
         [] => return Err(anyhow!("at least one thread is needed")),
         [only] => {
@@ -63,25 +89,21 @@ pub fn diarize(
         many => side_by_side(stream, many, chunk_blocks, &mut fold),
     };
     let (samples, warnings) = decoded.with_context(|| path.display().to_string())?;
-    Ok(Outcome { diarization: fold.diarizer.finish(), info, samples, warnings })
+    Ok(Audio { info, samples, warnings })
 }
 
-/// Puts analyses in order and hands them to the diarizer.
+/// Puts analyses in order and hands them on.
 struct Fold<'a> {
     order: InOrder<Vec<BlockAnalysis>>,
-    diarizer: Diarizer,
-    analysed: f64,
     total: Option<f64>,
-    progress: &'a mut dyn FnMut(f64, Option<f64>),
+    take: Take<'a>,
 }
 
 impl Fold<'_> {
     fn push(&mut self, index: usize, blocks: Vec<BlockAnalysis>) -> anyhow::Result<()> {
         for block in self.order.push(index, blocks).into_iter().flatten() {
-            self.analysed += block.slots.len() as f64 * diarization::blocks::FRAME_SECONDS;
-            self.diarizer.push(block)?;
+            (self.take)(block, self.total)?;
         }
-        (self.progress)(self.analysed, self.total);
         Ok(())
     }
 }

@@ -1,12 +1,14 @@
 //! The `throughline` command.
 
 mod api;
+mod bench;
 mod commands;
 mod local;
 mod options;
 mod process;
 mod report;
 mod retry;
+mod synthesis;
 
 use clap::{Parser, Subcommand};
 
@@ -26,6 +28,8 @@ enum Command {
     Score(commands::score::Args),
     /// Diarize and score every recording of a folder that has an RTTM beside it.
     Bench(commands::bench::Args),
+    /// Make recordings with an exact reference out of what single speakers said, for the bench.
+    BenchData(commands::bench_data::Args),
     /// Send a file to the ingest service.
     Submit(commands::submit::Args),
     /// Show what the service knows of a recording.
@@ -45,6 +49,7 @@ fn main() -> std::process::ExitCode {
         Command::Diarize(args) => commands::diarize::run(&args),
         Command::Score(args) => commands::score::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
+        Command::BenchData(args) => commands::bench_data::run(&args),
         Command::Submit(args) => commands::submit::run(&args),
         Command::Status(args) => commands::status::run(&args),
         Command::DeadLetters(args) => commands::dead_letters::run(&args),

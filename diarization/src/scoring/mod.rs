@@ -41,11 +41,13 @@
 //! "Empty" is what the collar left. Pooled over recordings, a false alarm without any reference counts in
 //! full as seconds.
 
+mod continuity;
 mod mapping;
 mod outcome;
 mod speech;
 mod sweep;
 
+pub use continuity::{Continuity, continuity};
 pub use outcome::{Pooled, Score, pool};
 use serde::{Deserialize, Serialize};
 use speech::Side;

@@ -1,0 +1,68 @@
+//! Analyses: what the models make of a recording, computed or, where only what comes after them is of interest, kept from an earlier
+//! run.
+
+use crate::bench::recordings::Recording;
+use crate::local;
+use anyhow::Context;
+use diarization::analysis::{BlockAnalysis, CONFIGURATION};
+use diarization::blocks::SAMPLE_RATE;
+use diarization::onnx::Models;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A recording's blocks.
+pub struct Analysed {
+    /// In order.
+    pub blocks: Vec<BlockAnalysis>,
+    /// Length of the recording.
+    pub audio_seconds: f64,
+    /// Time that decoding and the models took; `None` where the blocks were kept.
+    pub seconds: Option<f64>,
+}
+
+/// What is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    model_version: String,
+    configuration: String,
+    file_bytes: u64,
+    audio_seconds: f64,
+    blocks: Vec<BlockAnalysis>,
+}
+
+/// Analyses `recording`, or takes what `cache` holds of it by the same models.
+pub fn of(
+    recording: &Recording,
+    models: &mut [Models],
+    chunk_blocks: usize,
+    cache: Option<&Path>,
+) -> anyhow::Result<Analysed> {
+    let file_bytes = std::fs::metadata(&recording.audio).map_or(0, |file| file.len());
+    let model_version = models.first().map_or("", |model| &model.manifest().model_version).to_owned();
+    let place = cache.map(|folder| folder.join(format!("{}.msgpack", recording.stem)));
+    if let Some(kept) = place.as_ref().and_then(read)
+        && (kept.model_version.as_str(), kept.configuration.as_str(), kept.file_bytes)
+            == (model_version.as_str(), CONFIGURATION, file_bytes)
+    {
+        return Ok(Analysed { blocks: kept.blocks, audio_seconds: kept.audio_seconds, seconds: None });
+    }
+    let (started, mut blocks) = (Instant::now(), Vec::new());
+    let read = local::analyse(&recording.audio, models, chunk_blocks, &mut |block, _| {
+        blocks.push(block);
+        Ok(())
+    })?;
+    let seconds = started.elapsed().as_secs_f64();
+    let audio_seconds = read.samples as f64 / f64::from(SAMPLE_RATE);
+    let kept = Kept { model_version, configuration: CONFIGURATION.into(), file_bytes, audio_seconds, blocks };
+    if let Some(place) = place {
+        std::fs::write(&place, rmp_serde::to_vec_named(&kept)?)
+            .with_context(|| format!("cannot write {}", place.display()))?;
+    }
+    Ok(Analysed { blocks: kept.blocks, audio_seconds, seconds: Some(seconds) })
+}
+
+/// What is kept at `place`; what cannot be read is as good as not there.
+fn read(place: &PathBuf) -> Option<Kept> {
+    rmp_serde::from_slice(&std::fs::read(place).ok()?).ok()
+}

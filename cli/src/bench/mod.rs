@@ -1,0 +1,7 @@
+//! Bench: accuracy and speed on recordings with a reference.
+
+pub mod analyses;
+pub mod marks;
+pub mod recordings;
+pub mod show;
+pub mod summary;

@@ -1,0 +1,183 @@
+//! Show: the bench's tables, for a terminal, as Markdown, and as JSON.
+
+use crate::bench::summary::{Group, Measured, Row};
+use crate::report;
+use serde::Serialize;
+
+/// A table.
+pub struct Table {
+    header: Vec<&'static str>,
+    /// Columns of words, which come first.
+    words: usize,
+    rows: Vec<Vec<String>>,
+}
+
+/// The JSON document.
+#[derive(Serialize)]
+pub struct Document<'a> {
+    /// Groups, then the headline.
+    pub groups: &'a [Group],
+    /// Every recording.
+    pub recordings: &'a [Measured],
+}
+
+impl Table {
+    fn new(words: &[&'static str], numbers: &[&'static str]) -> Self {
+        Self { header: [words, numbers].concat(), words: words.len(), rows: Vec::new() }
+    }
+
+    /// For a terminal.
+    pub fn text(&self) -> String {
+        let mut table = report::table(&self.header, self.words..self.header.len());
+        for row in &self.rows {
+            table.add_row(row);
+        }
+        table.to_string()
+    }
+
+    /// As a Markdown table.
+    pub fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let header: Vec<String> = self.header.iter().map(|&cell| cell.to_owned()).collect();
+        let rule: String =
+            (0..self.header.len()).map(|at| if at < self.words { "---|" } else { "---:|" }).collect();
+        let rows: String = self.rows.iter().map(|row| line(row)).collect();
+        format!("{}|{rule}\n{rows}", line(&header))
+    }
+}
+
+fn percent(rate: f64) -> String {
+    format!("{:.2}", 100.0 * rate)
+}
+
+fn speed(audio_seconds: f64, seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "-".into(), |seconds| format!("{:.0}", audio_seconds / seconds))
+}
+
+fn share(part: usize, whole: usize) -> String {
+    if whole == 0 { "-".into() } else { format!("{part} of {whole}") }
+}
+
+/// A line per recording.
+pub fn recordings(measured: &[Measured]) -> Table {
+    let mut table = Table::new(
+        &["recording", "group"],
+        &[
+            "DER",
+            "miss",
+            "false alarm",
+            "confusion",
+            "DER ±0.25",
+            "JER",
+            "speakers",
+            "in order: DER",
+            "swaps",
+            "× real time",
+        ],
+    );
+    for one in measured {
+        let (exact, in_order) = (&one.last.exact, one.in_order.as_ref());
+        let dash = || "-".to_owned();
+        let mut row = vec![one.recording.clone(), one.group.clone()];
+        let rates = [
+            exact.der(),
+            exact.miss(),
+            exact.false_alarm(),
+            exact.confusion(),
+            one.last.forgiving.der(),
+            exact.jer,
+        ];
+        row.extend(rates.map(percent));
+        row.push(format!("{} / {}", exact.speakers_hypothesis, exact.speakers_reference));
+        row.push(in_order.map_or_else(dash, |marks| percent(marks.exact.der())));
+        row.push(in_order.map_or_else(dash, |marks| marks.continuity.swaps().to_string()));
+        row.push(speed(one.audio_seconds, one.seconds));
+        table.rows.push(row);
+    }
+    table
+}
+
+/// The results of each group and the headline, a line each.
+pub fn groups(groups: &[Group]) -> Table {
+    let mut table = Table::new(
+        &["group", "result"],
+        &[
+            "DER",
+            "miss",
+            "false alarm",
+            "confusion",
+            "DER ±0.25",
+            "JER",
+            "exact count",
+            "swaps",
+            "× real time",
+        ],
+    );
+    for group in groups {
+        let mut add = |result: &str, row: &Row, speed: String| {
+            let rates = [row.der, row.miss, row.false_alarm, row.confusion, row.der_forgiving, row.jer];
+            let mut cells = vec![group.group.clone(), result.to_owned()];
+            cells.extend(rates.map(percent));
+            cells.push(share(row.count_exact, row.recordings));
+            cells.push(row.continuity.swaps().to_string());
+            cells.push(speed);
+            table.rows.push(cells);
+        };
+        add("final", &group.last, speed(group.audio_seconds, group.seconds));
+        if let Some(row) = &group.in_order {
+            add("in order", row, "-".into());
+        }
+        if let Some(row) = &group.peer {
+            add("peer", row, "-".into());
+        }
+    }
+    table
+}
+
+/// How far the final result is from the peer's, in percent of the peer's; below zero is better.
+pub fn against(groups: &[Group]) -> Table {
+    let mut table = Table::new(
+        &["group"],
+        &["DER", "against the peer", "confusion", "peer's confusion", "exact count", "peer's"],
+    );
+    for group in groups {
+        let Some(peer) = &group.peer else { continue };
+        let last = &group.last;
+        table.rows.push(vec![
+            group.group.clone(),
+            percent(last.der),
+            format!("{:+.1} %", 100.0 * (last.der / peer.der - 1.0)),
+            percent(last.confusion),
+            percent(peer.confusion),
+            share(last.count_exact, last.recordings),
+            share(peer.count_exact, peer.recordings),
+        ]);
+    }
+    table
+}
+
+/// How labels held from chunk to chunk, over all recordings.
+pub fn continuity(headline: &Group) -> Table {
+    let mut table = Table::new(
+        &["result"],
+        &["labels kept from chunk to chunk", "returning recognised", "new told apart"],
+    );
+    let results = [("final", Some(headline.last)), ("in order", headline.in_order), ("peer", headline.peer)];
+    for (name, row) in results {
+        let Some(Row { continuity, .. }) = row else { continue };
+        let both = |part: usize, whole: usize| {
+            if whole == 0 {
+                "-".into()
+            } else {
+                format!("{} ({part} of {whole})", percent(part as f64 / whole as f64))
+            }
+        };
+        table.rows.push(vec![
+            name.to_owned(),
+            both(continuity.kept, continuity.carried),
+            both(continuity.recognised, continuity.returned),
+            both(continuity.told_apart, continuity.joined),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,145 @@
+//! Summary: recordings pooled by group, and the groups' mean.
+//!
+//! Groups are pooled (errors summed over speech summed); the headline is the mean of the groups, so that no group of short clips and no
+//! single long recording rules it.
+
+use crate::bench::marks::Marks;
+use diarization::scoring::{self, Continuity};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What came of one recording.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    /// Name.
+    pub recording: String,
+    /// Group.
+    pub group: String,
+    /// Length in seconds.
+    pub audio_seconds: f64,
+    /// Time from the file to both results; `None` where the models did not run.
+    pub seconds: Option<f64>,
+    /// The result over the whole, or the one read from files.
+    pub last: Marks,
+    /// The result as shown in order; `None` where results were read.
+    pub in_order: Option<Marks>,
+    /// A peer's.
+    pub peer: Option<Marks>,
+}
+
+/// One result of some recordings. Rates are shares of reference speech, 0 to 1 and more.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Row {
+    /// Diarization error rate.
+    pub der: f64,
+    /// Missed speech.
+    pub miss: f64,
+    /// False alarm.
+    pub false_alarm: f64,
+    /// Confused speech.
+    pub confusion: f64,
+    /// Diarization error rate with a collar of 0.25 s on each side.
+    pub der_forgiving: f64,
+    /// Jaccard error rate.
+    pub jer: f64,
+    /// Recordings.
+    pub recordings: usize,
+    /// Of these, with as many speakers as there are.
+    pub count_exact: usize,
+    /// How labels held from chunk to chunk.
+    pub continuity: Continuity,
+}
+
+impl Row {
+    /// Pools.
+    fn of<'a>(marks: impl Iterator<Item = &'a Marks> + Clone) -> Self {
+        let exact = scoring::pool(marks.clone().map(|m| &m.exact));
+        let forgiving = scoring::pool(marks.clone().map(|m| &m.forgiving));
+        let mut continuity = Continuity::default();
+        marks.for_each(|m| continuity.add(&m.continuity));
+        Self {
+            der: exact.der(),
+            miss: exact.miss(),
+            false_alarm: exact.false_alarm(),
+            confusion: exact.confusion(),
+            der_forgiving: forgiving.der(),
+            jer: exact.jer,
+            recordings: exact.recordings,
+            count_exact: exact.count_exact,
+            continuity,
+        }
+    }
+
+    /// The mean of the rates of `rows`; what is counted is added up.
+    fn mean(rows: &[Self]) -> Self {
+        let mean = |rate: fn(&Self) -> f64| rows.iter().map(rate).sum::<f64>() / rows.len().max(1) as f64;
+        let mut continuity = Continuity::default();
+        rows.iter().for_each(|row| continuity.add(&row.continuity));
+        Self {
+            der: mean(|r| r.der),
+            miss: mean(|r| r.miss),
+            false_alarm: mean(|r| r.false_alarm),
+            confusion: mean(|r| r.confusion),
+            der_forgiving: mean(|r| r.der_forgiving),
+            jer: mean(|r| r.jer),
+            recordings: rows.iter().map(|r| r.recordings).sum(),
+            count_exact: rows.iter().map(|r| r.count_exact).sum(),
+            continuity,
+        }
+    }
+}
+
+/// The results of a group, or of all.
+#[derive(Clone, Debug, Serialize)]
+pub struct Group {
+    /// Its name; of the last one `headline`.
+    pub group: String,
+    /// Seconds of audio.
+    pub audio_seconds: f64,
+    /// Time from the files to the results; `None` unless the models ran on all of them.
+    pub seconds: Option<f64>,
+    /// Over the whole.
+    pub last: Row,
+    /// As shown in order.
+    pub in_order: Option<Row>,
+    /// A peer's, over the recordings of which it has a result.
+    pub peer: Option<Row>,
+}
+
+/// The groups by name, then the headline.
+pub fn summary(measured: &[Measured]) -> Vec<Group> {
+    let mut by_name: BTreeMap<&str, Vec<&Measured>> = BTreeMap::new();
+    for one in measured {
+        by_name.entry(&one.group).or_default().push(one);
+    }
+    let mut groups: Vec<Group> = by_name.iter().map(|(name, members)| group(name, members)).collect();
+    let rows = |row: fn(&Group) -> Option<Row>| -> Option<Row> {
+        let rows: Option<Vec<Row>> = groups.iter().map(row).collect();
+        rows.map(|rows| Row::mean(&rows))
+    };
+    let headline = Group {
+        group: "headline".into(),
+        audio_seconds: groups.iter().map(|g| g.audio_seconds).sum(),
+        seconds: groups.iter().map(|g| g.seconds).sum(),
+        last: rows(|g| Some(g.last)).unwrap_or_default(),
+        in_order: rows(|g| g.in_order),
+        peer: rows(|g| g.peer),
+    };
+    groups.push(headline);
+    groups
+}
+
+fn group(name: &str, members: &[&Measured]) -> Group {
+    let pooled = |marks: fn(&Measured) -> Option<&Marks>| {
+        let found: Vec<&Marks> = members.iter().filter_map(|m| marks(m)).collect();
+        (!found.is_empty()).then(|| Row::of(found.iter().copied()))
+    };
+    Group {
+        group: name.to_owned(),
+        audio_seconds: members.iter().map(|m| m.audio_seconds).sum(),
+        seconds: members.iter().map(|m| m.seconds).sum(),
+        last: pooled(|m| Some(&m.last)).unwrap_or_default(),
+        in_order: pooled(|m| m.in_order.as_ref()),
+        peer: pooled(|m| m.peer.as_ref()),
+    }
+}
