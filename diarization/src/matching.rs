@@ -1,162 +1,178 @@
 //! Matching: names speakers block by block, in order, while later blocks are still in work.
 //!
-//! The reference set carried forward holds, per speaker, the duration-weighted sum of the voice vectors heard so far.
-//! Each block's pieces are clustered, the clusters are assigned to references one-to-one (Hungarian), and what fits no
-//! reference becomes a new speaker. Labels found here are provisional: [`crate::diarize`] decides over the whole recording.
+//! With every block, all that was heard so far is clustered anew, just as [`crate::training`] does at the end, and the clusters are mapped
+//! one-to-one onto the speakers already shown by the speech that they share (online re-clustering with stable identities, arXiv
+//! 2111.13803). A cluster that shares none is a new speaker. What is carried forward is what was heard itself, each voice with the speaker
+//! that it now counts for; past a bound those that are most alike are joined. Labels found here are provisional:
+//! [`crate::diarize`] decides over the whole recording.
 
-use crate::clustering::{self, Voice};
+use crate::clustering::{self, Cluster, Voice};
 use crate::hints::Hints;
 use crate::pieces::Piece;
-use crate::similarity::{dot, normalise};
 use crate::speakers::{self, Place};
 use pathfinding::kuhn_munkres::kuhn_munkres;
 use pathfinding::matrix::Matrix;
 use serde::{Deserialize, Serialize};
 
-/// Pieces of a block are one voice above this average cosine.
-const LOCAL_COSINE: f32 = 0.58;
-/// A cluster is assigned to a reference only from this cosine on.
-const MATCH_COSINE: f32 = 0.60;
-/// A cluster that lost its reference to another joins it from this cosine on; from here on a reference also learns.
-const JOIN_COSINE: f32 = 0.65;
 /// Pieces with less clean speech are labelled but mint no speaker.
 const LEARN_S: f64 = 1.5;
+/// As long as nobody has spoken for so long, those with this share of the longest piece mint speakers, but none shorter than
+/// [`LEAST_S`].
+const LEARN_SHARE: f64 = 0.7;
+const LEAST_S: f64 = 1.0;
+/// Most voices that are carried forward.
+const MOST: usize = 256;
+/// How many are left of them when there are more.
+const KEPT: usize = 160;
 
-/// The speakers known so far.
+/// What was heard so far, and whose it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceSet {
-    speakers: Vec<Reference>,
+    heard: Vec<Heard>,
+    /// Speakers shown so far.
+    speakers: usize,
+    /// Seconds of clean speech so far.
+    speech: f64,
+    /// Of these, in the longest piece.
+    longest: f64,
 }
 
-/// What is known of one speaker.
+/// A piece's voice, or the mean of several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Reference {
-    /// Sum of unit vectors, each times its seconds.
-    sum: Vec<f32>,
+struct Heard {
+    /// Of length 1 only where it is of one piece.
+    mean: Vec<f32>,
     seconds: f64,
+    count: usize,
+    /// Whose it is; `None` where it is in no cluster.
+    speaker: Option<usize>,
 }
 
-/// A voice heard in one block.
-struct Heard {
-    members: Vec<usize>,
-    centroid: Vec<f32>,
-    seconds: f64,
+impl Heard {
+    fn voice(&self) -> Voice<'_> {
+        Voice { embedding: &self.mean, seconds: self.seconds, count: self.count }
+    }
 }
 
 impl ReferenceSet {
-    /// Number of speakers known.
+    /// Number of speakers shown.
     pub fn len(&self) -> usize {
-        self.speakers.len()
+        self.speakers
     }
 
     /// True before the first speaker was heard.
     pub fn is_empty(&self) -> bool {
-        self.speakers.is_empty()
-    }
-
-    /// Unit-length voice vectors of the known speakers.
-    fn voices(&self) -> Vec<Vec<f32>> {
-        self.speakers
-            .iter()
-            .map(|r| normalise(r.sum.clone()).unwrap_or_else(|| vec![0.0; r.sum.len()]))
-            .collect()
+        self.speakers == 0
     }
 
     /// Labels the pieces of the next block and learns from them. Returns each piece's speaker; `None` while no speaker
     /// is known.
     pub fn match_block(&mut self, pieces: &[Piece], hints: &Hints) -> Vec<Option<usize>> {
-        let shift = hints.threshold.cosine_shift();
-        let known = self.voices();
-        let heard = voices_of_block(pieces, LOCAL_COSINE + shift, &known);
-        let scores: Vec<Vec<f32>> =
-            heard.iter().map(|h| known.iter().map(|voice| dot(&h.centroid, voice)).collect()).collect();
-        let assigned = assign_one_to_one(&scores, MATCH_COSINE + shift);
-        let mut labels = vec![None; pieces.len()];
-        for (index, voice) in heard.iter().enumerate() {
-            let best = speakers::nearest(&voice.centroid, &known, None);
-            let score = |speaker: usize| scores[index][speaker];
-            let joins = best.filter(|&speaker| score(speaker) >= JOIN_COSINE + shift);
-            let full = self.len() >= hints.max_speakers.unwrap_or(usize::MAX);
-            let speaker = match assigned[index].or(joins).or(best.filter(|_| full)) {
-                Some(speaker) => {
-                    if score(speaker) >= JOIN_COSINE + shift {
-                        self.speakers[speaker].learn(voice);
-                    }
-                    speaker
-                }
-                None if full => continue,
-                None => {
-                    self.speakers.push(Reference::new(voice));
-                    self.len() - 1
-                }
-            };
-            for &member in &voice.members {
-                labels[member] = Some(speaker);
-            }
+        self.hear(pieces);
+        let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
+        let clusters = clustering::cluster(&voices, hints, (0.01 * self.speech).clamp(1.0, 3.0));
+        let centroids: Vec<Vec<f32>> = clusters.iter().map(|c| clustering::centroid(&voices, c)).collect();
+        let found = speakers::label_block(pieces, &centroids);
+        let speaker = self.speakers_of(&clusters, &found, hints);
+        for heard in &mut self.heard {
+            heard.speaker = None;
         }
-        self.label_the_rest(pieces, &mut labels);
+        for (members, &speaker) in clusters.iter().zip(&speaker) {
+            members.iter().for_each(|&i| self.heard[i].speaker = speaker);
+        }
+        self.forget();
+        let mut labels: Vec<Option<usize>> =
+            found.into_iter().map(|cluster| cluster.and_then(|cluster| speaker[cluster])).collect();
+        let places: Vec<Place> = pieces.iter().map(Place::of).collect();
+        speakers::follow_neighbours(&places, &mut labels);
         labels
     }
 
-    /// Pieces that were too short to learn from take the nearest known speaker.
-    fn label_the_rest(&self, pieces: &[Piece], labels: &mut [Option<usize>]) {
-        let known = self.voices();
-        for (piece, label) in pieces.iter().zip(labels.iter_mut()).filter(|(_, label)| label.is_none()) {
-            *label =
-                piece.embedding.as_ref().and_then(|embedding| speakers::nearest(embedding, &known, None));
+    fn hear(&mut self, pieces: &[Piece]) {
+        self.longest = pieces.iter().map(Piece::clean_seconds).fold(self.longest, f64::max);
+        let least = if self.longest >= LEARN_S { LEARN_S } else { (LEARN_SHARE * self.longest).max(LEAST_S) };
+        // What was long enough no longer is. A mean is as long as the pieces behind it are on average.
+        self.heard.retain(|heard| heard.seconds / heard.count as f64 >= least);
+        for piece in pieces {
+            self.speech += piece.clean_seconds();
+            if let Some(embedding) = piece.embedding.as_ref().filter(|_| piece.clean_seconds() >= least) {
+                let (mean, seconds) = (embedding.clone(), piece.clean_seconds());
+                self.heard.push(Heard { mean, seconds, count: 1, speaker: None });
+            }
         }
-        let places: Vec<Place> = pieces.iter().map(Place::of).collect();
-        speakers::follow_neighbours(&places, labels);
-    }
-}
-
-impl Reference {
-    fn new(voice: &Heard) -> Self {
-        let mut reference = Self { sum: vec![0.0; voice.centroid.len()], seconds: 0.0 };
-        reference.learn(voice);
-        reference
     }
 
-    fn learn(&mut self, voice: &Heard) {
-        for (sum, &x) in self.sum.iter_mut().zip(&voice.centroid) {
-            *sum += (f64::from(x) * voice.seconds) as f32;
+    /// The speaker that each cluster is shown as: the one with whom it shares most speech, each speaker once. Others are new, in
+    /// the order in which they are first heard in the block, of which `found` says the cluster of each piece; as long as the hints
+    /// allow new ones.
+    fn speakers_of(
+        &mut self,
+        clusters: &[Cluster],
+        found: &[Option<usize>],
+        hints: &Hints,
+    ) -> Vec<Option<usize>> {
+        let shared: Vec<Vec<f32>> = clusters
+            .iter()
+            .map(|members| {
+                let mut shared = vec![0.0; self.speakers];
+                for heard in members.iter().map(|&i| &self.heard[i]) {
+                    if let Some(speaker) = heard.speaker {
+                        shared[speaker] += heard.seconds as f32;
+                    }
+                }
+                shared
+            })
+            .collect();
+        let mut speakers = assign_one_to_one(&shared, f32::MIN_POSITIVE);
+        let mut new: Vec<usize> =
+            (0..clusters.len()).filter(|&cluster| speakers[cluster].is_none()).collect();
+        new.sort_by_key(|cluster| found.iter().position(|f| f == &Some(*cluster)).unwrap_or(usize::MAX));
+        for cluster in new {
+            let is_heard_now = found.contains(&Some(cluster));
+            let most = shared[cluster].iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            let old = most.filter(|(_, seconds)| **seconds > 0.0).map(|(speaker, _)| speaker);
+            // One that nobody hears now was shown as somebody else, and need not be shown as anybody yet.
+            if is_heard_now && self.speakers < hints.max_speakers.unwrap_or(usize::MAX) {
+                speakers[cluster] = Some(self.speakers);
+                self.speakers += 1;
+            } else {
+                speakers[cluster] = old;
+            }
         }
-        self.seconds += voice.seconds;
+        speakers
     }
-}
 
-/// Clusters the pieces of one block that are long enough to learn from, in the order in which their voices are first heard.
-/// A voice may first be heard in a piece too short to learn from.
-fn voices_of_block(pieces: &[Piece], cosine: f32, known: &[Vec<f32>]) -> Vec<Heard> {
-    let mut at = Vec::new();
-    let mut voices = Vec::new();
-    for (index, piece) in pieces.iter().enumerate().filter(|(_, p)| p.clean_seconds() >= LEARN_S) {
-        if let Some(embedding) = &piece.embedding {
-            at.push(index);
-            voices.push(Voice::of_piece(embedding, piece.clean_seconds()));
+    /// Joins the voices that are most alike once there are too many; what they are joined to is theirs who have most of it.
+    fn forget(&mut self) {
+        if self.heard.len() <= MOST {
+            return;
+        }
+        let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
+        let parts = clustering::most_alike(&voices, KEPT);
+        self.heard = parts.iter().map(|members| self.joined(members)).collect();
+    }
+
+    fn joined(&self, members: &[usize]) -> Heard {
+        let members: Vec<&Heard> = members.iter().map(|&i| &self.heard[i]).collect();
+        let seconds: f64 = members.iter().map(|heard| heard.seconds).sum();
+        let mut sum = vec![0.0_f64; members[0].mean.len()];
+        let mut shares = vec![0.0_f64; self.speakers];
+        for heard in &members {
+            for (total, &x) in sum.iter_mut().zip(&heard.mean) {
+                *total += f64::from(x) * heard.seconds;
+            }
+            if let Some(speaker) = heard.speaker {
+                shares[speaker] += heard.seconds;
+            }
+        }
+        let most = shares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
+        Heard {
+            mean: sum.into_iter().map(|x| (x / seconds) as f32).collect(),
+            seconds,
+            count: members.iter().map(|heard| heard.count).sum(),
+            speaker: most.filter(|(_, share)| **share > 0.0).map(|(speaker, _)| speaker),
         }
     }
-    let all: Vec<usize> = (0..voices.len()).collect();
-    let mut heard: Vec<Heard> = clustering::average_linkage(&voices, &all, cosine)
-        .into_iter()
-        .map(|members| Heard {
-            centroid: clustering::centroid(&voices, &members),
-            seconds: members.iter().map(|&m| voices[m].seconds).sum(),
-            members: members.into_iter().map(|m| at[m]).collect(),
-        })
-        .collect();
-    let candidates: Vec<Vec<f32>> =
-        heard.iter().map(|h| h.centroid.clone()).chain(known.iter().cloned()).collect();
-    let mut first: Vec<usize> = heard.iter().map(|h| h.members[0]).collect();
-    for (index, piece) in pieces.iter().enumerate().filter(|(_, p)| p.clean_seconds() < LEARN_S) {
-        let nearest = piece.embedding.as_ref().and_then(|e| speakers::nearest(e, &candidates, None));
-        if let Some(first) = nearest.and_then(|voice| first.get_mut(voice)) {
-            *first = (*first).min(index);
-        }
-    }
-    let mut order: Vec<(usize, Heard)> = first.into_iter().zip(heard.drain(..)).collect();
-    order.sort_by_key(|(first, _)| *first);
-    order.into_iter().map(|(_, heard)| heard).collect()
 }
 
 /// Assigns rows to columns one-to-one so that the sum of scores is greatest; only scores of at least `least` count.
@@ -185,6 +201,7 @@ pub fn assign_one_to_one(scores: &[Vec<f32>], least: f32) -> Vec<Option<usize>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::similarity::normalise;
     use proptest::prelude::*;
 
     proptest! {
@@ -245,6 +262,31 @@ mod tests {
         let mut references = ReferenceSet::default();
         let pieces = [piece(0, 40, 1, 0.0), piece(50, 150, 0, 0.0), piece(210, 150, 1, 0.1)];
         assert_eq!(references.match_block(&pieces, &Hints::default()), [Some(0), Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn labels_hold_and_no_more_is_carried_forward_than_a_bound_however_long_it_goes_on() {
+        let mut references = ReferenceSet::default();
+        for block in 0..60_usize {
+            let pieces: Vec<Piece> = (0..12)
+                .map(|i| piece(block * 3552 + i * 250, 150 + i, i % 2, (block * 12 + i) as f32 % 7.0 / 7.0))
+                .collect();
+            let labels = references.match_block(&pieces, &Hints::default());
+            assert!(labels.iter().enumerate().all(|(i, label)| *label == Some(i % 2)), "{block}: {labels:?}");
+            assert!(references.heard.len() <= MOST);
+        }
+        assert_eq!((references.len(), references.heard.iter().map(|h| h.count).sum::<usize>()), (2, 720));
+    }
+
+    #[test]
+    fn who_was_taken_for_one_and_turns_out_to_be_two_keeps_the_label_where_most_of_it_is() {
+        let mut references = ReferenceSet::default();
+        let hints = Hints { max_speakers: Some(1), ..Hints::default() };
+        references
+            .match_block(&[piece(0, 170, 0, 0.0), piece(200, 170, 0, 0.1), piece(400, 120, 1, 0.0)], &hints);
+        let labels =
+            references.match_block(&[piece(4000, 150, 1, 0.0), piece(4200, 150, 0, 0.0)], &Hints::default());
+        assert_eq!(labels, [Some(1), Some(0)]);
     }
 
     #[test]
