@@ -12,6 +12,7 @@ use lapin::{BasicProperties, Channel, Confirmation};
 use rand::Rng;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Header that carries [`History`].
@@ -20,6 +21,15 @@ pub const ATTEMPTS_HEADER: &str = "x-throughline-attempts";
 pub(crate) const QUEUE_HEADER: &str = "x-throughline-queue";
 /// Header of a dead letter: why it died.
 pub(crate) const REASON_HEADER: &str = "x-throughline-reason";
+
+/// Pauses after which a message that the broker refused is sent again. It refuses for a moment what is for a queue that another
+/// sender is just declaring, and whatever is for a queue that was deleted behind our back.
+const REFUSED_PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(500),
+    Duration::from_millis(1500),
+];
 
 /// Whoever can put a message on a queue and knows when it is there.
 pub trait Post {
@@ -153,7 +163,19 @@ impl Post for Line {
         body: &[u8],
     ) -> Result<(), PublishError> {
         let mut open = self.open.lock().await;
-        let sending = self.try_post(&mut open, queue, wait, properties, body);
+        let sending = async {
+            for pause in REFUSED_PAUSES {
+                match self.try_post(&mut open, queue, wait, properties.clone(), body).await {
+                    Err(PublishError::NotConfirmed(_)) => {
+                        // The channel goes too: for it, the broker holds on to its refusal; and over a new one all is declared anew.
+                        *open = None;
+                        tokio::time::sleep(pause).await;
+                    }
+                    sent => return sent,
+                }
+            }
+            self.try_post(&mut open, queue, wait, properties, body).await
+        };
         let sent = tokio::time::timeout(CONFIRM_WITHIN, sending)
             .await
             .unwrap_or_else(|_| Err(PublishError::NotConfirmed(queue.to_owned())));
