@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 type Analysed = Arc<OnceLock<Arc<Vec<BlockAnalysis>>>>;
 
-static ANALYSED: OnceLock<Mutex<HashMap<PathBuf, Analysed>>> = OnceLock::new();
+/// What was analysed, by models and recording.
+static ANALYSED: OnceLock<Mutex<HashMap<(PathBuf, PathBuf), Analysed>>> = OnceLock::new();
 
 /// A sample of deploy/samples.
 pub fn sample(name: &str) -> PathBuf {
@@ -27,7 +28,11 @@ pub fn sample(name: &str) -> PathBuf {
 
 /// The diarization of `path`. Its analysis is computed once per file, however many tests ask.
 pub async fn diarize(path: &Path, settings: Settings) -> Diarization {
-    let blocks = blocks(path).await;
+    fold(blocks(path, &installation::models()).await, settings).await
+}
+
+/// The diarization of a recording with this analysis.
+pub async fn fold(blocks: Arc<Vec<BlockAnalysis>>, settings: Settings) -> Diarization {
     let fold = move || {
         let mut diarizer = Diarizer::new(settings);
         for block in blocks.iter() {
@@ -38,12 +43,13 @@ pub async fn diarize(path: &Path, settings: Settings) -> Diarization {
     tokio::task::spawn_blocking(fold).await.expect("the oracle answers")
 }
 
-/// The analysis of `path`, block by block; computed once per file.
-pub async fn blocks(path: &Path) -> Arc<Vec<BlockAnalysis>> {
-    let path = path.to_owned();
+/// The analysis of `path` with the models in the folder `models`, block by block; computed once per file.
+pub async fn blocks(path: &Path, models: &Path) -> Arc<Vec<BlockAnalysis>> {
+    let (path, models) = (path.to_owned(), models.to_owned());
     let all = ANALYSED.get_or_init(Mutex::default);
-    let analysed = all.lock().expect("no test panics here").entry(path.clone()).or_default().clone();
-    let look = move || analysed.get_or_init(|| Arc::new(analyse(&path))).clone();
+    let of = (models.clone(), path.clone());
+    let analysed = all.lock().expect("no test panics here").entry(of).or_default().clone();
+    let look = move || analysed.get_or_init(|| Arc::new(analyse(&path, &models))).clone();
     tokio::task::spawn_blocking(look).await.expect("the oracle answers")
 }
 
@@ -56,9 +62,8 @@ pub fn provisional(blocks: &[BlockAnalysis], settings: &Settings) -> Vec<(Turn, 
     turns.into_iter().map(|turn| (turn, settings.labels.label(turn.speaker))).collect()
 }
 
-fn analyse(path: &Path) -> Vec<BlockAnalysis> {
-    let mut models = Models::load(&installation::models(), &installation::onnx_runtime(), Device::Cpu)
-        .expect("models load");
+fn analyse(path: &Path, models: &Path) -> Vec<BlockAnalysis> {
+    let mut models = Models::load(models, &installation::onnx_runtime(), Device::Cpu).expect("models load");
     let mut filter_bank = FilterBank::default();
     let mut stream = audio::open(path).expect("the recording opens");
     let mut chunker = Chunker::new(DEFAULT_CHUNK_BLOCKS);

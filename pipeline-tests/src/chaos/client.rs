@@ -110,6 +110,13 @@ impl Clients {
         self.until(Method::POST, &path, &[StatusCode::ACCEPTED, StatusCode::NOT_FOUND]).await;
     }
 
+    /// The same at one of the ingests; false where it does not answer well at once.
+    pub async fn reprocess_at(&self, ingest: SocketAddr, recording: Uuid) -> bool {
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        let url = format!("http://{ingest}/v1/recordings/{recording}/reprocess");
+        self.http.post(url).send().await.is_ok_and(|answer| answer.status() == StatusCode::ACCEPTED)
+    }
+
     /// Deletes a recording.
     pub async fn delete(&self, recording: Uuid) {
         self.deleted.lock().unwrap_or_else(PoisonError::into_inner).insert(recording);

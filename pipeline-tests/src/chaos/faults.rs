@@ -6,6 +6,7 @@ use super::posts::{Post, Posts};
 use super::proxy::{Caught, Hold};
 use super::quota::Quota;
 use super::random::Random;
+use super::release;
 use super::resume::{JobInHand, Outage, job_in_hand};
 use super::servers::Servers;
 use super::wire::Event;
@@ -256,8 +257,9 @@ impl Faults {
         true
     }
 
-    /// Holds an analysis that a worker sends; of which recording it is. After a wipe there are some of completed ones: they pass.
-    async fn analysis_on_its_way(&self) -> Option<(Caught, Uuid)> {
+    /// Holds an analysis that a worker sends; which worker, and of which recording it is. After a wipe there are some of completed
+    /// ones: they pass.
+    async fn analysis_on_its_way(&self) -> Option<(Target, Caught, Uuid)> {
         for _ in 0..ANALYSES {
             if let Some(found) = self.next_analysis().await {
                 return Some(found);
@@ -266,7 +268,7 @@ impl Faults {
         None
     }
 
-    async fn next_analysis(&self) -> Option<(Caught, Uuid)> {
+    async fn next_analysis(&self) -> Option<(Target, Caught, Uuid)> {
         let (target, caught) = self.catch(Service::Worker, Event::Publish, Hold::Message).await?;
         let recording = job_in_hand(&self.posts.post(target).lines()).map(|job| job.recording);
         let in_work: Option<Uuid> = sqlx::query_scalar(
@@ -278,7 +280,7 @@ impl Faults {
         .ok()
         .flatten();
         match in_work {
-            Some(recording) => Some((caught, recording)),
+            Some(recording) => Some((target, caught, recording)),
             None => {
                 caught.let_go();
                 None
@@ -286,19 +288,27 @@ impl Faults {
         }
     }
 
+    /// The new run has the models of the release that the worker does not have.
     async fn reprocess_while_sending(&mut self) -> bool {
-        let Some((caught, recording)) = self.analysis_on_its_way().await else { return false };
-        self.clients.reprocess(recording).await;
+        let Some((target, caught, recording)) = self.analysis_on_its_way().await else { return false };
         let sound: Vec<&Post> = self.posts.of(Service::Ingest).filter(|post| post.is_sound()).collect();
+        let other = sound.iter().find(|post| release::at(post.target) != release::at(target));
+        let moved = match other.and_then(|post| post.listen) {
+            Some(ingest) => self.clients.reprocess_at(ingest, recording).await,
+            None => false,
+        };
         sound.iter().for_each(|post| post.freeze());
         caught.let_go();
         tokio::time::sleep(STAND_STILL).await;
         sound.iter().for_each(|post| post.thaw());
-        true
+        if !moved {
+            self.clients.reprocess(recording).await;
+        }
+        moved
     }
 
     async fn delete_while_sending(&mut self) -> bool {
-        let Some((caught, recording)) = self.analysis_on_its_way().await else { return false };
+        let Some((_, caught, recording)) = self.analysis_on_its_way().await else { return false };
         self.clients.delete(recording).await;
         caught.let_go();
         true

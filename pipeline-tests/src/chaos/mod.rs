@@ -1,7 +1,7 @@
 //! Chaos: breaks real parts on purpose, by seed, and looks whether the answer is still the same.
 //!
 //! `plan` says what breaks when, `faults` breaks it: processes at chosen moments (`posts`, through the proxies of `proxy` and
-//! `wire`), servers (`servers`), the object store (`quota`). Meanwhile `client` uploads, `watch` looks at what is committed and
+//! `wire`), servers (`servers`), the object store (`quota`), half way through an upgrade of the models (`release`). Meanwhile `client` uploads, `watch` looks at what is committed and
 //! `operator` replays what was buried for good reason; at the end `verify` compares everything with the oracle, and `report` tells.
 //! What counts as a failure is in docs/chaos.md.
 
@@ -13,6 +13,7 @@ pub mod posts;
 pub mod proxy;
 pub mod quota;
 pub mod random;
+pub mod release;
 pub mod report;
 pub mod resume;
 pub mod run;

@@ -16,10 +16,11 @@ pub enum Service {
 }
 
 impl Service {
-    /// How many run at once.
+    /// How many run at once: of each release ([`super::release`]) one, and of its workers two, so that one takes up what the
+    /// other dropped.
     pub const fn slots(self) -> usize {
         match self {
-            Self::Worker => 3,
+            Self::Worker => 4,
             Self::Ingest | Self::Matcher => 2,
         }
     }

@@ -3,6 +3,7 @@
 use super::plan::{Server, Service, Target};
 use super::proxy::Proxy;
 use super::quota::Quota;
+use super::release::{self, Release};
 use super::servers::Servers;
 use super::wire::Speech;
 use crate::process::Process;
@@ -72,13 +73,13 @@ fn free_address() -> SocketAddr {
 }
 
 impl Post {
-    async fn new(target: Target, servers: &Servers, quota: &Quota) -> Self {
+    async fn new(target: Target, servers: &Servers, quota: &Quota, release: &Release) -> Self {
         let amqp = (Speech::AmqpClient, Speech::AmqpServer);
         let broker = Proxy::before(servers.address(Server::Broker), amqp).await;
         let mut environment = vec![
             ("THROUGHLINE_AMQP_URL", through(servers.amqp_url(), &broker)),
             ("THROUGHLINE_OBJECT_STORE", format!("file://{}", quota.inside().display())),
-            ("THROUGHLINE_MODELS", required("THROUGHLINE_MODELS")),
+            ("THROUGHLINE_MODELS", release.models.display().to_string()),
             ("THROUGHLINE_ONNXRUNTIME", required("THROUGHLINE_ONNXRUNTIME")),
             ("THROUGHLINE_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
         ];
@@ -171,12 +172,18 @@ impl Post {
 }
 
 impl Posts {
-    /// Starts every service at its post, with logs in `folder`.
-    pub async fn start(servers: &Servers, quota: &Quota, folder: &Path) -> Arc<Self> {
+    /// Starts every service at its post, with the release that runs there, and logs in `folder`.
+    pub async fn start(
+        servers: &Servers,
+        quota: &Quota,
+        releases: &[Release; 2],
+        folder: &Path,
+    ) -> Arc<Self> {
         let mut all = Vec::new();
         for service in [Service::Worker, Service::Matcher, Service::Ingest] {
             for slot in 0..service.slots() {
-                all.push(Post::new(Target { service, slot }, servers, quota).await);
+                let target = Target { service, slot };
+                all.push(Post::new(target, servers, quota, &releases[release::at(target)]).await);
             }
         }
         let posts = Self { all, folder: folder.to_owned(), enter: quota.enter(), broken: Mutex::default() };

@@ -6,6 +6,7 @@ use super::operator::{self, Letters};
 use super::plan::{Plan, Service};
 use super::posts::{Post, Posts};
 use super::quota::Quota;
+use super::release;
 use super::report::Report;
 use super::resume;
 use super::samples::{self, Sample};
@@ -48,13 +49,16 @@ pub async fn run(form: Form) -> Report {
     let began = Instant::now();
     println!("chaos: seed {}", form.seed);
     let folder = TempDir::new().expect("a folder");
-    let (servers, samples) =
-        tokio::join!(Servers::start(form.stack), samples::samples(folder.path(), form.long.is_some()));
+    let releases = release::releases(folder.path());
+    let (servers, samples) = tokio::join!(
+        Servers::start(form.stack),
+        samples::samples(folder.path(), &releases, form.long.is_some())
+    );
     let samples = Arc::new(samples);
     let pool = transaction::pool(servers.database_url(), 8, "chaos").expect("a pool");
     MIGRATIONS.run(&pool).await.expect("the schema is made");
     let quota = Quota::at(&folder.path().join("objects")).await;
-    let posts = Posts::start(&servers, &quota, folder.path()).await;
+    let posts = Posts::start(&servers, &quota, &releases, folder.path()).await;
     let clients = Clients::of(&posts);
     let versions = (servers.broker_version().await, database_version(&pool).await);
 

@@ -1,5 +1,6 @@
 //! Samples: what is uploaded, and what must come of it.
 
+use super::release::Release;
 use crate::oracle;
 use diarization::analysis::BlockAnalysis;
 use diarization::audio;
@@ -19,36 +20,25 @@ pub struct Sample {
     pub path: PathBuf,
     /// Options of the upload.
     pub options: Vec<(&'static str, &'static str)>,
-    /// Blocks per chunk.
-    pub chunk_blocks: usize,
-    /// What must come of it.
+    /// What must come of it, with the models of each release.
+    pub made: Vec<Made>,
+}
+
+/// What one process makes of a sample with the models of one release.
+pub struct Made {
+    /// What the models are called.
+    pub model_version: String,
+    /// The result.
     pub expected: Diarization,
+    chunk_blocks: usize,
     settings: Settings,
     blocks: Arc<Vec<BlockAnalysis>>,
 }
 
-impl Sample {
-    async fn new(
-        name: &'static str,
-        path: PathBuf,
-        options: Vec<(&'static str, &'static str)>,
-        settings: Settings,
-    ) -> Self {
-        let blocks = oracle::blocks(&path).await;
-        let expected = oracle::diarize(&path, settings.clone()).await;
-        let chunk_blocks = options.iter().find(|(key, _)| *key == "chunk_blocks").expect("all say so").1;
-        let chunk_blocks = chunk_blocks.parse().expect("a number");
-        Self { name, path, options, chunk_blocks, expected, settings, blocks }
-    }
-
-    /// Number of its chunks.
+impl Made {
+    /// Number of chunks.
     pub fn chunks(&self) -> usize {
         self.blocks.len().div_ceil(self.chunk_blocks)
-    }
-
-    /// The file's name without its ending.
-    pub fn stem(&self) -> String {
-        self.path.file_stem().expect("a file").to_string_lossy().into_owned()
     }
 
     /// The turns that are shown while the first `chunks` of its chunks are matched.
@@ -58,8 +48,47 @@ impl Sample {
     }
 }
 
+impl Sample {
+    async fn new(
+        releases: &[Release],
+        name: &'static str,
+        path: PathBuf,
+        options: Vec<(&'static str, &'static str)>,
+        settings: Settings,
+    ) -> Self {
+        let chunk_blocks = options.iter().find(|(key, _)| *key == "chunk_blocks").expect("all say so").1;
+        let chunk_blocks = chunk_blocks.parse().expect("a number");
+        let mut made = Vec::new();
+        for release in releases {
+            let blocks = oracle::blocks(&path, &release.models).await;
+            let expected = oracle::fold(Arc::clone(&blocks), settings.clone()).await;
+            let (model_version, settings) = (release.model_version.clone(), settings.clone());
+            made.push(Made { model_version, expected, chunk_blocks, settings, blocks });
+        }
+        let voices =
+            |made: &Made| made.expected.speakers.iter().map(|s| s.embedding.clone()).collect::<Vec<_>>();
+        assert_ne!(voices(&made[0]), voices(&made[1]), "of {name}, both releases make the same");
+        Self { name, path, options, made }
+    }
+
+    /// Number of its chunks.
+    pub fn chunks(&self) -> usize {
+        self.made[0].chunks()
+    }
+
+    /// The file's name without its ending.
+    pub fn stem(&self) -> String {
+        self.path.file_stem().expect("a file").to_string_lossy().into_owned()
+    }
+
+    /// What one process makes of it with these models.
+    pub fn made_by(&self, model_version: &str) -> Option<&Made> {
+        self.made.iter().find(|made| made.model_version == model_version)
+    }
+}
+
 /// The samples of a run, written to `folder` where they are excerpts; with the 20-minute one if `long`.
-pub async fn samples(folder: &Path, long: bool) -> Vec<Sample> {
+pub async fn samples(folder: &Path, releases: &[Release], long: bool) -> Vec<Sample> {
     let interview = || Settings { labels: LabelScheme::Interview, ..Settings::default() };
     let two = || Settings {
         hints: Hints::new(Some(2), None, None, Default::default()).expect("hints"),
@@ -71,14 +100,17 @@ pub async fn samples(folder: &Path, long: bool) -> Vec<Sample> {
     let excerpt = cut("excerpt.wav", &short, 60..160);
     let mut samples = vec![
         Sample::new(
+            releases,
             "interview",
             short.clone(),
             vec![("labels", "interview"), ("chunk_blocks", "1")],
             interview(),
         )
         .await,
-        Sample::new("excerpt", excerpt, vec![("num_speakers", "2"), ("chunk_blocks", "1")], two()).await,
+        Sample::new(releases, "excerpt", excerpt, vec![("num_speakers", "2"), ("chunk_blocks", "1")], two())
+            .await,
         Sample::new(
+            releases,
             "interview-in-twos",
             short,
             vec![("labels", "interview"), ("chunk_blocks", "2")],
@@ -90,9 +122,9 @@ pub async fn samples(folder: &Path, long: bool) -> Vec<Sample> {
         let whole = oracle::sample("interview_20min.opus");
         let part = cut("part.wav", &whole, 300..700);
         let plain = vec![("chunk_blocks", "1")];
-        samples.push(Sample::new("part", part, plain, Settings::default()).await);
+        samples.push(Sample::new(releases, "part", part, plain, Settings::default()).await);
         let options = vec![("labels", "interview"), ("chunk_blocks", "3")];
-        samples.push(Sample::new("long-interview", whole, options, interview()).await);
+        samples.push(Sample::new(releases, "long-interview", whole, options, interview()).await);
     }
     samples
 }

@@ -2,7 +2,7 @@
 
 use super::client::Clients;
 use super::quota::Quota;
-use super::samples::Sample;
+use super::samples::{Made, Sample};
 use super::watch::sample_of;
 use diarization::rttm;
 use pgvector::Vector;
@@ -46,6 +46,7 @@ impl Verdict {
 struct Row {
     id: Uuid,
     title: String,
+    model_version: String,
     state: String,
     failure: Option<String>,
     run: i32,
@@ -72,7 +73,7 @@ pub async fn verify(
 ) -> Result<Verdict, sqlx::Error> {
     let (accepted, deleted) = (clients.accepted(), clients.deleted());
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, title, state, failure, run, next_chunk, chunk_count FROM recordings ORDER BY id",
+        "SELECT id, title, model_version, state, failure, run, next_chunk, chunk_count FROM recordings ORDER BY id",
     )
     .fetch_all(pool)
     .await?;
@@ -106,8 +107,10 @@ async fn one(
             .push(format!("{name} is {}: {next} of {count:?} chunks are matched, {failure}", row.state));
         return Ok(());
     }
-    let Some(sample) = sample_of(samples, title) else {
-        verdict.different.push(format!("{name} is of no sample"));
+    let sample = sample_of(samples, title);
+    let made = sample.and_then(|sample| sample.made_by(&row.model_version));
+    let (Some(sample), Some(made)) = (sample, made) else {
+        verdict.different.push(format!("{name} is of no sample, or by no release"));
         return Ok(());
     };
     let counts: Counts = sqlx::query_as(
@@ -121,22 +124,22 @@ async fn one(
     .bind(id)
     .fetch_one(pool)
     .await?;
-    let chunks = sample.chunks() as i64;
+    let chunks = made.chunks() as i64;
     let wanted = Counts {
         chunks,
         inbox: chunks,
-        turns: sample.expected.turns.len() as i64,
+        turns: made.expected.turns.len() as i64,
         provisional: 0,
-        voices: sample.expected.speakers.len() as i64,
+        voices: made.expected.speakers.len() as i64,
         gaps: 0,
     };
     if counts != wanted {
         verdict.doubled.push(format!("{name} has {counts:?} where {wanted:?} is right"));
     }
-    if clients.rttm(*id).await != rttm::write(&sample.expected.segments(&sample.stem())) {
+    if clients.rttm(*id).await != rttm::write(&made.expected.segments(&sample.stem())) {
         verdict.different.push(format!("{name}: its RTTM is not the oracle's"));
     }
-    if voices(pool, *id).await? != expected_voices(sample) {
+    if voices(pool, *id).await? != expected_voices(made) {
         verdict.different.push(format!("{name}: its voices are not the oracle's"));
     }
     Ok(())
@@ -160,8 +163,8 @@ async fn voices(pool: &PgPool, id: Uuid) -> Result<Voices, sqlx::Error> {
     Ok(rows.into_iter().map(|(label, vector, s)| (label, bits(vector.as_slice()), s.to_bits())).collect())
 }
 
-fn expected_voices(sample: &Sample) -> Voices {
-    let speakers = sample.expected.speakers.iter();
+fn expected_voices(made: &Made) -> Voices {
+    let speakers = made.expected.speakers.iter();
     speakers.map(|s| (s.label.clone(), bits(&s.embedding), s.speech_seconds.to_bits())).collect()
 }
 

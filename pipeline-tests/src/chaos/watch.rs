@@ -45,6 +45,7 @@ impl Seen {
 struct InWork {
     id: Uuid,
     title: String,
+    model_version: String,
     run: i32,
     next_chunk: i32,
     turns: Vec<(Turn, String)>,
@@ -53,7 +54,7 @@ struct InWork {
 /// Looks until it is dropped with its task.
 pub async fn watch(pool: PgPool, samples: Arc<Vec<Sample>>, seen: Arc<Seen>) {
     let mut cursors: BTreeMap<(Uuid, i32), i32> = BTreeMap::new();
-    let mut shown: BTreeMap<(&str, i32), Vec<(Turn, String)>> = BTreeMap::new();
+    let mut shown: BTreeMap<(&str, &str, i32), Vec<(Turn, String)>> = BTreeMap::new();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         // A database that is away shows nothing.
@@ -66,9 +67,10 @@ pub async fn watch(pool: PgPool, samples: Arc<Vec<Sample>>, seen: Arc<Seen>) {
             }
             *cursor = it.next_chunk;
             let Some(sample) = sample_of(&samples, &it.title) else { continue };
+            let Some(made) = sample.made_by(&it.model_version) else { continue };
             let expected = shown
-                .entry((sample.name, it.next_chunk))
-                .or_insert_with(|| sample.provisional(it.next_chunk as usize));
+                .entry((sample.name, &made.model_version, it.next_chunk))
+                .or_insert_with(|| made.provisional(it.next_chunk as usize));
             if *expected != it.turns {
                 let missing = expected.iter().filter(|turn| !it.turns.contains(turn)).count();
                 let surplus = it.turns.iter().filter(|turn| !expected.contains(turn)).count();
@@ -92,7 +94,7 @@ async fn in_work(pool: &PgPool) -> Result<Vec<InWork>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *transaction).await?;
     let rows = sqlx::query(
-        "SELECT r.id, r.title, r.run, r.next_chunk, t.first_frame, t.end_frame, t.speaker, t.speaker_label
+        "SELECT r.id, r.title, r.model_version, r.run, r.next_chunk, t.first_frame, t.end_frame, t.speaker, t.speaker_label
          FROM recordings r LEFT JOIN turns t ON t.recording_id = r.id
          WHERE r.state = 'processing' AND r.next_chunk > 0
          ORDER BY r.id, t.first_frame, t.end_frame, t.speaker",
@@ -104,9 +106,9 @@ async fn in_work(pool: &PgPool) -> Result<Vec<InWork>, sqlx::Error> {
     for row in rows {
         let id: Uuid = row.try_get("id")?;
         if all.last().is_none_or(|last| last.id != id) {
-            let (title, run, next_chunk) =
-                (row.try_get("title")?, row.try_get("run")?, row.try_get("next_chunk")?);
-            all.push(InWork { id, title, run, next_chunk, turns: Vec::new() });
+            let (title, model_version) = (row.try_get("title")?, row.try_get("model_version")?);
+            let (run, next_chunk) = (row.try_get("run")?, row.try_get("next_chunk")?);
+            all.push(InWork { id, title, model_version, run, next_chunk, turns: Vec::new() });
         }
         let Some(first) = row.try_get::<Option<i32>, _>("first_frame")? else { continue };
         let turn = Turn {
