@@ -1,7 +1,7 @@
 //! Faults: does what the plan says, to the real parts.
 
 use super::client::Clients;
-use super::plan::{Blow, Fault, Moment, Server, Service, Step, Stop, Target};
+use super::plan::{Arrival, Blow, Fault, Moment, Server, Service, Step, Stop, Target};
 use super::posts::{Post, Posts};
 use super::proxy::{Caught, Hold};
 use super::quota::Quota;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 const MOMENT_WITHIN: Duration = Duration::from_secs(20);
 /// How long a sound process is waited for.
 const SOUND_WITHIN: Duration = Duration::from_secs(20);
-/// How long ingest stands still, so that an old analysis comes before a new run has any chunk.
+/// How long those stand still who could be faster than an old analysis.
 const STAND_STILL: Duration = Duration::from_millis(1500);
 /// Analyses that are looked at for one of a recording in work.
 const ANALYSES: usize = 3;
@@ -37,6 +37,13 @@ pub struct Injected {
     pub fault: Fault,
     /// False where its moment did not come in time, and it came without.
     pub in_its_moment: bool,
+}
+
+/// An analysis that a worker sends, held in the proxy.
+struct OnItsWay {
+    worker: Target,
+    caught: Caught,
+    job: JobInHand,
 }
 
 /// Everything that can be broken.
@@ -113,7 +120,7 @@ impl Faults {
             Fault::TerminateBackends => self.servers.terminate_backends(&self.pool).await > 0,
             Fault::HalfOpen(target, server, silent) => self.half_open(target, server, silent).await,
             Fault::FillStore(long) => self.fill(long).await,
-            Fault::Reprocess => self.reprocess_while_sending().await,
+            Fault::Reprocess(arrival) => self.reprocess_while_sending(arrival).await,
             Fault::ReprocessWhileDecoding => self.reprocess_while_decoding().await,
             Fault::Delete => self.delete_while_sending().await,
         };
@@ -257,59 +264,73 @@ impl Faults {
         true
     }
 
-    /// Holds an analysis that a worker sends; which worker, and of which recording it is. After a wipe there are some of completed
-    /// ones: they pass.
-    async fn analysis_on_its_way(&self) -> Option<(Target, Caught, Uuid)> {
+    /// Holds an analysis that a worker sends. After a wipe there are some of completed recordings: they pass.
+    async fn analysis_on_its_way(&self) -> Option<OnItsWay> {
         for _ in 0..ANALYSES {
-            if let Some(found) = self.next_analysis().await {
-                return Some(found);
+            let (worker, caught) = self.catch(Service::Worker, Event::Publish, Hold::Message).await?;
+            let job = job_in_hand(&self.posts.post(worker).lines());
+            match job {
+                Some(job) if self.is_in_work(job.recording).await => {
+                    return Some(OnItsWay { worker, caught, job });
+                }
+                _ => caught.let_go(),
             }
         }
         None
     }
 
-    async fn next_analysis(&self) -> Option<(Target, Caught, Uuid)> {
-        let (target, caught) = self.catch(Service::Worker, Event::Publish, Hold::Message).await?;
-        let recording = job_in_hand(&self.posts.post(target).lines()).map(|job| job.recording);
-        let in_work: Option<Uuid> = sqlx::query_scalar(
-            "SELECT id FROM recordings WHERE id = $1 AND state IN ('queued', 'processing')",
-        )
-        .bind(recording)
-        .fetch_optional(&self.pool)
-        .await
-        .ok()
-        .flatten();
-        match in_work {
-            Some(recording) => Some((target, caught, recording)),
-            None => {
-                caught.let_go();
-                None
-            }
-        }
+    async fn is_in_work(&self, recording: Uuid) -> bool {
+        let state = sqlx::query_scalar::<_, String>("SELECT state FROM recordings WHERE id = $1");
+        let state = state.bind(recording).fetch_optional(&self.pool).await;
+        matches!(state.ok().flatten().as_deref(), Some("queued" | "processing"))
     }
 
     /// The new run has the models of the release that the worker does not have.
-    async fn reprocess_while_sending(&mut self) -> bool {
-        let Some((target, caught, recording)) = self.analysis_on_its_way().await else { return false };
-        let sound: Vec<&Post> = self.posts.of(Service::Ingest).filter(|post| post.is_sound()).collect();
-        let other = sound.iter().find(|post| release::at(post.target) != release::at(target));
-        let moved = match other.and_then(|post| post.listen) {
-            Some(ingest) => self.clients.reprocess_at(ingest, recording).await,
+    async fn reprocess_while_sending(&mut self, arrival: Arrival) -> bool {
+        let Some(OnItsWay { worker, caught, job }) = self.analysis_on_its_way().await else { return false };
+        let posts = Arc::clone(&self.posts);
+        let other = |post: &&Post| post.is_sound() && release::at(post.target) != release::at(worker);
+        let ingest = posts.of(Service::Ingest).find(other).and_then(|post| post.listen);
+        let faster: Vec<&Post> = match arrival {
+            Arrival::BeforeAnyChunk => posts.of(Service::Ingest).filter(|post| post.is_sound()).collect(),
+            Arrival::InPlaceOfTheNew => posts.of(Service::Worker).filter(other).collect(),
+        };
+        if arrival == Arrival::InPlaceOfTheNew {
+            faster.iter().for_each(|post| post.freeze());
+        }
+        let mut moved = match ingest {
+            Some(ingest) => self.clients.reprocess_at(ingest, job.recording).await,
             None => false,
         };
-        sound.iter().for_each(|post| post.freeze());
+        match arrival {
+            Arrival::BeforeAnyChunk => faster.iter().for_each(|post| post.freeze()),
+            Arrival::InPlaceOfTheNew => moved = moved && self.is_ordered(&job).await,
+        }
         caught.let_go();
         tokio::time::sleep(STAND_STILL).await;
-        sound.iter().for_each(|post| post.thaw());
-        if !moved {
-            self.clients.reprocess(recording).await;
-        }
+        faster.iter().for_each(|post| post.thaw());
         moved
     }
 
+    /// Waits until the chunk of an old job has been ordered anew.
+    async fn is_ordered(&self, old: &JobInHand) -> bool {
+        let deadline = tokio::time::Instant::now() + MOMENT_WITHIN;
+        while tokio::time::Instant::now() < deadline {
+            let chunk = sqlx::query_scalar::<_, i32>(
+                "SELECT chunk FROM chunks WHERE recording_id = $1 AND chunk = $2",
+            );
+            let chunk = chunk.bind(old.recording).bind(old.chunk as i32).fetch_optional(&self.pool).await;
+            if chunk.is_ok_and(|chunk| chunk.is_some()) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
     async fn delete_while_sending(&mut self) -> bool {
-        let Some((_, caught, recording)) = self.analysis_on_its_way().await else { return false };
-        self.clients.delete(recording).await;
+        let Some(OnItsWay { caught, job, .. }) = self.analysis_on_its_way().await else { return false };
+        self.clients.delete(job.recording).await;
         caught.let_go();
         true
     }

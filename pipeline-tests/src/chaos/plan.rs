@@ -94,6 +94,15 @@ pub enum Server {
     Database,
 }
 
+/// When an analysis of an old run arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Before the new run has any chunk.
+    BeforeAnyChunk,
+    /// When its chunk has been ordered anew, and before it is analysed anew.
+    InPlaceOfTheNew,
+}
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -113,8 +122,8 @@ pub enum Fault {
     HalfOpen(Target, Server, Duration),
     /// The object store's quota is used up for so long.
     FillStore(Duration),
-    /// A recording is reprocessed while an analysis of its old run is sent.
-    Reprocess,
+    /// A recording is reprocessed while an analysis of its old run is sent, which arrives at this time.
+    Reprocess(Arrival),
     /// A recording is reprocessed while its old run is decoded.
     ReprocessWhileDecoding,
     /// A recording is deleted while an analysis of it is sent.
@@ -153,7 +162,10 @@ impl Fault {
             Self::HalfOpen(_, Server::Broker, _) => "half-open connection to the broker".into(),
             Self::HalfOpen(_, Server::Database, _) => "half-open connection to Postgres".into(),
             Self::FillStore(_) => "object store: quota used up".into(),
-            Self::Reprocess => "reprocessed while an old analysis is on its way".into(),
+            Self::Reprocess(Arrival::BeforeAnyChunk) => "reprocessed, an old analysis comes at once".into(),
+            Self::Reprocess(Arrival::InPlaceOfTheNew) => {
+                "reprocessed, an old analysis comes before the new one".into()
+            }
             Self::ReprocessWhileDecoding => "reprocessed while it is decoded".into(),
             Self::Delete => "deleted while an analysis is on its way".into(),
         }
@@ -265,7 +277,8 @@ impl Plan {
             let moment = self.taken();
             faults.push(self.strike(Worker, moment, Blow::Kill));
         }
-        faults.extend([Fault::Reprocess, Fault::Reprocess, Fault::ReprocessWhileDecoding, Fault::Delete]);
+        faults.extend([Arrival::BeforeAnyChunk, Arrival::InPlaceOfTheNew].map(Fault::Reprocess));
+        faults.extend([Fault::ReprocessWhileDecoding, Fault::Delete]);
         self.random.shuffle(&mut faults);
         faults
     }
