@@ -41,6 +41,9 @@ impl Seen {
     }
 }
 
+/// Turns, each with its label.
+type Labelled = Vec<(Turn, String)>;
+
 /// A recording in mid-work.
 struct InWork {
     id: Uuid,
@@ -48,13 +51,13 @@ struct InWork {
     model_version: String,
     run: i32,
     next_chunk: i32,
-    turns: Vec<(Turn, String)>,
+    turns: Labelled,
 }
 
 /// Looks until it is dropped with its task.
 pub async fn watch(pool: PgPool, samples: Arc<Vec<Sample>>, seen: Arc<Seen>) {
     let mut cursors: BTreeMap<(Uuid, i32), i32> = BTreeMap::new();
-    let mut shown: BTreeMap<(&str, &str, i32), Vec<(Turn, String)>> = BTreeMap::new();
+    let mut shown: BTreeMap<(&str, &str, i32), Labelled> = BTreeMap::new();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         // A database that is away shows nothing.
