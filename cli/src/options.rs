@@ -27,7 +27,7 @@ pub struct RecordingOptions {
     #[arg(long, value_name = "N")]
     pub max_speakers: Option<usize>,
     /// Probability from which two voices count as the same: lower merges more speakers, higher splits more.
-    #[arg(long, default_value_t = 0.75, value_name = "P")]
+    #[arg(long, default_value_t = Threshold::default().probability(), value_name = "P")]
     pub threshold: f64,
     /// Blocks of 59.94 s per chunk; the result does not depend on it.
     #[arg(long, default_value_t = DEFAULT_CHUNK_BLOCKS, value_name = "N")]

@@ -6,6 +6,7 @@ use crate::diarize::{Diarization, Settings, Speaker};
 use crate::matching::assign_one_to_one;
 use crate::speakers::{self, Place};
 use crate::timeline::{self, Turn};
+use crate::voices::Voices;
 
 /// What was read the second time is not what was surveyed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub(crate) struct Run {
 #[derive(Clone, Debug)]
 pub struct Labelling {
     pub(crate) settings: Settings,
-    /// Unit-length vectors of the speakers found.
-    pub(crate) voices: Vec<Vec<f32>>,
+    /// The speakers found.
+    pub(crate) voices: Voices,
     /// What is known of all pieces, in order of time, and the speakers they were shown under.
     pub(crate) places: Vec<Place>,
     pub(crate) provisional: Vec<Option<usize>>,
@@ -93,7 +94,7 @@ impl Labelling {
             .enumerate()
             .map(|(index, &voice)| Speaker {
                 label: self.settings.labels.label(index),
-                embedding: self.voices[voice].clone(),
+                embedding: self.voices.embeddings()[voice].clone(),
                 speech_seconds: turns
                     .iter()
                     .filter(|t| t.speaker == index)

@@ -7,11 +7,13 @@
 //! joins windows into slots, [`pieces`] cuts slots into short runs of speech, [`features`] and [`embedding`] turn a
 //! piece into a voice vector ([`analysis`] is these five for one chunk), [`ordering`] puts chunks back in order,
 //! [`matching`] names speakers as they come in, [`training`] gathers the voices that [`clustering`] decides on over the whole
-//! recording, [`timeline`] writes turns. [`diarize`] is the fold over all of it, in the two readings [`survey`] and [`labelling`].
+//! recording (about its [`centre`], by [`linkage`] and [`joining`]), [`timeline`] writes turns. [`diarize`] is the fold over all of it, in the two readings [`survey`] and [`labelling`].
 
+pub mod amount;
 pub mod analysis;
 pub mod audio;
 pub mod blocks;
+pub mod centre;
 pub mod chunks;
 pub mod clustering;
 pub mod diarize;
@@ -19,11 +21,13 @@ pub mod embedding;
 pub mod features;
 pub mod hints;
 pub mod installation;
+pub mod joining;
 pub mod labelling;
 pub mod labels;
 pub mod linkage;
 pub mod manifest;
 pub mod matching;
+pub mod mean_voice;
 pub mod onnx;
 pub mod ordering;
 pub mod pieces;
@@ -36,3 +40,5 @@ pub mod stitching;
 pub mod survey;
 pub mod timeline;
 pub mod training;
+pub mod voice;
+pub mod voices;

@@ -1,7 +1,58 @@
-//! Linkage: average-linkage clustering of what may stand for many.
+//! Linkage: average-linkage clustering of voices, which may stand for many pieces each.
 //!
 //! The library that clusters single voices counts each of them once. The mean of a sub-cluster has to count for all of its
 //! members, or a handful of outliers would outvote a speaker's hours.
+
+use crate::similarity::dot;
+use crate::voice::{Cluster, Voice};
+
+/// Average-linkage clustering, cut where the average cosine falls below `cosine`. Clusters come in the order of their first member.
+pub fn average_linkage(voices: &[Voice], cosine: f32) -> Vec<Cluster> {
+    cut(voices, |distance, _| distance <= 1.0 - cosine)
+}
+
+/// Average-linkage clustering, cut where no more than `most` clusters are left.
+pub fn most_alike(voices: &[Voice], most: usize) -> Vec<Cluster> {
+    cut(voices, |_, left| left > most)
+}
+
+/// Average-linkage clustering as long as `joins`, given the distance of the next two clusters and how many are left.
+fn cut(voices: &[Voice], joins: impl Fn(f32, usize) -> bool) -> Vec<Cluster> {
+    let n = voices.len();
+    let mut clusters: Vec<Cluster> = (0..n).map(|i| vec![i]).collect();
+    if n < 2 {
+        return clusters;
+    }
+    let mut distances = Vec::with_capacity(n * (n - 1) / 2);
+    for (i, voice) in voices.iter().enumerate() {
+        distances.extend(voices[i + 1..].iter().map(|other| 1.0 - dot(voice.embedding, other.embedding)));
+    }
+    let mut left = n;
+    for (a, b, distance) in merges(voices, &mut distances) {
+        let mut joined = Vec::new();
+        if joins(distance, left) {
+            joined = std::mem::take(&mut clusters[a]);
+            joined.append(&mut clusters[b]);
+            left -= 1;
+        }
+        clusters.push(joined);
+    }
+    clusters.retain(|c| !c.is_empty());
+    clusters.iter_mut().for_each(|c| c.sort_unstable());
+    clusters.sort_by_key(|c| c[0]);
+    clusters
+}
+
+/// The merges of average linkage, by distance: the numbers of two clusters and their distance. Voices are clusters 0 to n-1,
+/// what merge `i` joins is cluster n + i.
+fn merges(voices: &[Voice], distances: &mut [f32]) -> Vec<(usize, usize, f32)> {
+    if voices.iter().all(|voice| voice.count == 1) {
+        let dendrogram = kodama::linkage(distances, voices.len(), kodama::Method::Average);
+        return dendrogram.steps().iter().map(|s| (s.cluster1, s.cluster2, s.dissimilarity)).collect();
+    }
+    let counts: Vec<usize> = voices.iter().map(|voice| voice.count).collect();
+    average(distances, &counts)
+}
 
 /// The distances between each two of `n`: of 0 to 1, 2, … n-1, then of 1 to 2, 3, …
 struct Condensed<'a> {
@@ -19,7 +70,7 @@ impl Condensed<'_> {
 /// Joins n = `counts.len()` items, of which item `i` counts `counts[i]` times, until one cluster is left. Returns the merges by
 /// distance: the numbers of two clusters and the mean distance of their members. Items are clusters 0 to n-1; what merge `i` joins is
 /// cluster n + i. `distances` is the condensed matrix and is used up. By chains of nearest neighbours (Murtagh 1983).
-pub fn average(distances: &mut [f32], counts: &[usize]) -> Vec<(usize, usize, f32)> {
+fn average(distances: &mut [f32], counts: &[usize]) -> Vec<(usize, usize, f32)> {
     let n = counts.len();
     let mut condensed = Condensed { distances, n };
     let mut counts = counts.to_vec();

@@ -6,20 +6,17 @@
 //! that it now counts for; past a bound those that are most alike are joined. Labels found here are provisional:
 //! [`crate::diarize`] decides over the whole recording.
 
-use crate::clustering::{self, Cluster, Voice};
+use crate::amount::Amount;
+use crate::clustering;
 use crate::hints::Hints;
+use crate::linkage;
 use crate::pieces::Piece;
 use crate::speakers::{self, Place};
+use crate::voice::{Cluster, Voice};
 use pathfinding::kuhn_munkres::kuhn_munkres;
 use pathfinding::matrix::Matrix;
 use serde::{Deserialize, Serialize};
 
-/// Pieces with less clean speech are labelled but mint no speaker.
-const LEARN_S: f64 = 1.5;
-/// As long as nobody has spoken for so long, those with this share of the longest piece mint speakers, but none shorter than
-/// [`LEAST_S`].
-const LEARN_SHARE: f64 = 0.7;
-const LEAST_S: f64 = 1.0;
 /// Most voices that are carried forward.
 const MOST: usize = 256;
 /// How many are left of them when there are more.
@@ -31,10 +28,7 @@ pub struct ReferenceSet {
     heard: Vec<Heard>,
     /// Speakers shown so far.
     speakers: usize,
-    /// Seconds of clean speech so far.
-    speech: f64,
-    /// Of these, in the longest piece.
-    longest: f64,
+    amount: Amount,
 }
 
 /// A piece's voice, or the mean of several.
@@ -70,34 +64,32 @@ impl ReferenceSet {
     pub fn match_block(&mut self, pieces: &[Piece], hints: &Hints) -> Vec<Option<usize>> {
         self.hear(pieces);
         let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
-        let clusters = clustering::cluster(&voices, hints, (0.01 * self.speech).clamp(1.0, 3.0));
-        let centroids: Vec<Vec<f32>> = clusters.iter().map(|c| clustering::centroid(&voices, c)).collect();
-        let found = speakers::label_block(pieces, &centroids);
-        let speaker = self.speakers_of(&clusters, &found, hints);
+        let found = clustering::cluster(&voices, hints, self.amount.least_of_speaker());
+        let labels = speakers::label_block(pieces, &found.voices);
+        let speaker = self.speakers_of(&found.clusters, &labels, hints);
         for heard in &mut self.heard {
             heard.speaker = None;
         }
-        for (members, &speaker) in clusters.iter().zip(&speaker) {
+        for (members, &speaker) in found.clusters.iter().zip(&speaker) {
             members.iter().for_each(|&i| self.heard[i].speaker = speaker);
         }
         self.forget();
         let mut labels: Vec<Option<usize>> =
-            found.into_iter().map(|cluster| cluster.and_then(|cluster| speaker[cluster])).collect();
+            labels.into_iter().map(|cluster| cluster.and_then(|cluster| speaker[cluster])).collect();
         let places: Vec<Place> = pieces.iter().map(Place::of).collect();
         speakers::follow_neighbours(&places, &mut labels);
         labels
     }
 
     fn hear(&mut self, pieces: &[Piece]) {
-        self.longest = pieces.iter().map(Piece::clean_seconds).fold(self.longest, f64::max);
-        let least = if self.longest >= LEARN_S { LEARN_S } else { (LEARN_SHARE * self.longest).max(LEAST_S) };
+        pieces.iter().for_each(|piece| self.amount.hear(piece));
+        let least = self.amount.least_seconds();
         // What was long enough no longer is. A mean is as long as the pieces behind it are on average.
         self.heard.retain(|heard| heard.seconds / heard.count as f64 >= least);
         for piece in pieces {
-            self.speech += piece.clean_seconds();
-            if let Some(embedding) = piece.embedding.as_ref().filter(|_| piece.clean_seconds() >= least) {
-                let (mean, seconds) = (embedding.clone(), piece.clean_seconds());
-                self.heard.push(Heard { mean, seconds, count: 1, speaker: None });
+            let seconds = speakers::weight(piece);
+            if let Some(embedding) = piece.embedding.as_ref().filter(|_| seconds >= least) {
+                self.heard.push(Heard { mean: embedding.clone(), seconds, count: 1, speaker: None });
             }
         }
     }
@@ -148,7 +140,7 @@ impl ReferenceSet {
             return;
         }
         let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
-        let parts = clustering::most_alike(&voices, KEPT);
+        let parts = linkage::most_alike(&voices, KEPT);
         self.heard = parts.iter().map(|members| self.joined(members)).collect();
     }
 
@@ -248,11 +240,11 @@ mod tests {
     }
 
     #[test]
-    fn an_utterance_under_a_second_is_labelled_but_mints_no_speaker() {
+    fn an_utterance_under_eight_tenths_of_a_second_is_labelled_but_mints_no_speaker() {
         let mut references = ReferenceSet::default();
         let hints = Hints::default();
         references.match_block(&[piece(0, 150, 0, 0.1)], &hints);
-        let labels = references.match_block(&[piece(4000, 50, 3, 0.0)], &hints);
+        let labels = references.match_block(&[piece(4000, 45, 3, 0.0)], &hints);
         assert_eq!(labels, [Some(0)]);
         assert_eq!(references.len(), 1);
     }

@@ -30,6 +30,15 @@ impl Piece {
         self.clean_frames as f64 * FRAME_SECONDS
     }
 
+    /// Seconds between this piece and `other`; 0 where they overlap.
+    pub fn gap_seconds(&self, other: &Piece) -> f64 {
+        let frames = self
+            .first_frame
+            .saturating_sub(other.end_frame)
+            .max(other.first_frame.saturating_sub(self.end_frame));
+        frames as f64 * FRAME_SECONDS
+    }
+
     /// Frames that this piece and `other` have in common.
     pub fn shared_frames(&self, other: &Piece) -> usize {
         self.end_frame.min(other.end_frame).saturating_sub(self.first_frame.max(other.first_frame))

@@ -44,20 +44,26 @@ pub struct Threshold(f64);
 pub struct ThresholdError(f64);
 
 impl Threshold {
-    /// Slope of the calibration `logit P = 39.3 cos - ...`: how fast the probability rises with the cosine.
-    const LOGIT_PER_COSINE: f64 = 39.3;
-    const DEFAULT: f64 = 0.75;
+    /// From this cosine about the recording's centre on, two of four clusters are one speaker by default.
+    const JOIN_COSINE: f64 = 0.18;
+    /// Probability that two clusters at that cosine are one speaker, and how fast its logit rises with the cosine: of 406 joins in generated
+    /// recordings of the tuning speakers (docs/decisions/0007).
+    const DEFAULT: f64 = 0.45;
+    const LOGIT_PER_COSINE: f64 = 12.4;
+    /// How much more alike the two most alike of many clusters are by chance.
+    const PER_LOG_CLUSTERS: f64 = 0.03;
 
     /// The threshold as a probability.
     pub fn probability(self) -> f64 {
         self.0
     }
 
-    /// By how much every cosine threshold moves from where it was tuned (at the default probability): the calibration
-    /// is linear in the cosine, so a change of probability is the same step for each of them.
-    pub fn cosine_shift(self) -> f32 {
+    /// The cosine about the recording's centre from which on two of so many clusters are one speaker.
+    pub fn join_cosine(self, clusters: usize) -> f32 {
         let logit = |p: f64| (p / (1.0 - p)).ln();
-        ((logit(self.0) - logit(Self::DEFAULT)) / Self::LOGIT_PER_COSINE) as f32
+        let wanted = (logit(self.0) - logit(Self::DEFAULT)) / Self::LOGIT_PER_COSINE;
+        let chance = Self::PER_LOG_CLUSTERS * (clusters as f64 / 4.0).ln();
+        (Self::JOIN_COSINE + wanted + chance) as f32
     }
 }
 
@@ -96,10 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn the_default_threshold_moves_nothing_and_a_higher_one_asks_for_more() {
-        assert_eq!(Threshold::default().cosine_shift(), 0.0);
-        let at = |p: f64| Threshold::try_from(p).expect("a probability").cosine_shift();
-        assert!(at(0.9) > 0.0 && at(0.5) < 0.0);
+    fn a_higher_threshold_asks_for_more_and_so_do_more_clusters() {
+        let at = |p: f64| Threshold::try_from(p).expect("a probability").join_cosine(4);
+        assert_eq!(Threshold::default().join_cosine(4), 0.18);
+        assert!(at(0.2) < at(0.45) && at(0.45) < at(0.9));
+        assert!(Threshold::default().join_cosine(40) > Threshold::default().join_cosine(4));
     }
 
     #[test]

@@ -2,10 +2,19 @@
 
 use crate::blocks::{BLOCK_FRAMES, FRAME_SECONDS};
 use crate::pieces::Piece;
-use crate::similarity::dot;
+use crate::voices::Voices;
 
-/// Two pieces that overlap by more than this are two speakers.
-const OVERLAP_S: f64 = 0.25;
+/// Two pieces that overlap by more than this are two speakers,
+const OVERLAP_S: f64 = 0.35;
+/// unless the second choice is so much less like.
+const UNLIKE: f32 = 0.5;
+/// A piece with less clean speech than this leans on those of its slot: it takes this share of the scores
+const LEAN_BELOW_S: f64 = 0.8;
+const LEAN: f64 = 0.3;
+/// of those beside it, falling off with this time, as long as that is a hundredth, and they have so much clean speech themselves.
+const LEAN_S: f64 = 0.5;
+const LEAN_LEAST: f64 = 0.01;
+const LEAN_ON_S: f64 = 0.4;
 /// A piece too short to embed belongs to the nearest piece of its slot within this time.
 const NEARBY_S: f64 = 3.0;
 /// Weight of a piece without clean speech, in seconds.
@@ -50,47 +59,80 @@ impl Place {
     }
 }
 
-/// Speaker of each piece of one block: the nearest of `voices`, but two at a time where two speak at a time. `None` for pieces
-/// that are too short to embed (see [`follow_neighbours`]), or without any voice.
-pub fn label_block(pieces: &[Piece], voices: &[Vec<f32>]) -> Vec<Option<usize>> {
-    let mut labels: Vec<Option<usize>> = pieces
-        .iter()
-        .map(|piece| piece.embedding.as_ref().and_then(|embedding| nearest(embedding, voices, None)))
-        .collect();
+/// Speaker of each piece of one block: the one that it sounds most like, but two at a time where two speak at a time. `None` for
+/// pieces that are too short to embed (see [`follow_neighbours`]), or where nobody was found.
+pub fn label_block(pieces: &[Piece], voices: &Voices) -> Vec<Option<usize>> {
+    let scores = scores(pieces, voices);
+    let mut labels: Vec<Option<usize>> =
+        scores.iter().map(|scores| scores.as_ref().and_then(|scores| highest(scores, None))).collect();
     if voices.len() > 1 {
-        separate_overlapping(pieces, voices, &mut labels);
+        separate_overlapping(pieces, &scores, &mut labels);
     }
     labels
 }
 
-/// Index of the voice most like `embedding`, other than `except`.
-pub fn nearest(embedding: &[f32], voices: &[Vec<f32>], except: Option<usize>) -> Option<usize> {
+/// How much each embedded piece sounds like each speaker. What a short piece says is not worth much, so it leans on its neighbours.
+fn scores(pieces: &[Piece], voices: &Voices) -> Vec<Option<Vec<f32>>> {
+    let own: Vec<Option<Vec<f32>>> = pieces
+        .iter()
+        .map(|piece| piece.embedding.as_ref().map(|embedding| voices.scores(embedding)))
+        .collect();
+    let mut leaning = own.clone();
+    for (i, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.clean_seconds() < LEAN_BELOW_S) {
+        let Some(scores) = &mut leaning[i] else { continue };
+        for (j, other) in pieces.iter().enumerate() {
+            if i == j || other.slot != piece.slot || other.clean_seconds() < LEAN_ON_S {
+                continue;
+            }
+            let share = (-piece.gap_seconds(other) / LEAN_S).exp();
+            if let Some(others) = own[j].as_ref().filter(|_| share > LEAN_LEAST) {
+                scores
+                    .iter_mut()
+                    .zip(others)
+                    .for_each(|(score, other)| *score += (LEAN * share) as f32 * other);
+            }
+        }
+    }
+    leaning
+}
+
+/// Index of the highest score, other than `except`.
+fn highest(scores: &[f32], except: Option<usize>) -> Option<usize> {
     let mut best: Option<(usize, f32)> = None;
-    for (index, voice) in voices.iter().enumerate().filter(|(index, _)| Some(*index) != except) {
-        let cosine = dot(embedding, voice);
-        if best.is_none_or(|(_, most)| cosine > most) {
-            best = Some((index, cosine));
+    for (index, &score) in scores.iter().enumerate().filter(|(index, _)| Some(*index) != except) {
+        if best.is_none_or(|(_, most)| score > most) {
+            best = Some((index, score));
         }
     }
     best.map(|(index, _)| index)
 }
 
-/// Two slots that speak at once are two speakers: of two overlapping pieces under one label, the less clean one takes its
-/// second choice.
-fn separate_overlapping(pieces: &[Piece], voices: &[Vec<f32>], labels: &mut [Option<usize>]) {
+/// Two slots that speak at once are two speakers: of two overlapping pieces under one label, the one that loses less by it takes its
+/// second choice; clean speech weighs.
+fn separate_overlapping(pieces: &[Piece], scores: &[Option<Vec<f32>>], labels: &mut [Option<usize>]) {
     // Pieces are at most 3 s long and in order, so whatever overlaps a piece is among the next few. None reaches over the
     // end of its block.
     const REACH: usize = 5;
-    let embedded: Vec<usize> = (0..pieces.len()).filter(|&i| pieces[i].embedding.is_some()).collect();
+    let embedded: Vec<usize> = (0..pieces.len()).filter(|&i| scores[i].is_some()).collect();
+    let second = |i: usize, label: usize| {
+        let scores = scores[i].as_ref()?;
+        let second = highest(scores, Some(label))?;
+        Some((second, scores[label] - scores[second]))
+    };
     for (x, &i) in embedded.iter().enumerate() {
         for &j in embedded[x + 1..].iter().take(REACH) {
             let (a, b) = (&pieces[i], &pieces[j]);
             let overlap = a.shared_frames(b) as f64 * FRAME_SECONDS;
-            if a.slot != b.slot && labels[i] == labels[j] && overlap > OVERLAP_S {
-                let yields = if a.clean_frames < b.clean_frames { i } else { j };
-                if let Some(embedding) = &pieces[yields].embedding {
-                    labels[yields] = nearest(embedding, voices, labels[yields]);
-                }
+            let Some(label) = labels[i].filter(|label| labels[j] == Some(*label)) else { continue };
+            if a.slot == b.slot || overlap <= OVERLAP_S {
+                continue;
+            }
+            let (Some(of_a), Some(of_b)) = (second(i, label), second(j, label)) else { continue };
+            let cost = |piece: &Piece, loss: f32| weight(piece).sqrt() * f64::from(loss);
+            let (yields, (second, loss)) =
+                if cost(a, of_a.1) < cost(b, of_b.1) { (i, of_a) } else { (j, of_b) };
+            if loss < UNLIKE {
+                labels[yields] = Some(second);
             }
         }
     }

@@ -6,15 +6,14 @@
 //! again, all groups are halved once more. Which pieces are a group, and how often it is halved, follows from the blocks
 //! alone, so no chunk and no page can be told from the result. See docs/decisions/0005.
 
-use crate::clustering::{self, Voice};
+use crate::amount::Amount;
+use crate::clustering;
 use crate::hints::Hints;
+use crate::linkage;
 use crate::pieces::Piece;
 use crate::speakers;
-
-/// Pieces with at least this much clean speech decide how many speakers there are.
-const TRAINING_S: f64 = 1.5;
-/// Where no piece is that long, those with at least this share of the longest decide.
-const TRAINING_SHARE: f64 = 0.7;
+use crate::voice::Voice;
+use crate::voices::Voices;
 
 /// How many voices are clustered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,10 +87,7 @@ pub struct TrainingSet {
     groups: Vec<Group>,
     /// How often each closed group is halved.
     halvings: u32,
-    /// Weight of the longest piece.
-    longest: f64,
-    /// Seconds of clean speech of all pieces.
-    speech: f64,
+    amount: Amount,
 }
 
 impl TrainingSet {
@@ -103,10 +99,9 @@ impl TrainingSet {
     /// Takes in the pieces of the next block.
     pub fn push(&mut self, pieces: &[Piece]) {
         for piece in pieces {
-            self.speech += piece.clean_seconds();
-            if let Some(embedding) = &piece.embedding {
-                self.hear(embedding, speakers::weight(piece));
-            }
+            let least = self.amount.least_seconds();
+            self.amount.hear(piece);
+            self.keep(piece, self.amount.least_seconds() > least);
         }
         if let Some(open) = self.groups.last_mut().filter(|open| open.kept.len() >= self.bounds.group) {
             open.halve(self.halvings);
@@ -122,22 +117,20 @@ impl TrainingSet {
         }
     }
 
-    fn hear(&mut self, embedding: &[f32], seconds: f64) {
-        let before = least_seconds(self.longest);
-        self.longest = self.longest.max(seconds);
-        let least = least_seconds(self.longest);
-        if least > before {
+    fn keep(&mut self, piece: &Piece, is_stricter: bool) {
+        let least = self.amount.least_seconds();
+        if is_stricter {
             // What was long enough no longer is. A mean is as long as the pieces behind it are on average.
             let is_enough = |kept: &Kept| kept.seconds / kept.count as f64 >= least;
             self.groups.iter_mut().for_each(|group| group.kept.retain(is_enough));
         }
-        if seconds >= least {
-            if self.groups.is_empty() {
-                self.groups.push(Group::default());
-            }
-            if let Some(open) = self.groups.last_mut() {
-                open.kept.push(Kept { mean: embedding.to_vec(), seconds, count: 1 });
-            }
+        let seconds = speakers::weight(piece);
+        let Some(embedding) = piece.embedding.as_ref().filter(|_| seconds >= least) else { return };
+        if self.groups.is_empty() {
+            self.groups.push(Group::default());
+        }
+        if let Some(open) = self.groups.last_mut() {
+            open.kept.push(Kept { mean: embedding.clone(), seconds, count: 1 });
         }
     }
 
@@ -151,24 +144,17 @@ impl TrainingSet {
         self.len() == 0
     }
 
-    /// Unit-length vectors of the speakers found, in the order in which they are first heard.
-    pub fn speakers(&self) -> Vec<Vec<f32>> {
-        let least_speech = (0.01 * self.speech).clamp(1.0, 3.0);
+    /// The speakers found.
+    pub fn speakers(&self) -> Voices {
         let voices: Vec<Voice> = self.groups.iter().flat_map(|group| &group.kept).map(Kept::voice).collect();
-        let clusters = clustering::cluster(&voices, &self.hints, least_speech);
-        clusters.iter().map(|members| clustering::centroid(&voices, members)).collect()
+        clustering::cluster(&voices, &self.hints, self.amount.least_of_speaker()).voices
     }
-}
-
-/// Weight in seconds from which a piece decides, where the longest has `longest`.
-fn least_seconds(longest: f64) -> f64 {
-    if longest >= TRAINING_S { TRAINING_S } else { TRAINING_SHARE * longest }
 }
 
 /// Half as many voices: those most alike are joined, in the order of their first members.
 fn halved(group: &[Kept]) -> Vec<Kept> {
     let voices: Vec<Voice> = group.iter().map(Kept::voice).collect();
-    let parts = clustering::most_alike(&voices, group.len().div_ceil(2));
+    let parts = linkage::most_alike(&voices, group.len().div_ceil(2));
     parts.iter().map(|members| Kept::mean_of(group, members)).collect()
 }
 
@@ -210,10 +196,6 @@ mod tests {
         set
     }
 
-    fn bits(voices: &[Vec<f32>]) -> Vec<u32> {
-        voices.iter().flatten().map(|x| x.to_bits()).collect()
-    }
-
     #[test]
     fn as_long_as_there_are_few_voices_they_are_clustered_as_they_are() {
         let blocks = blocks(40);
@@ -222,12 +204,11 @@ mod tests {
             .iter()
             .map(|p| Voice::of_piece(p.embedding.as_deref().expect("embedded"), p.clean_seconds()))
             .collect();
-        let clusters = clustering::cluster(&voices, &Hints::default(), 3.0);
-        let expected: Vec<Vec<f32>> = clusters.iter().map(|c| clustering::centroid(&voices, c)).collect();
+        let expected = clustering::cluster(&voices, &Hints::default(), 3.0).voices;
         assert_eq!(expected.len(), 3);
         let exactly = Bounds { most: pieces.len(), group: 40 };
-        assert_eq!(bits(&set_of(&blocks, exactly).speakers()), bits(&expected));
-        assert_eq!(bits(&set_of(&blocks, Bounds::default()).speakers()), bits(&expected));
+        assert_eq!(set_of(&blocks, exactly).speakers(), expected);
+        assert_eq!(set_of(&blocks, Bounds::default()).speakers(), expected);
     }
 
     #[test]
@@ -238,7 +219,7 @@ mod tests {
         assert_eq!(set.halvings, 2, "a quarter of the voices is kept");
         let two = set.speakers();
         assert_eq!((one.len(), two.len()), (3, 3));
-        for (a, b) in one.iter().zip(&two) {
+        for (a, b) in one.embeddings().iter().zip(two.embeddings()) {
             assert!(dot(a, b) > 0.999, "{}", dot(a, b));
         }
     }
@@ -301,15 +282,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_longest_piece_says_which_decide_wherever_it_comes(
+        fn what_is_kept_is_what_is_long_enough_in_the_end(
             lengths in prop::collection::vec(prop::collection::vec(0_usize..110, 0..5), 0..20)
         ) {
             let blocks: Vec<Vec<Piece>> =
                 lengths.iter().map(|block| block.iter().map(|&frames| piece(0, frames, frames)).collect()).collect();
-            let longest = blocks.iter().flatten().map(speakers::weight).fold(0.0, f64::max);
-            let least = least_seconds(longest);
-            let expected: Vec<f64> =
-                blocks.iter().flatten().map(speakers::weight).filter(|&seconds| seconds >= least).collect();
+            let mut amount = Amount::default();
+            blocks.iter().flatten().for_each(|piece| amount.hear(piece));
+            let expected: Vec<f64> = blocks
+                .iter()
+                .flatten()
+                .map(speakers::weight)
+                .filter(|&seconds| seconds >= amount.least_seconds())
+                .collect();
             let set = set_of(&blocks, Bounds::default());
             prop_assert_eq!(set.groups.iter().flat_map(|group| &group.kept).map(|kept| kept.seconds).collect::<Vec<_>>(), expected);
         }

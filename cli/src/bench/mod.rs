@@ -2,6 +2,7 @@
 
 pub mod analyses;
 pub mod marks;
+pub mod mean_voice;
 pub mod recordings;
 pub mod show;
 pub mod summary;

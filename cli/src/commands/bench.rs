@@ -3,6 +3,7 @@
 //! Each recording is scored over its whole extent, overlapped speech included.
 
 use crate::bench::marks::{self, Marks};
+use crate::bench::mean_voice::MeanVoice;
 use crate::bench::recordings::{self, Recording};
 use crate::bench::summary::{Measured, summary};
 use crate::bench::{analyses, show};
@@ -38,6 +39,9 @@ pub struct Args {
     /// Write the tables as Markdown.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Print the mean vector of the speakers of the reference, for the clustering to be tuned to other models.
+    #[arg(long, conflicts_with = "score_only")]
+    mean_voice: bool,
     /// Only recordings whose name contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
@@ -58,13 +62,16 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     for folder in [&args.rttm, &args.cache].into_iter().flatten() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let mut measured = Vec::new();
+    let (mut measured, mut mean_voice) = (Vec::new(), MeanVoice::default());
     for recording in &recordings {
-        let one = measure(args, recording, &settings, &mut models)?;
+        let one = measure(args, recording, &settings, &mut models, &mut mean_voice)?;
         eprintln!("{}: DER {:.2} %", recording.stem, 100.0 * one.last.exact.der());
         measured.push(one);
     }
     show(args, &measured)?;
+    if args.mean_voice {
+        print!("{}", mean_voice.text());
+    }
     if let Some(bytes) = process::peak_memory() {
         println!("peak memory {} MB, {} thread(s)", bytes / 1_000_000, args.models.threads);
     }
@@ -76,6 +83,7 @@ fn measure(
     recording: &Recording,
     settings: &Settings,
     models: &mut [Models],
+    mean_voice: &mut MeanVoice,
 ) -> anyhow::Result<Measured> {
     let chunk_seconds = marks::chunk_seconds(args.recording.chunk_blocks);
     let marks = |found: &[rttm::Segment]| Marks::of(&recording.reference, found, chunk_seconds);
@@ -85,6 +93,7 @@ fn measure(
         None => {
             let blocks = args.recording.chunk_blocks;
             let analysed = analyses::of(recording, models, blocks, args.cache.as_deref())?;
+            mean_voice.add(&analysed.blocks, &recording.reference);
             let results = marks::results(&analysed.blocks, settings, &recording.stem)?;
             let seconds = analysed.seconds.map(|seconds| seconds + results.seconds);
             (analysed.audio_seconds, seconds, results.last, Some(results.in_order))

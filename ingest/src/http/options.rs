@@ -25,7 +25,7 @@ pub(crate) enum OptionError {
     Twice(String),
     #[error("the option '{name}' must be a whole number, not '{value}'")]
     NotAWholeNumber { name: &'static str, value: String },
-    #[error("the option 'threshold' must be a number such as 0.75, not '{0}'")]
+    #[error("the option 'threshold' must be a number such as 0.45, not '{0}'")]
     NotANumber(String),
     #[error("the option 'allow_gaps' must be true or false, not '{0}'")]
     NotTrueOrFalse(String),
@@ -205,7 +205,7 @@ mod tests {
         let unknown = refused(&[("speakers", "2")]);
         assert!(unknown.contains("'speakers'") && unknown.contains("num_speakers"), "{unknown}");
         assert!(refused(&[("threshold", "75")]).contains("between 0.01 and 0.99"));
-        assert!(refused(&[("threshold", "high")]).contains("0.75"));
+        assert!(refused(&[("threshold", "high")]).contains("0.45"));
         assert!(refused(&[("num_speakers", "two")]).contains("'num_speakers' must be a whole number"));
         assert!(refused(&[("num_speakers", "2"), ("max_speakers", "3")]).contains("not both"));
         assert!(refused(&[("chunk_blocks", "0")]).contains("1 to 20"));

@@ -49,7 +49,7 @@ async fn a_bare_body_takes_its_options_from_the_query() {
     let accepted = stack.upload(query, interview()).await;
     let shown = stack.recording(accepted["id"].as_str().expect("an id")).await;
     assert_eq!((&shown["title"], &shown["file_name"]), (&json!("Call été"), &json!("b")));
-    let settings = json!({ "labels": "Ann,Bob", "min_speakers": 2, "max_speakers": 2, "threshold": 0.75, "allow_gaps": true, "chunk_blocks": 3 });
+    let settings = json!({ "labels": "Ann,Bob", "min_speakers": 2, "max_speakers": 2, "threshold": 0.45, "allow_gaps": true, "chunk_blocks": 3 });
     assert_eq!(shown["settings"], settings);
     stack.stop().await;
 }
