@@ -64,6 +64,16 @@ pub struct Audio {
     pub warnings: Vec<String>,
 }
 
+/// All samples of `path`: one number each, some 230 MB an hour.
+pub fn samples(path: &Path) -> anyhow::Result<Vec<f32>> {
+    let mut stream = audio::open(path).with_context(|| path.display().to_string())?;
+    let mut samples = Vec::new();
+    while let Some(more) = stream.next_samples().with_context(|| path.display().to_string())? {
+        samples.extend(more);
+    }
+    Ok(samples)
+}
+
 /// Is given the blocks in order, each with the seconds of the whole if the file says.
 type Take<'a> = &'a mut dyn FnMut(BlockAnalysis, Option<f64>) -> anyhow::Result<()>;
 

@@ -70,3 +70,22 @@ pub fn analyse(
         })
         .collect()
 }
+
+/// The whole of a recording as one block as long as itself: for comparison alone, since it needs all `samples` at once. What it does
+/// better than [`analyse`] is what the borders of blocks cost.
+pub fn analyse_unblocked(
+    models: &mut (impl SegmentationModel + EmbeddingModel),
+    filter_bank: &mut FilterBank,
+    samples: &[f32],
+) -> Result<BlockAnalysis, ModelError> {
+    let frames = blocks::frame_count(samples.len());
+    let slots = if frames == 0 {
+        Vec::new()
+    } else {
+        let activity = segmentation::segment(models, samples, 0, 0..=blocks::last_window(samples.len()))?;
+        stitching::stitch(&activity, frames)
+    };
+    let mut pieces = pieces::cut(&slots, 0);
+    embedding::embed(models, filter_bank, samples, &slots, 0, &mut pieces)?;
+    Ok(BlockAnalysis { block: 0, slots, pieces })
+}

@@ -56,7 +56,7 @@ pub fn block_count(samples: usize) -> usize {
 
 /// Index of the last window of a recording (or of a run of samples that starts at 0) of `samples` samples: the first
 /// window that reaches its end. It is zero-padded where it reaches past it.
-fn last_window(samples: usize) -> usize {
+pub(crate) fn last_window(samples: usize) -> usize {
     samples.saturating_sub(WINDOW_SAMPLES).div_ceil(STEP_SAMPLES)
 }
 

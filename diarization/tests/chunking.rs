@@ -6,12 +6,14 @@ mod support {
     pub mod models;
 }
 
-use diarization::analysis::BlockAnalysis;
+use diarization::analysis::{self, BlockAnalysis};
 use diarization::blocks::{
-    BLOCK_FRAMES, BLOCK_SAMPLES, STEP_SAMPLES, TAIL_SAMPLES, WINDOW_FRAMES, WINDOW_SAMPLES, frame_count,
+    BLOCK_FRAMES, BLOCK_SAMPLES, SAMPLE_RATE, STEP_SAMPLES, TAIL_SAMPLES, WINDOW_FRAMES, WINDOW_SAMPLES,
+    frame_count,
 };
 use diarization::diarize::{Diarization, Diarizer, Settings};
 use diarization::embedding::EmbeddingModel;
+use diarization::features::FilterBank;
 use diarization::labelling::Changed;
 use diarization::onnx::ModelError;
 use diarization::ordering::InOrder;
@@ -137,6 +139,21 @@ fn an_analysis_that_was_sent_as_json_arrives_as_it_was() {
     let sent = serde_json::to_string(&BLOCK_BY_BLOCK.concat()).expect("it is written");
     let received: Vec<BlockAnalysis> = serde_json::from_str(&sent).expect("it is read");
     assert_identical(&received, &BLOCK_BY_BLOCK.concat(), "through JSON");
+}
+
+#[test]
+fn a_recording_of_one_block_is_analysed_as_if_there_were_no_blocks() {
+    let mut models = support::models::load();
+    for seconds in [0, 3, 45] {
+        let samples = &INTERVIEW[..seconds * SAMPLE_RATE as usize];
+        let unblocked = analysis::analyse_unblocked(&mut models, &mut FilterBank::default(), samples);
+        let unblocked = [unblocked.expect("it analyses")];
+        let mut blocks = in_chunks(&mut models, samples, 1).concat();
+        if blocks.is_empty() {
+            blocks = vec![BlockAnalysis { block: 0, slots: vec![], pieces: vec![] }];
+        }
+        assert_identical(&unblocked, &blocks, &format!("{seconds} s"));
+    }
 }
 
 #[test]

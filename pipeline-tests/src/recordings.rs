@@ -174,7 +174,10 @@ impl Stack {
                 if path.is_dir() { folders.push(path) } else { files.push(path) }
             }
         }
-        files.retain(|file| file.file_name().is_none_or(|name| name != "store-id"));
+        // Also as it is being written, to a file with a number behind the name.
+        let is_mark =
+            |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("store-id"));
+        files.retain(|file| !is_mark(file));
         files
     }
 }

@@ -4,8 +4,9 @@
 use crate::bench::recordings::Recording;
 use crate::local;
 use anyhow::Context;
-use diarization::analysis::{BlockAnalysis, CONFIGURATION};
+use diarization::analysis::{self, BlockAnalysis, CONFIGURATION};
 use diarization::blocks::SAMPLE_RATE;
+use diarization::features::FilterBank;
 use diarization::onnx::Models;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -31,30 +32,62 @@ struct Kept {
     blocks: Vec<BlockAnalysis>,
 }
 
+/// How a recording is cut for analysis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Into chunks of so many blocks.
+    Chunks(usize),
+    /// Not at all: one block as long as the recording.
+    Unblocked,
+}
+
+impl Cut {
+    /// What an analysis so cut must not be mixed with others under.
+    fn configuration(self) -> String {
+        match self {
+            Self::Chunks(_) => CONFIGURATION.into(),
+            Self::Unblocked => format!("{CONFIGURATION}.unblocked"),
+        }
+    }
+
+    fn analyse(self, audio: &Path, models: &mut [Models]) -> anyhow::Result<(Vec<BlockAnalysis>, usize)> {
+        let mut blocks = Vec::new();
+        let Self::Chunks(chunk_blocks) = self else {
+            let samples = local::samples(audio)?;
+            let model = models.first_mut().context("at least one thread is needed")?;
+            blocks.push(analysis::analyse_unblocked(model, &mut FilterBank::default(), &samples)?);
+            return Ok((blocks, samples.len()));
+        };
+        let read = local::analyse(audio, models, chunk_blocks, &mut |block, _| {
+            blocks.push(block);
+            Ok(())
+        })?;
+        Ok((blocks, read.samples))
+    }
+}
+
 /// Analyses `recording`, or takes what `cache` holds of it by the same models.
 pub fn of(
     recording: &Recording,
     models: &mut [Models],
-    chunk_blocks: usize,
+    cut: Cut,
     cache: Option<&Path>,
 ) -> anyhow::Result<Analysed> {
     let file_bytes = std::fs::metadata(&recording.audio).map_or(0, |file| file.len());
     let model_version = models.first().map_or("", |model| &model.manifest().model_version).to_owned();
+    let configuration = cut.configuration();
     let place = cache.map(|folder| folder.join(format!("{}.msgpack", recording.stem)));
     if let Some(kept) = place.as_ref().and_then(read)
         && (kept.model_version.as_str(), kept.configuration.as_str(), kept.file_bytes)
-            == (model_version.as_str(), CONFIGURATION, file_bytes)
+            == (model_version.as_str(), configuration.as_str(), file_bytes)
     {
         return Ok(Analysed { blocks: kept.blocks, audio_seconds: kept.audio_seconds, seconds: None });
     }
-    let (started, mut blocks) = (Instant::now(), Vec::new());
-    let read = local::analyse(&recording.audio, models, chunk_blocks, &mut |block, _| {
-        blocks.push(block);
-        Ok(())
-    })?;
+    let started = Instant::now();
+    let (blocks, samples) = cut.analyse(&recording.audio, models)?;
     let seconds = started.elapsed().as_secs_f64();
-    let audio_seconds = read.samples as f64 / f64::from(SAMPLE_RATE);
-    let kept = Kept { model_version, configuration: CONFIGURATION.into(), file_bytes, audio_seconds, blocks };
+    let audio_seconds = samples as f64 / f64::from(SAMPLE_RATE);
+    let kept = Kept { model_version, configuration, file_bytes, audio_seconds, blocks };
     if let Some(place) = place {
         std::fs::write(&place, rmp_serde::to_vec_named(&kept)?)
             .with_context(|| format!("cannot write {}", place.display()))?;

@@ -2,6 +2,7 @@
 //!
 //! Each recording is scored over its whole extent, overlapped speech included.
 
+use crate::bench::analyses::Cut;
 use crate::bench::marks::{self, Marks};
 use crate::bench::mean_voice::MeanVoice;
 use crate::bench::recordings::{self, Recording};
@@ -39,6 +40,10 @@ pub struct Args {
     /// Write the tables as Markdown.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Analyse each recording as one block as long as itself, in one thread: with --rttm, and that folder given to --against in another
+    /// run, this shows what blocks cost.
+    #[arg(long, conflicts_with = "score_only")]
+    unblocked: bool,
     /// Print the mean vector of the speakers of the reference, for the clustering to be tuned to other models.
     #[arg(long, conflicts_with = "score_only")]
     mean_voice: bool,
@@ -91,8 +96,8 @@ fn measure(
     let (audio_seconds, seconds, last, in_order) = match &args.score_only {
         Some(folder) => (0.0, None, score::read(&beside(folder))?, None),
         None => {
-            let blocks = args.recording.chunk_blocks;
-            let analysed = analyses::of(recording, models, blocks, args.cache.as_deref())?;
+            let cut = if args.unblocked { Cut::Unblocked } else { Cut::Chunks(args.recording.chunk_blocks) };
+            let analysed = analyses::of(recording, models, cut, args.cache.as_deref())?;
             mean_voice.add(&analysed.blocks, &recording.reference);
             let results = marks::results(&analysed.blocks, settings, &recording.stem)?;
             let seconds = analysed.seconds.map(|seconds| seconds + results.seconds);

@@ -197,7 +197,10 @@ impl Stack {
         }
         let mut files = Vec::new();
         collect(self.store.path(), &mut files);
-        files.retain(|file| file.file_name().is_none_or(|name| name != "store-id"));
+        // Also as it is being written, to a file with a number behind the name.
+        let is_mark =
+            |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("store-id"));
+        files.retain(|file| !is_mark(file));
         files
     }
 
