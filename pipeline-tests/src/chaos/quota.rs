@@ -11,9 +11,11 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// Bytes that the store may hold when it is not full: more than any run needs, and taken only as they are used.
-const PLENTY: u64 = 4 << 30;
+const PLENTY: u64 = 8 << 30;
 /// Room that is left when the quota is lowered, to be filled up by the ballast.
 const NEARLY: u64 = 8 << 20;
+/// How often it is lowered to what is used at that moment.
+const FILL_TRIES: usize = 20;
 
 /// A file system with a quota.
 pub struct Quota {
@@ -76,16 +78,23 @@ impl Quota {
         root.join(self.folder.strip_prefix("/").expect("an absolute path"))
     }
 
-    async fn resize(&self, bytes: u64) {
+    /// Sets the quota; false where more than that is used already.
+    async fn resize(&self, bytes: u64) -> bool {
         let enter = self.enter();
-        let status = Command::new(&enter[0])
+        let output = Command::new(&enter[0])
             .args(&enter[1..])
             .args(["mount", "-o", &format!("remount,size={bytes}")])
             .arg(&self.folder)
-            .status()
+            .output()
             .await
             .expect("nsenter runs (util-linux)");
-        assert!(status.success(), "the quota could not be set to {bytes} bytes: {status}");
+        if !output.status.success() {
+            println!(
+                "  the quota is not set to {bytes} bytes: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        output.status.success()
     }
 
     fn ballast(&self) -> PathBuf {
@@ -94,8 +103,17 @@ impl Quota {
 
     /// Uses the quota up to the last byte.
     pub async fn fill(&self) {
-        let usage = statvfs(self.from_here()).expect("the store is there");
-        self.resize((usage.f_blocks - usage.f_bfree) * usage.f_frsize + NEARLY).await;
+        // Uploads and chunks go on being stored meanwhile, so that what is used may be more by the time it is the limit.
+        let mut tries = 0;
+        loop {
+            let usage = statvfs(self.from_here()).expect("the store is there");
+            let used = (usage.f_blocks - usage.f_bfree) * usage.f_frsize;
+            if self.resize(used + NEARLY).await {
+                break;
+            }
+            tries += 1;
+            assert!(tries < FILL_TRIES, "the quota cannot be set");
+        }
         let fill = || -> std::io::Result<()> {
             let mut file = std::fs::File::create(self.ballast())?;
             loop {
@@ -109,7 +127,7 @@ impl Quota {
     /// Gives back what [`Quota::fill`] took.
     pub async fn empty(&self) {
         std::fs::remove_file(self.ballast()).expect("the ballast goes");
-        self.resize(PLENTY).await;
+        assert!(self.resize(PLENTY).await, "the quota cannot be raised");
     }
 
     /// Files in the store, by their path in it.
