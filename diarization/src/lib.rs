@@ -7,7 +7,8 @@
 //! joins windows into slots, [`pieces`] cuts slots into short runs of speech, [`features`] and [`embedding`] turn a
 //! piece into a voice vector ([`analysis`] is these five for one chunk), [`ordering`] puts chunks back in order,
 //! [`matching`] names speakers as they come in, [`training`] gathers the voices that [`clustering`] decides on over the whole
-//! recording (about its [`centre`], by [`linkage`] and [`joining`]), [`timeline`] writes turns. [`diarize`] is the fold over all of it, in the two readings [`survey`] and [`labelling`].
+//! recording (about its [`centre`], by [`linkage`] and [`joining`]), [`timeline`] writes turns. [`diarize`] is the fold over all of
+//! it, in the two readings [`survey`] and [`labelling`].
 
 pub mod amount;
 pub mod analysis;

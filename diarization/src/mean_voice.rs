@@ -2,7 +2,7 @@
 
 /// Mean over 132 speakers, in the generated recordings of the tuning half of the speakers, of the mean vector of each one's pieces of
 /// at least 1.5 s, weighted by their seconds. Not of unit length (0.61): voices are all on one side of the sphere.
-/// `throughline bench FOLDER --mean-voice` prints that of any folder; see docs/decisions/0007.
+/// `throughline bench FOLDER --mean-voice` prints that of any folder, and this one to three digits; see docs/decisions/0007.
 const CAMPPLUS: [f32; 192] = [
     0.0449, 0.0413, 0.0616, 0.0290, 0.0628, 0.0275, 0.0422, 0.0380, 0.0649, 0.0658, 0.0299, 0.0432, 0.0309,
     0.0200, 0.0516, 0.0235, 0.0356, 0.0398, 0.0537, 0.0313, 0.0547, 0.0658, 0.0129, 0.0564, 0.0349, 0.0347,
