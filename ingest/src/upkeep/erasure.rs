@@ -26,27 +26,31 @@ pub enum Erased {
     Unknown,
 }
 
-/// Deletes the rows of a recording, and notes that its objects must go.
-async fn delete_rows(context: &Context, recording: Uuid) -> Result<(), sqlx::Error> {
+/// Deletes the rows of a recording, and notes that its objects must go; false where there were none.
+async fn delete_rows(context: &Context, recording: Uuid) -> Result<bool, sqlx::Error> {
     transaction::run(&context.pool, "delete recording", &context.shutdown, async |transaction| {
         let deleted = sqlx::query!("DELETE FROM recordings WHERE id = $1", recording)
             .execute(&mut **transaction)
             .await?;
-        if deleted.rows_affected() == 1 {
-            sqlx::query!("INSERT INTO erasures (recording_id) VALUES ($1) ON CONFLICT DO NOTHING", recording)
-                .execute(&mut **transaction)
-                .await?;
+        if deleted.rows_affected() == 0 {
+            return Ok(false);
         }
-        Ok(())
+        sqlx::query!("INSERT INTO erasures (recording_id) VALUES ($1) ON CONFLICT DO NOTHING", recording)
+            .execute(&mut **transaction)
+            .await?;
+        Ok(true)
     })
     .await
 }
 
 /// Erases a recording: rows first, so that nothing new is made of it, then what is stored.
 pub async fn erase(context: &Context, recording: Uuid) -> Result<Erased, sqlx::Error> {
-    delete_rows(context, recording).await?;
+    let deleted = delete_rows(context, recording).await?;
     // Also of a request that came before and could not be finished.
-    let Some(erasure) = claim(context, Some(recording)).await? else { return Ok(Erased::Unknown) };
+    let Some(erasure) = claim(context, recording).await? else {
+        // Whoever looks for what is due may have finished it since.
+        return Ok(if deleted { Erased::Gone } else { Erased::Unknown });
+    };
     match work_off(context, &erasure).await {
         Ok(()) => Ok(Erased::Gone),
         Err(error) => {
@@ -60,7 +64,7 @@ pub async fn erase(context: &Context, recording: Uuid) -> Result<Erased, sqlx::E
 pub async fn pass(context: &Context) -> Result<(), UpkeepError> {
     count(context).await?;
     while !context.shutdown.is_asked() {
-        let Some(erasure) = claim(context, None).await? else { break };
+        let Some(erasure) = claim_due(context).await? else { break };
         if let Err(error) = work_off(context, &erasure).await {
             tracing::warn!(recording = %erasure.recording, %error, "not yet erased; will be tried again");
         }
@@ -75,18 +79,35 @@ struct Erasure {
     emptied: bool,
 }
 
-/// Takes an erasure in hand: the one of `recording` that was not finished, or any that is due. Others leave it for a while.
-async fn claim(context: &Context, recording: Option<Uuid>) -> Result<Option<Erasure>, sqlx::Error> {
+/// Takes the erasure of `recording` in hand; none where it is finished, or was never asked for.
+async fn claim(context: &Context, recording: Uuid) -> Result<Option<Erasure>, sqlx::Error> {
     transaction::run(&context.pool, "claim erasure", &context.shutdown, async |transaction| {
+        let claimed = sqlx::query_scalar!(
+            "UPDATE erasures SET tries = tries + 1,
+                    due_at = now() + make_interval(secs => least($2 * 2 ^ least(tries, 20), $3))
+             WHERE recording_id = $1 AND emptied_at IS NULL
+             RETURNING recording_id",
+            recording,
+            FIRST_WAIT,
+            LONGEST_WAIT
+        )
+        .fetch_optional(&mut **transaction)
+        .await?;
+        Ok(claimed.map(|recording| Erasure { recording, emptied: false }))
+    })
+    .await
+}
+
+/// Takes any erasure in hand that is due. Others leave it for a while.
+async fn claim_due(context: &Context) -> Result<Option<Erasure>, sqlx::Error> {
+    transaction::run(&context.pool, "claim due erasure", &context.shutdown, async |transaction| {
         let row = sqlx::query!(
             r#"UPDATE erasures SET tries = tries + 1,
-                      due_at = now() + make_interval(secs => least($2 * 2 ^ least(tries, 20), $3))
+                      due_at = now() + make_interval(secs => least($1 * 2 ^ least(tries, 20), $2))
                WHERE recording_id = (
-                   SELECT recording_id FROM erasures
-                   WHERE CASE WHEN $1::uuid IS NULL THEN due_at <= now() ELSE recording_id = $1 AND emptied_at IS NULL END
+                   SELECT recording_id FROM erasures WHERE due_at <= now()
                    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
                RETURNING recording_id, emptied_at IS NOT NULL AS "emptied!""#,
-            recording,
             FIRST_WAIT,
             LONGEST_WAIT
         )

@@ -141,3 +141,20 @@ async fn a_recording_is_erased_while_the_broker_is_away_and_its_job_is_never_sen
     assert_eq!(again.status(), StatusCode::NOT_FOUND);
     stack.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_another_process_finishes_first_is_answered_as_done() {
+    let stack = Stack::start(&[]).await;
+    let accepted = stack.upload("", b"not audio".to_vec()).await;
+    let id = accepted["id"].as_str().expect("an id");
+    // As quick as another can be: between the request's first transaction and its second.
+    let quick = "CREATE FUNCTION quick() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.emptied_at := now(); RETURN NEW; END';
+                 CREATE TRIGGER quick BEFORE INSERT ON erasures FOR EACH ROW EXECUTE FUNCTION quick()";
+    sqlx::raw_sql(quick).execute(&stack.pool).await.expect("makes it");
+    for expected in [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND] {
+        let answer =
+            stack.http.delete(stack.url(&format!("/v1/recordings/{id}"))).send().await.expect("answers");
+        assert_eq!(answer.status(), expected);
+    }
+    stack.stop().await;
+}

@@ -16,13 +16,14 @@ const EVERY_POINT: u64 = 10_000;
 const SAME: u64 = 40;
 
 /// Every transaction by its name. One that is added must be added here, and met.
-const TRANSACTIONS: [&str; 26] = [
+const TRANSACTIONS: [&str; 27] = [
     "accept upload",
     "advance",
     "begin decoding",
     "begin epoch",
     "choose store",
     "chunks cleared",
+    "claim due erasure",
     "claim erasure",
     "clear chunks",
     "commit",
