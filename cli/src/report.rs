@@ -2,10 +2,14 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use diarization::diarize::Diarization;
+use diarization::evidence::Choice;
+use diarization::explanation::Explanation;
 use serde::Serialize;
 
 /// Pauses shorter than this do not end a turn in the table; files keep every border.
 const READABLE_GAP_S: f64 = 0.5;
+/// Below this confidence the runner-up is named.
+const UNSURE: f64 = 0.8;
 
 /// A turn as people and programs read it.
 #[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
@@ -16,6 +20,9 @@ pub struct Turn {
     pub end: f64,
     /// Label of the speaker.
     pub speaker: String,
+    /// How sure that is, and why.
+    #[serde(flatten)]
+    pub why: Option<Explanation>,
 }
 
 /// A speaker's share.
@@ -34,12 +41,14 @@ fn milliseconds(seconds: f64) -> f64 {
 
 /// The turns of a result.
 pub fn turns(diarization: &Diarization) -> Vec<Turn> {
-    let turn = |t: &diarization::timeline::Turn| Turn {
+    let label = |speaker: usize| diarization.speakers[speaker].label.clone();
+    let turn = |(t, choice): (&diarization::timeline::Turn, Option<Choice>)| Turn {
         start: milliseconds(t.start_seconds()),
         end: milliseconds(t.end_seconds()),
-        speaker: diarization.speakers[t.speaker].label.clone(),
+        speaker: label(t.speaker),
+        why: choice.map(|choice| Explanation::of(&choice, label)),
     };
-    diarization.turns.iter().map(turn).collect()
+    diarization.turns.iter().zip(diarization.choices()).map(turn).collect()
 }
 
 /// The speakers of a result.
@@ -77,13 +86,35 @@ pub fn table(header: &[&str], numbers: std::ops::Range<usize>) -> Table {
     table
 }
 
+/// Lengthens `last` by `turn`; as sure as both are by their length, and with the runner-up of the less sure.
+fn join(last: &mut Turn, turn: &Turn) {
+    if let (Some(why), Some(other)) = (&mut last.why, &turn.why) {
+        if other.confidence < why.confidence {
+            why.runner_up.clone_from(&other.runner_up);
+        }
+        let (a, b) = (last.end - last.start, turn.end - turn.start);
+        why.confidence = (a * why.confidence + b * other.confidence) / (a + b);
+    }
+    last.end = last.end.max(turn.end);
+}
+
+/// How sure a turn is, and where that is not very, who else it may be.
+fn sure(turn: &Turn) -> String {
+    let Some(why) = &turn.why else { return String::new() };
+    let percent = format!("{:.0} %", 100.0 * why.confidence);
+    match &why.runner_up {
+        Some(other) if why.confidence < UNSURE => format!("{percent}, or {}", other.speaker),
+        _ => percent,
+    }
+}
+
 /// Turns of one speaker with only a short pause and nobody else between them, joined.
 fn readable(turns: &[Turn]) -> Vec<Turn> {
     let mut joined: Vec<Turn> = Vec::new();
     for turn in turns {
         match joined.last_mut() {
             Some(last) if last.speaker == turn.speaker && turn.start - last.end < READABLE_GAP_S => {
-                last.end = last.end.max(turn.end);
+                join(last, turn);
             }
             _ => joined.push(turn.clone()),
         }
@@ -97,9 +128,9 @@ pub fn print(turns: &[Turn], shares: &[Share]) {
         println!("No speech was found.");
         return;
     }
-    let mut lines = table(&["start", "end", "speaker"], 0..2);
+    let mut lines = table(&["start", "end", "speaker", "sure"], 0..2);
     for turn in readable(turns) {
-        lines.add_row([clock(turn.start), clock(turn.end), turn.speaker]);
+        lines.add_row([clock(turn.start), clock(turn.end), turn.speaker.clone(), sure(&turn)]);
     }
     println!("{lines}\n");
     let all: f64 = shares.iter().map(|s| s.speech_seconds).sum();
@@ -114,6 +145,7 @@ pub fn print(turns: &[Turn], shares: &[Share]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use diarization::explanation::RunnerUp;
 
     #[test]
     fn times_read_as_on_a_clock() {
@@ -125,9 +157,25 @@ mod tests {
 
     #[test]
     fn a_short_pause_does_not_break_a_line_and_another_speaker_does() {
-        let turn = |start, end, speaker: &str| Turn { start, end, speaker: speaker.into() };
+        let turn = |start, end, speaker: &str| Turn { start, end, speaker: speaker.into(), why: None };
         let found =
             readable(&[turn(0.0, 1.0, "A"), turn(1.3, 2.0, "A"), turn(2.1, 3.0, "B"), turn(3.1, 4.0, "A")]);
         assert_eq!(found, [turn(0.0, 2.0, "A"), turn(2.1, 3.0, "B"), turn(3.1, 4.0, "A")]);
+    }
+
+    #[test]
+    fn a_line_is_as_sure_as_its_turns_are_by_their_length_and_names_another_only_in_doubt() {
+        let turn = |start, end, confidence, other: &str| {
+            let next = RunnerUp { speaker: other.into(), confidence: 0.1, score: None };
+            let why = Explanation { confidence, score: None, runner_up: Some(next) };
+            Turn { start, end, speaker: "A".into(), why: Some(why) }
+        };
+        let lines =
+            readable(&[turn(0.0, 3.0, 1.0, "B"), turn(3.1, 4.1, 0.6, "C"), turn(9.0, 10.0, 0.7, "B")]);
+        assert_eq!(lines.iter().map(sure).collect::<Vec<_>>(), ["90 %", "70 %, or B"]);
+        assert_eq!(
+            lines[0].why.as_ref().and_then(|why| why.runner_up.as_ref()).map(|it| it.speaker.as_str()),
+            Some("C")
+        );
     }
 }

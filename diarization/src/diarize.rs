@@ -3,6 +3,7 @@
 //! The matcher does as chunks come in what [`Diarizer::push`] does, and after the last one what [`Diarizer::finish`] does.
 
 use crate::analysis::BlockAnalysis;
+use crate::evidence::{self, Choice, Match};
 use crate::hints::Hints;
 use crate::labels::LabelScheme;
 use crate::rttm::Segment;
@@ -38,9 +39,16 @@ pub struct Diarization {
     pub speakers: Vec<Speaker>,
     /// Turns by start; [`Turn::speaker`] is an index into `speakers`.
     pub turns: Vec<Turn>,
+    /// Why: whom each piece is given to, by first frame and then by slot; speakers are indices into `speakers`.
+    pub matches: Vec<Match>,
 }
 
 impl Diarization {
+    /// Why each turn is its speaker's.
+    pub fn choices(&self) -> Vec<Option<Choice>> {
+        evidence::of_turns(&self.turns, &self.matches)
+    }
+
     /// The turns as RTTM segments of the recording `file`.
     pub fn segments(&self, file: &str) -> Vec<Segment> {
         self.turns

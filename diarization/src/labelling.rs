@@ -3,6 +3,7 @@
 
 use crate::analysis::BlockAnalysis;
 use crate::diarize::{Diarization, Settings, Speaker};
+use crate::evidence::Choice;
 use crate::matching::assign_one_to_one;
 use crate::speakers::{self, Place};
 use crate::timeline::{self, Turn};
@@ -40,14 +41,14 @@ pub struct Labelling {
     pub(crate) blocks: usize,
     pub(crate) next_block: usize,
     /// Voice of each piece read.
-    pub(crate) labels: Vec<Option<usize>>,
+    pub(crate) choices: Vec<Option<Choice>>,
     pub(crate) runs: Vec<Run>,
 }
 
 impl Labelling {
     /// Reads the next block again.
     pub fn push(&mut self, block: &BlockAnalysis) -> Result<(), Changed> {
-        let first = self.labels.len();
+        let first = self.choices.len();
         let surveyed = self.places.get(first..first + block.pieces.len());
         let is_same =
             surveyed.is_some_and(|places| block.pieces.iter().map(Place::of).eq(places.iter().copied()));
@@ -60,7 +61,7 @@ impl Labelling {
 
     /// Who spoke when, after the last block.
     pub fn finish(self) -> Result<Diarization, Changed> {
-        if self.next_block != self.blocks || self.labels.len() != self.places.len() {
+        if self.next_block != self.blocks || self.choices.len() != self.places.len() {
             return Err(Changed { block: self.next_block });
         }
         Ok(self.conclude())
@@ -68,24 +69,27 @@ impl Labelling {
 
     /// [`push`](Self::push) of a block that is known to be the one surveyed.
     pub(crate) fn label(&mut self, block: &BlockAnalysis) {
-        for (piece, number) in block.pieces.iter().zip(self.labels.len()..) {
+        for (piece, number) in block.pieces.iter().zip(self.choices.len()..) {
             self.runs.extend(timeline::active_runs(block, piece).map(|(from, to)| Run {
                 piece: number as u32,
                 first_frame: from as u32,
                 end_frame: to as u32,
             }));
         }
-        self.labels.extend(speakers::label_block(&block.pieces, &self.voices));
+        self.choices.extend(speakers::label_block(&block.pieces, &self.voices));
         self.next_block += 1;
     }
 
     /// [`finish`](Self::finish) where every block is known to have been read.
     pub(crate) fn conclude(mut self) -> Diarization {
-        speakers::follow_neighbours(&self.places, &mut self.labels);
+        speakers::follow_neighbours(&self.places, &mut self.choices, Choice::followed);
         let order = self.naming_order();
         let rank = |voice: usize| order.iter().position(|&v| v == voice);
+        for choice in &mut self.choices {
+            *choice = choice.and_then(|it| it.named(rank));
+        }
         let turns = self.runs.iter().filter_map(|run| {
-            let speaker = self.labels[run.piece as usize].and_then(rank)?;
+            let speaker = self.choices[run.piece as usize]?.best.speaker;
             Some(Turn { first_frame: run.first_frame as usize, end_frame: run.end_frame as usize, speaker })
         });
         let turns = timeline::joined(turns.collect());
@@ -102,7 +106,11 @@ impl Labelling {
                     .sum(),
             })
             .collect();
-        Diarization { speakers, turns }
+        // Of a long recording there are many: not twice as much room as they need.
+        let mut matches = Vec::with_capacity(self.choices.len());
+        let chosen = self.places.iter().zip(&self.choices);
+        matches.extend(chosen.filter_map(|(place, choice)| Some(place.matched((*choice)?))));
+        Diarization { speakers, turns, matches }
     }
 
     /// The order in which the voices found are named: as they were named provisionally, where they were, so that labels
@@ -111,8 +119,8 @@ impl Labelling {
         let count = self.voices.len();
         let mut shared = vec![vec![0.0_f32; self.provisional_speakers]; count];
         let mut first_heard = vec![u32::MAX; count];
-        for ((place, label), shown) in self.places.iter().zip(&self.labels).zip(&self.provisional) {
-            let Some(voice) = *label else { continue };
+        for ((place, choice), shown) in self.places.iter().zip(&self.choices).zip(&self.provisional) {
+            let Some(voice) = choice.map(|it| it.best.speaker) else { continue };
             if let Some(shown) = *shown {
                 shared[voice][shown] += place.weight() as f32;
             }

@@ -19,6 +19,8 @@ pub mod chunks;
 pub mod clustering;
 pub mod diarize;
 pub mod embedding;
+pub mod evidence;
+pub mod explanation;
 pub mod features;
 pub mod hints;
 pub mod installation;

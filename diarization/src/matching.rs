@@ -8,6 +8,7 @@
 
 use crate::amount::Amount;
 use crate::clustering;
+use crate::evidence::Choice;
 use crate::hints::Hints;
 use crate::linkage;
 use crate::pieces::Piece;
@@ -59,14 +60,14 @@ impl ReferenceSet {
         self.speakers == 0
     }
 
-    /// Labels the pieces of the next block and learns from them. Returns each piece's speaker; `None` while no speaker
+    /// Labels the pieces of the next block and learns from them. Returns whom each piece is given to; `None` while no speaker
     /// is known.
-    pub fn match_block(&mut self, pieces: &[Piece], hints: &Hints) -> Vec<Option<usize>> {
+    pub fn match_block(&mut self, pieces: &[Piece], hints: &Hints) -> Vec<Option<Choice>> {
         self.hear(pieces);
         let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
         let found = clustering::cluster(&voices, hints, self.amount.least_of_speaker());
-        let labels = speakers::label_block(pieces, &found.voices);
-        let speaker = self.speakers_of(&found.clusters, &labels, hints);
+        let choices = speakers::label_block(pieces, &found.voices);
+        let speaker = self.speakers_of(&found.clusters, &speakers_of(&choices), hints);
         for heard in &mut self.heard {
             heard.speaker = None;
         }
@@ -74,11 +75,13 @@ impl ReferenceSet {
             members.iter().for_each(|&i| self.heard[i].speaker = speaker);
         }
         self.forget();
-        let mut labels: Vec<Option<usize>> =
-            labels.into_iter().map(|cluster| cluster.and_then(|cluster| speaker[cluster])).collect();
+        let mut choices: Vec<Option<Choice>> = choices
+            .into_iter()
+            .map(|choice| choice.and_then(|it| it.named(|cluster| speaker[cluster])))
+            .collect();
         let places: Vec<Place> = pieces.iter().map(Place::of).collect();
-        speakers::follow_neighbours(&places, &mut labels);
-        labels
+        speakers::follow_neighbours(&places, &mut choices, Choice::followed);
+        choices
     }
 
     fn hear(&mut self, pieces: &[Piece]) {
@@ -167,6 +170,11 @@ impl ReferenceSet {
     }
 }
 
+/// The speaker of each choice.
+pub fn speakers_of(choices: &[Option<Choice>]) -> Vec<Option<usize>> {
+    choices.iter().map(|choice| choice.map(|it| it.best.speaker)).collect()
+}
+
 /// Assigns rows to columns one-to-one so that the sum of scores is greatest; only scores of at least `least` count.
 /// Returns the column of each row.
 pub fn assign_one_to_one(scores: &[Vec<f32>], least: f32) -> Vec<Option<usize>> {
@@ -214,6 +222,10 @@ mod tests {
         }
     }
 
+    fn match_block(references: &mut ReferenceSet, pieces: &[Piece], hints: &Hints) -> Vec<Option<usize>> {
+        speakers_of(&references.match_block(pieces, hints))
+    }
+
     /// A piece of `frames` clean frames whose voice points along `axis`, slightly off.
     fn piece(first_frame: usize, frames: usize, axis: usize, wobble: f32) -> Piece {
         let mut embedding = vec![0.1 * wobble; 4];
@@ -231,10 +243,11 @@ mod tests {
     fn a_voice_keeps_its_label_after_a_block_of_silence_and_a_third_voice_gets_its_own() {
         let mut references = ReferenceSet::default();
         let hints = Hints::default();
-        let first = references.match_block(&[piece(0, 150, 0, 0.1), piece(200, 150, 1, 0.2)], &hints);
+        let first = match_block(&mut references, &[piece(0, 150, 0, 0.1), piece(200, 150, 1, 0.2)], &hints);
         assert_eq!(first, [Some(0), Some(1)]);
-        assert!(references.match_block(&[], &hints).is_empty());
-        let third = references.match_block(&[piece(9000, 150, 2, 0.1), piece(9200, 150, 1, 0.3)], &hints);
+        assert!(match_block(&mut references, &[], &hints).is_empty());
+        let third =
+            match_block(&mut references, &[piece(9000, 150, 2, 0.1), piece(9200, 150, 1, 0.3)], &hints);
         assert_eq!(third, [Some(2), Some(1)]);
         assert_eq!(references.len(), 3);
     }
@@ -243,8 +256,8 @@ mod tests {
     fn an_utterance_under_eight_tenths_of_a_second_is_labelled_but_mints_no_speaker() {
         let mut references = ReferenceSet::default();
         let hints = Hints::default();
-        references.match_block(&[piece(0, 150, 0, 0.1)], &hints);
-        let labels = references.match_block(&[piece(4000, 45, 3, 0.0)], &hints);
+        match_block(&mut references, &[piece(0, 150, 0, 0.1)], &hints);
+        let labels = match_block(&mut references, &[piece(4000, 45, 3, 0.0)], &hints);
         assert_eq!(labels, [Some(0)]);
         assert_eq!(references.len(), 1);
     }
@@ -253,7 +266,7 @@ mod tests {
     fn who_speaks_first_is_named_first_even_with_a_short_word() {
         let mut references = ReferenceSet::default();
         let pieces = [piece(0, 40, 1, 0.0), piece(50, 150, 0, 0.0), piece(210, 150, 1, 0.1)];
-        assert_eq!(references.match_block(&pieces, &Hints::default()), [Some(0), Some(1), Some(0)]);
+        assert_eq!(match_block(&mut references, &pieces, &Hints::default()), [Some(0), Some(1), Some(0)]);
     }
 
     #[test]
@@ -263,7 +276,7 @@ mod tests {
             let pieces: Vec<Piece> = (0..12)
                 .map(|i| piece(block * 3552 + i * 250, 150 + i, i % 2, (block * 12 + i) as f32 % 7.0 / 7.0))
                 .collect();
-            let labels = references.match_block(&pieces, &Hints::default());
+            let labels = match_block(&mut references, &pieces, &Hints::default());
             assert!(labels.iter().enumerate().all(|(i, label)| *label == Some(i % 2)), "{block}: {labels:?}");
             assert!(references.heard.len() <= MOST);
         }
@@ -274,10 +287,16 @@ mod tests {
     fn who_was_taken_for_one_and_turns_out_to_be_two_keeps_the_label_where_most_of_it_is() {
         let mut references = ReferenceSet::default();
         let hints = Hints { max_speakers: Some(1), ..Hints::default() };
-        references
-            .match_block(&[piece(0, 170, 0, 0.0), piece(200, 170, 0, 0.1), piece(400, 120, 1, 0.0)], &hints);
-        let labels =
-            references.match_block(&[piece(4000, 150, 1, 0.0), piece(4200, 150, 0, 0.0)], &Hints::default());
+        match_block(
+            &mut references,
+            &[piece(0, 170, 0, 0.0), piece(200, 170, 0, 0.1), piece(400, 120, 1, 0.0)],
+            &hints,
+        );
+        let labels = match_block(
+            &mut references,
+            &[piece(4000, 150, 1, 0.0), piece(4200, 150, 0, 0.0)],
+            &Hints::default(),
+        );
         assert_eq!(labels, [Some(1), Some(0)]);
     }
 
@@ -285,7 +304,7 @@ mod tests {
     fn no_more_speakers_are_named_than_the_caller_allows() {
         let mut references = ReferenceSet::default();
         let hints = Hints { max_speakers: Some(1), ..Hints::default() };
-        let labels = references.match_block(&[piece(0, 150, 0, 0.0), piece(200, 150, 1, 0.0)], &hints);
+        let labels = match_block(&mut references, &[piece(0, 150, 0, 0.0), piece(200, 150, 1, 0.0)], &hints);
         assert_eq!(labels[0], Some(0));
         assert_eq!(references.len(), 1);
     }

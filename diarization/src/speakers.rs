@@ -1,6 +1,7 @@
 //! Speakers: every piece of a recording gets one of the voices that were found in it.
 
 use crate::blocks::{BLOCK_FRAMES, FRAME_SECONDS};
+use crate::evidence::{Choice, Match};
 use crate::pieces::Piece;
 use crate::voices::Voices;
 
@@ -30,6 +31,8 @@ pub fn weight(piece: &Piece) -> f64 {
 pub struct Place {
     /// First frame, counted from the start of the recording.
     pub first_frame: u32,
+    /// Frames from its first to its last.
+    pub frames: u16,
     /// Frames in which its slot speaks alone.
     pub clean_frames: u16,
     /// Slot inside its block.
@@ -43,10 +46,17 @@ impl Place {
     pub fn of(piece: &Piece) -> Self {
         Self {
             first_frame: piece.first_frame as u32,
+            frames: (piece.end_frame - piece.first_frame) as u16,
             clean_frames: piece.clean_frames as u16,
             slot: piece.slot,
             is_embedded: piece.embedding.is_some(),
         }
+    }
+
+    /// Whom the piece is given to.
+    pub fn matched(&self, choice: Choice) -> Match {
+        let first_frame = self.first_frame as usize;
+        Match { first_frame, end_frame: first_frame + usize::from(self.frames), slot: self.slot, choice }
     }
 
     /// Weight of the piece in seconds.
@@ -61,23 +71,30 @@ impl Place {
 
 /// Speaker of each piece of one block: the one that it sounds most like, but two at a time where two speak at a time. `None` for
 /// pieces that are too short to embed (see [`follow_neighbours`]), or where nobody was found.
-pub fn label_block(pieces: &[Piece], voices: &Voices) -> Vec<Option<usize>> {
-    let scores = scores(pieces, voices);
-    let mut labels: Vec<Option<usize>> =
-        scores.iter().map(|scores| scores.as_ref().and_then(|scores| highest(scores, None))).collect();
-    if voices.len() > 1 {
-        separate_overlapping(pieces, &scores, &mut labels);
-    }
-    labels
-}
-
-/// How much each embedded piece sounds like each speaker. What a short piece says is not worth much, so it leans on its neighbours.
-fn scores(pieces: &[Piece], voices: &Voices) -> Vec<Option<Vec<f32>>> {
+pub fn label_block(pieces: &[Piece], voices: &Voices) -> Vec<Option<Choice>> {
     let own: Vec<Option<Vec<f32>>> = pieces
         .iter()
         .map(|piece| piece.embedding.as_ref().map(|embedding| voices.scores(embedding)))
         .collect();
-    let mut leaning = own.clone();
+    let scores = leaning(pieces, &own);
+    let first: Vec<Option<usize>> =
+        scores.iter().map(|scores| scores.as_ref().and_then(|scores| highest(scores, None))).collect();
+    let mut labels = first.clone();
+    if voices.len() > 1 {
+        separate_overlapping(pieces, &scores, &mut labels);
+    }
+    let choice = |i: usize| {
+        // What it would have been, had not another said that meanwhile.
+        let taken = first[i].filter(|_| first[i] != labels[i]);
+        Some(Choice::of(own[i].as_ref()?, scores[i].as_ref()?, pieces[i].clean_seconds(), labels[i]?, taken))
+    };
+    (0..pieces.len()).map(choice).collect()
+}
+
+/// How much each embedded piece sounds like each speaker, of which `own` is what it says itself. What a short piece says is not worth
+/// much, so it leans on its neighbours.
+fn leaning(pieces: &[Piece], own: &[Option<Vec<f32>>]) -> Vec<Option<Vec<f32>>> {
+    let mut leaning = own.to_vec();
     for (i, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.clean_seconds() < LEAN_BELOW_S) {
         let Some(scores) = &mut leaning[i] else { continue };
         for (j, other) in pieces.iter().enumerate() {
@@ -138,9 +155,8 @@ fn separate_overlapping(pieces: &[Piece], scores: &[Option<Vec<f32>>], labels: &
     }
 }
 
-/// Pieces too short to embed take the label of the nearest piece, of their own slot where one is near. Places are in
-/// order of time.
-pub fn follow_neighbours(places: &[Place], labels: &mut [Option<usize>]) {
+/// Pieces too short to embed follow the nearest piece, of their own slot where one is near. Places are in order of time.
+pub fn follow_neighbours<T: Copy>(places: &[Place], labels: &mut [Option<T>], follow: impl Fn(T) -> T) {
     /// Frames within which a piece of the own slot is looked for.
     const REACH: u32 = (NEARBY_S / FRAME_SECONDS) as u32 + 1;
     let known: Vec<usize> = (0..places.len()).filter(|&i| labels[i].is_some()).collect();
@@ -164,7 +180,7 @@ pub fn follow_neighbours(places: &[Place], labels: &mut [Option<usize>]) {
             let first = known.partition_point(|j| begin(j).saturating_add(least) < here);
             known.get(first)
         });
-        labels[i] = beside.or(nearest).and_then(|&j| labels[j]);
+        labels[i] = beside.or(nearest).and_then(|&j| labels[j]).map(&follow);
     }
 }
 
@@ -200,11 +216,11 @@ mod tests {
             for (step, slot, is_embedded, label) in pieces {
                 // Many begin together.
                 frame += (step / 3) * scale;
-                places.push(Place { first_frame: frame, clean_frames: 10, slot, is_embedded });
+                places.push(Place { first_frame: frame, frames: 10, clean_frames: 10, slot, is_embedded });
                 labels.push(is_embedded.then_some(label));
             }
             let expected = by_looking_at_all(&places, &labels);
-            follow_neighbours(&places, &mut labels);
+            follow_neighbours(&places, &mut labels, |label| label);
             prop_assert_eq!(labels, expected);
         }
     }

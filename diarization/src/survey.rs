@@ -4,7 +4,7 @@
 use crate::analysis::BlockAnalysis;
 use crate::diarize::{OutOfOrder, Settings};
 use crate::labelling::Labelling;
-use crate::matching::ReferenceSet;
+use crate::matching::{self, ReferenceSet};
 use crate::speakers::Place;
 use crate::timeline::{self, Turn};
 use crate::training::{Bounds, TrainingSet};
@@ -36,7 +36,7 @@ impl Survey {
         if block.block != self.blocks {
             return Err(OutOfOrder { wanted: self.blocks, got: block.block });
         }
-        let labels = self.references.match_block(&block.pieces, &self.settings.hints);
+        let labels = matching::speakers_of(&self.references.match_block(&block.pieces, &self.settings.hints));
         let turns = timeline::turns(std::slice::from_ref(block), &labels);
         self.training.push(&block.pieces);
         self.places.extend(block.pieces.iter().map(Place::of));
@@ -52,10 +52,10 @@ impl Survey {
             voices: self.training.speakers(),
             provisional: self.provisional,
             provisional_speakers: self.references.len(),
+            choices: Vec::with_capacity(self.places.len()),
             places: self.places,
             blocks: self.blocks,
             next_block: 0,
-            labels: Vec::new(),
             runs: Vec::new(),
         }
     }

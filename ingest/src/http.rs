@@ -7,6 +7,7 @@ mod file_name;
 mod form;
 mod guard;
 pub(crate) mod key;
+mod matches;
 mod meter;
 mod options;
 mod pace;
@@ -44,6 +45,7 @@ pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router
         .route(guard::UPLOADS, get(recordings::list).post(upload::upload))
         .route("/v1/recordings/{id}", get(recordings::show).delete(recordings::delete))
         .route("/v1/recordings/{id}/turns", get(turns::turns))
+        .route("/v1/recordings/{id}/matches", get(matches::matches))
         .route("/v1/recordings/{id}/reprocess", post(recordings::reprocess))
         .route("/v1/dead-letters", get(dead_letters::list))
         .route("/v1/dead-letters/{id}", get(dead_letters::show).delete(dead_letters::drop))

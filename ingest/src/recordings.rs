@@ -3,4 +3,5 @@
 pub mod accept;
 pub mod change;
 pub mod claims;
+pub(crate) mod matches;
 pub(crate) mod view;

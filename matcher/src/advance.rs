@@ -3,12 +3,15 @@
 use crate::chunks::{self, Pinned};
 use crate::database::Database;
 use crate::error::MatchError;
+use crate::matches;
+use crate::reference_set;
 use crate::state::{self, Next};
 use crate::turns;
 use diarization::analysis::BlockAnalysis;
 use diarization::blocks::BLOCK_FRAMES;
 use diarization::diarize::Settings;
-use diarization::matching::ReferenceSet;
+use diarization::evidence::{self, Choice, Match};
+use diarization::matching::{self, ReferenceSet};
 use diarization::timeline::{self, Turn};
 use sqlx::PgTransaction;
 use sqlx::types::Json;
@@ -22,7 +25,7 @@ struct Locked {
     model_version: String,
     configuration: String,
     settings: Json<Settings>,
-    reference_set: Option<Json<ReferenceSet>>,
+    reference_set: Option<String>,
 }
 
 /// Matches all chunks that are ready. True when the recording can be finalised. Concerns only recordings that are in work,
@@ -54,7 +57,7 @@ async fn step(
     let locked = sqlx::query_as!(
         Locked,
         r#"SELECT next_chunk, chunk_count, chunk_blocks, model_version, configuration,
-                  settings AS "settings: Json<Settings>", reference_set AS "reference_set: Json<ReferenceSet>"
+                  settings AS "settings: Json<Settings>", reference_set::text
            FROM recordings WHERE id = $1 AND run = $2 AND state IN ('queued', 'processing')
            FOR UPDATE"#,
         recording,
@@ -62,7 +65,18 @@ async fn step(
     )
     .fetch_optional(&mut **transaction)
     .await?;
-    let Some(locked) = locked else { return Ok(Next::Wait) };
+    let Some(mut locked) = locked else { return Ok(Next::Wait) };
+    let mut references = ReferenceSet::default();
+    if let Some(text) = &locked.reference_set {
+        match reference_set::read(text) {
+            Some(stored) => references = stored,
+            // All that was matched is in the inbox still.
+            None => {
+                tracing::info!(%recording, "another release of the matcher has begun the recording: matched anew from its first chunk");
+                locked.next_chunk = 0;
+            }
+        }
+    }
     let arrived = sqlx::query_scalar!(
         r#"SELECT chunk AS "chunk!" FROM inbox
            WHERE recording_id = $1 AND model_version = $2 AND configuration = $3 AND chunk >= $4 AND chunk < $4 + $5::integer
@@ -80,7 +94,7 @@ async fn step(
     let next = state::next(locked.next_chunk, locked.chunk_count, &arrived);
     if let Next::Match { chunks } = next {
         let end = locked.next_chunk + chunks as i32;
-        match_chunks(transaction, recording, locked, end).await?;
+        match_chunks(transaction, recording, locked, references, end).await?;
     }
     Ok(next)
 }
@@ -89,6 +103,7 @@ async fn match_chunks(
     transaction: &mut PgTransaction<'static>,
     recording: Uuid,
     locked: Locked,
+    mut references: ReferenceSet,
     end: i32,
 ) -> Result<(), sqlx::Error> {
     let pinned = Pinned {
@@ -98,21 +113,22 @@ async fn match_chunks(
         chunk_blocks: locked.chunk_blocks,
     };
     let blocks = chunks::blocks(transaction, &pinned, locked.next_chunk..end).await?;
-    let mut references = locked.reference_set.map(|Json(set)| set).unwrap_or_default();
-    let mut shown = fold(&mut references, &blocks, &locked.settings);
+    let (mut shown, matched) = fold(&mut references, &blocks, &locked.settings);
     if locked.next_chunk == 0 {
         // What an earlier run has shown ends where this one has something to show.
         turns::clear(transaction, recording).await?;
+        matches::clear(transaction, recording).await?;
     }
     let border = locked.next_chunk as usize * locked.chunk_blocks as usize * BLOCK_FRAMES;
     continue_across(transaction, recording, &mut shown, border).await?;
     turns::insert(transaction, recording, &shown, true, |speaker| locked.settings.labels.label(speaker))
         .await?;
+    matches::insert(transaction, recording, &matched).await?;
     sqlx::query!(
         "UPDATE recordings SET next_chunk = $2, reference_set = $3, state = 'processing', updated_at = now() WHERE id = $1",
         recording,
         end,
-        Json(&references) as _
+        Json(reference_set::stored(&references)) as _
     )
     .execute(&mut **transaction)
     .await?;
@@ -120,11 +136,16 @@ async fn match_chunks(
 }
 
 /// Matches blocks in order: what [`diarization::diarize::Diarizer::push`] does, with the turns joined across the borders
-/// between these blocks.
-fn fold(references: &mut ReferenceSet, blocks: &[BlockAnalysis], settings: &Settings) -> Vec<Turn> {
-    let labels: Vec<Option<usize>> =
+/// between these blocks; and the matches behind them.
+fn fold(
+    references: &mut ReferenceSet,
+    blocks: &[BlockAnalysis],
+    settings: &Settings,
+) -> (Vec<Turn>, Vec<Match>) {
+    let choices: Vec<Option<Choice>> =
         blocks.iter().flat_map(|block| references.match_block(&block.pieces, &settings.hints)).collect();
-    timeline::turns(blocks, &labels)
+    let turns = timeline::turns(blocks, &matching::speakers_of(&choices));
+    (turns, evidence::matches(blocks.iter().flat_map(|block| &block.pieces), &choices))
 }
 
 /// Joins turns that begin at `border` with those of the same speaker that ended there: what is shown must not depend on

@@ -4,6 +4,7 @@ use crate::database::Database;
 use crate::error::MatchError;
 use crate::failure;
 use crate::gaps;
+use crate::matches;
 use crate::replay::{self, Replay};
 use crate::turns;
 use diarization::blocks::SAMPLE_RATE;
@@ -101,6 +102,8 @@ async fn commit(
         turns::clear(transaction, recording).await?;
         let label = |speaker: usize| found.speakers[speaker].label.clone();
         turns::insert(transaction, recording, &found.turns, false, label).await?;
+        matches::clear(transaction, recording).await?;
+        matches::insert(transaction, recording, &found.matches).await?;
         replace_speakers(transaction, recording, &matched.model_version, found).await?;
         Ok(Committed::Now)
     };

@@ -8,6 +8,7 @@ pub mod chaos;
 pub mod collector;
 pub mod command;
 pub mod eventually;
+pub mod matches;
 pub mod oracle;
 pub mod process;
 pub mod queues;

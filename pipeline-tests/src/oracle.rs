@@ -7,7 +7,7 @@ use diarization::chunks::{ChunkAudio, Chunker};
 use diarization::diarize::{Diarization, Diarizer, Settings};
 use diarization::features::FilterBank;
 use diarization::installation;
-use diarization::matching::ReferenceSet;
+use diarization::matching::{ReferenceSet, speakers_of};
 use diarization::onnx::{Device, Models};
 use diarization::timeline::{self, Turn};
 use std::collections::HashMap;
@@ -56,9 +56,9 @@ pub async fn blocks(path: &Path, models: &Path) -> Arc<Vec<BlockAnalysis>> {
 /// The turns that are shown while the first `blocks` of a recording are matched and no more: by start and speaker, each with its label.
 pub fn provisional(blocks: &[BlockAnalysis], settings: &Settings) -> Vec<(Turn, String)> {
     let mut references = ReferenceSet::default();
-    let labels: Vec<Option<usize>> =
+    let choices: Vec<_> =
         blocks.iter().flat_map(|block| references.match_block(&block.pieces, &settings.hints)).collect();
-    let turns = timeline::turns(blocks, &labels);
+    let turns = timeline::turns(blocks, &speakers_of(&choices));
     turns.into_iter().map(|turn| (turn, settings.labels.label(turn.speaker))).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Recordings: what a test does as an uploader, and what it sees as an operator.
 
 use crate::eventually::eventually;
+use crate::matches;
 use crate::stack::Stack;
 use diarization::diarize::Diarization;
 use diarization::rttm;
@@ -125,13 +126,15 @@ impl Stack {
         rows.into_iter().map(voice).collect()
     }
 
-    /// Panics unless a recording's RTTM is `expected`'s to the last byte, and its voices are to the last bit.
+    /// Panics unless a recording's RTTM is `expected`'s to the last byte, and its matches and voices are to the last bit.
     pub async fn must_equal(&self, id: Uuid, stem: &str, expected: &Diarization) {
         let (got, wanted) = (self.rttm(id).await, rttm::write(&expected.segments(stem)));
         if let Some((got, wanted)) = got.lines().zip(wanted.lines()).find(|(got, wanted)| got != wanted) {
             panic!("the RTTM differs from the oracle's first here:\n  {got}\n  {wanted}");
         }
         assert_eq!(got, wanted, "the RTTM differs from the oracle's in length");
+        let matched = matches::stored(&self.pool, id).await.expect("the matches are read");
+        assert!(matched == matches::rows_of(&expected.matches), "the matches differ from the oracle's");
         let voices = self.voices(id).await;
         assert_eq!(voices.len(), expected.speakers.len(), "number of voices");
         for (got, wanted) in voices.iter().zip(&expected.speakers) {

@@ -2,6 +2,7 @@
 
 use crate::bench::summary::{Group, Measured, Row};
 use crate::report;
+use diarization::scoring::BINS;
 use serde::Serialize;
 
 /// A table.
@@ -22,8 +23,14 @@ pub struct Document<'a> {
 }
 
 impl Table {
-    fn new(words: &[&'static str], numbers: &[&'static str]) -> Self {
+    /// An empty one with columns of `words` and then of `numbers`.
+    pub fn new(words: &[&'static str], numbers: &[&'static str]) -> Self {
         Self { header: [words, numbers].concat(), words: words.len(), rows: Vec::new() }
+    }
+
+    /// Adds a line.
+    pub fn add(&mut self, row: Vec<String>) {
+        self.rows.push(row);
     }
 
     /// For a terminal.
@@ -46,7 +53,8 @@ impl Table {
     }
 }
 
-fn percent(rate: f64) -> String {
+/// `0.1234` as `12.34`.
+pub fn percent(rate: f64) -> String {
     format!("{:.2}", 100.0 * rate)
 }
 
@@ -180,4 +188,35 @@ pub fn continuity(headline: &Group) -> Table {
         ]);
     }
     table
+}
+
+/// How sure the final result is of who speaks, and how right that is; `None` where results were read.
+pub fn confidence(groups: &[Group]) -> Option<Table> {
+    let mut table = Table::new(&["group"], &["confidence", "right", "expected calibration error"]);
+    for group in groups {
+        let reliability = group.reliability?;
+        let all = reliability.all();
+        table.rows.push(vec![
+            group.group.clone(),
+            percent(all.expected / all.speech),
+            percent(all.right / all.speech),
+            percent(reliability.expected_calibration_error()),
+        ]);
+    }
+    Some(table)
+}
+
+/// The same over all recordings by confidence.
+pub fn reliability(headline: &Group) -> Option<Table> {
+    let reliability = headline.reliability?;
+    let mut table = Table::new(&["confidence from"], &["seconds of speech", "mean confidence", "right"]);
+    for (number, bin) in reliability.bins.iter().enumerate().filter(|(_, bin)| bin.speech > 0.0) {
+        table.rows.push(vec![
+            format!("{:.1}", number as f64 / BINS as f64),
+            format!("{:.0}", bin.speech),
+            percent(bin.expected / bin.speech),
+            percent(bin.right / bin.speech),
+        ]);
+    }
+    Some(table)
 }

@@ -4,7 +4,7 @@
 //! single long recording rules it.
 
 use crate::bench::marks::Marks;
-use diarization::scoring::{self, Continuity};
+use diarization::scoring::{self, Continuity, Reliability};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -21,6 +21,10 @@ pub struct Measured {
     pub seconds: Option<f64>,
     /// The result over the whole, or the one read from files.
     pub last: Marks,
+    /// How well the confidences of that hold; `None` where results were read.
+    pub reliability: Option<Reliability>,
+    /// Time that all took past the models; `None` where results were read.
+    pub matching_seconds: Option<f64>,
     /// The result as shown in order; `None` where results were read.
     pub in_order: Option<Marks>,
     /// A peer's.
@@ -100,6 +104,8 @@ pub struct Group {
     pub seconds: Option<f64>,
     /// Over the whole.
     pub last: Row,
+    /// How well the confidences of that hold.
+    pub reliability: Option<Reliability>,
     /// As shown in order.
     pub in_order: Option<Row>,
     /// A peer's, over the recordings of which it has a result.
@@ -122,11 +128,19 @@ pub fn summary(measured: &[Measured]) -> Vec<Group> {
         audio_seconds: groups.iter().map(|g| g.audio_seconds).sum(),
         seconds: groups.iter().map(|g| g.seconds).sum(),
         last: rows(|g| Some(g.last)).unwrap_or_default(),
+        reliability: reliability(measured.iter()),
         in_order: rows(|g| g.in_order),
         peer: rows(|g| g.peer),
     };
     groups.push(headline);
     groups
+}
+
+fn reliability<'a>(members: impl Iterator<Item = &'a Measured>) -> Option<Reliability> {
+    members.map(|one| one.reliability).try_fold(Reliability::default(), |mut all, one| {
+        all.add(&one?);
+        Some(all)
+    })
 }
 
 fn group(name: &str, members: &[&Measured]) -> Group {
@@ -139,6 +153,7 @@ fn group(name: &str, members: &[&Measured]) -> Group {
         audio_seconds: members.iter().map(|m| m.audio_seconds).sum(),
         seconds: members.iter().map(|m| m.seconds).sum(),
         last: pooled(|m| Some(&m.last)).unwrap_or_default(),
+        reliability: reliability(members.iter().copied()),
         in_order: pooled(|m| m.in_order.as_ref()),
         peer: pooled(|m| m.peer.as_ref()),
     }

@@ -7,7 +7,7 @@ use crate::bench::marks::{self, Marks};
 use crate::bench::mean_voice::MeanVoice;
 use crate::bench::recordings::{self, Recording};
 use crate::bench::summary::{Measured, summary};
-use crate::bench::{analyses, show};
+use crate::bench::{analyses, criteria, show};
 use crate::commands::score;
 use crate::options::{ModelOptions, RecordingOptions};
 use crate::process;
@@ -93,15 +93,15 @@ fn measure(
     let chunk_seconds = marks::chunk_seconds(args.recording.chunk_blocks);
     let marks = |found: &[rttm::Segment]| Marks::of(&recording.reference, found, chunk_seconds);
     let beside = |folder: &Path| folder.join(format!("{}.rttm", recording.stem));
-    let (audio_seconds, seconds, last, in_order) = match &args.score_only {
+    let (audio_seconds, seconds, last, ours) = match &args.score_only {
         Some(folder) => (0.0, None, score::read(&beside(folder))?, None),
         None => {
             let cut = if args.unblocked { Cut::Unblocked } else { Cut::Chunks(args.recording.chunk_blocks) };
             let analysed = analyses::of(recording, models, cut, args.cache.as_deref())?;
             mean_voice.add(&analysed.blocks, &recording.reference);
-            let results = marks::results(&analysed.blocks, settings, &recording.stem)?;
+            let mut results = marks::results(&analysed.blocks, settings, recording)?;
             let seconds = analysed.seconds.map(|seconds| seconds + results.seconds);
-            (analysed.audio_seconds, seconds, results.last, Some(results.in_order))
+            (analysed.audio_seconds, seconds, std::mem::take(&mut results.last), Some(results))
         }
     };
     if let Some(folder) = &args.rttm {
@@ -116,7 +116,9 @@ fn measure(
         audio_seconds,
         seconds,
         last: marks(&last)?,
-        in_order: in_order.as_deref().map(marks).transpose()?,
+        reliability: ours.as_ref().map(|results| results.reliability),
+        matching_seconds: ours.as_ref().map(|results| results.seconds),
+        in_order: ours.as_ref().map(|results| marks(&results.in_order)).transpose()?,
         peer,
     })
 }
@@ -128,6 +130,9 @@ fn show(args: &Args, measured: &[Measured]) -> anyhow::Result<()> {
         tables.push(show::against(&groups));
     }
     tables.extend(groups.last().map(show::continuity));
+    tables.extend(show::confidence(&groups));
+    tables.extend(groups.last().and_then(show::reliability));
+    tables.push(criteria::table(measured));
     for table in &tables {
         println!("{}", table.text());
     }

@@ -1,7 +1,7 @@
 //! Continuity: whether speakers keep their labels from one stretch of a recording to the next, which an error rate over the whole
 //! does not tell: a label that is lost for ten minutes and one that is lost for ten seconds at sixty borders cost the same.
 
-use super::speech::{Side, Span, Ticks, ticks};
+use super::speech::{Side, Span, Ticks, common, ticks};
 use crate::rttm::Segment;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,19 +92,6 @@ fn labels(speech: &[Span], hypothesis: &Side, stretch: Ticks) -> BTreeMap<Ticks,
     }
     best.retain(|at, (shared, _)| *shared > 0 && own.get(at).is_some_and(|&said| said >= ticks(LEAST_S)));
     best.into_iter().map(|(at, (_, label))| (at, label)).collect()
-}
-
-/// What two sorted lists of spans have in common.
-fn common(a: &[Span], b: &[Span]) -> Vec<Span> {
-    let (mut i, mut j, mut found) = (0, 0, Vec::new());
-    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-        let (start, end) = (x.start.max(y.start), x.end.min(y.end));
-        if start < end {
-            found.push(Span { start, end });
-        }
-        if x.end < y.end { i += 1 } else { j += 1 }
-    }
-    found
 }
 
 /// Time of the spans in each stretch.

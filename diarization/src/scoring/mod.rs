@@ -44,11 +44,13 @@
 mod continuity;
 mod mapping;
 mod outcome;
+mod reliability;
 mod speech;
 mod sweep;
 
 pub use continuity::{Continuity, continuity};
 pub use outcome::{Pooled, Score, pool};
+pub use reliability::{BINS, Bin, Reliability, reliability};
 use serde::{Deserialize, Serialize};
 use speech::Side;
 

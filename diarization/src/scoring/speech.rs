@@ -61,6 +61,24 @@ impl Side {
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }
+
+    /// The speech of all of `side`, whoever speaks.
+    pub(super) fn of_one(side: &Self) -> Vec<Span> {
+        merged(side.spans.concat())
+    }
+}
+
+/// What two sorted lists of spans have in common.
+pub(super) fn common(a: &[Span], b: &[Span]) -> Vec<Span> {
+    let (mut i, mut j, mut found) = (0, 0, Vec::new());
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        let (start, end) = (x.start.max(y.start), x.end.min(y.end));
+        if start < end {
+            found.push(Span { start, end });
+        }
+        if x.end < y.end { i += 1 } else { j += 1 }
+    }
+    found
 }
 
 fn merged(mut spans: Vec<Span>) -> Vec<Span> {

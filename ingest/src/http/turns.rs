@@ -86,6 +86,9 @@ fn as_json(id: Uuid, found: &Turns) -> Value {
                 "first_frame": shown.turn.first_frame,
                 "end_frame": shown.turn.end_frame,
                 "provisional": shown.provisional,
+                "confidence": shown.why.as_ref().map(|why| why.confidence),
+                "score": shown.why.as_ref().and_then(|why| why.score),
+                "runner_up": shown.why.as_ref().and_then(|why| why.runner_up.as_ref()),
             })
         })
         .collect();
@@ -131,12 +134,16 @@ mod tests {
             .collect();
         let speaker =
             |label: &str| Speaker { label: label.to_owned(), embedding: Vec::new(), speech_seconds: 0.0 };
-        let diarization =
-            Diarization { speakers: vec![speaker("Ann B"), speaker("Bob")], turns: turns.clone() };
+        let diarization = Diarization {
+            speakers: vec![speaker("Ann B"), speaker("Bob")],
+            turns: turns.clone(),
+            matches: Vec::new(),
+        };
         let shown = turns.iter().map(|turn| ShownTurn {
             turn: *turn,
             label: diarization.speakers[turn.speaker].label.clone(),
             provisional: false,
+            why: None,
         });
         let found = Turns { state: "completed".into(), file_stem: "my talk".into(), turns: shown.collect() };
         assert_eq!(as_rttm(&found), rttm::write(&diarization.segments("my talk")));
@@ -145,7 +152,7 @@ mod tests {
     #[test]
     fn seconds_in_json_are_those_of_the_rttm() {
         let turn = Turn { first_frame: 12_345, end_frame: 12_400, speaker: 0 };
-        let shown = ShownTurn { turn, label: "A".into(), provisional: true };
+        let shown = ShownTurn { turn, label: "A".into(), provisional: true, why: None };
         let found = Turns { state: "processing".into(), file_stem: "f".into(), turns: vec![shown] };
         let start = as_json(Uuid::nil(), &found)["turns"][0]["start"].to_string();
         assert!(as_rttm(&found).contains(&format!(" {start} ")), "{start}");

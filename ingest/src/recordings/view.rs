@@ -1,10 +1,15 @@
 //! View: what readers see of recordings, each answer from one snapshot of the database.
 
+use super::matches;
 use chrono::{DateTime, Utc};
 use diarization::blocks::{BLOCK_SAMPLES, FRAME_SECONDS, SAMPLE_RATE};
+use diarization::diarize::Settings;
+use diarization::evidence;
+use diarization::explanation::Explanation;
 use diarization::timeline::Turn;
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
@@ -88,11 +93,19 @@ pub(crate) struct ShownTurn {
     pub turn: Turn,
     pub label: String,
     pub provisional: bool,
+    /// Unknown of what was matched before matches were stored.
+    pub why: Option<Explanation>,
 }
 
 /// Seconds with three decimals, rounded as RTTM writes them.
 pub(crate) fn milliseconds_of(seconds: f64) -> f64 {
     format!("{seconds:.3}").parse().unwrap_or(seconds)
+}
+
+/// Second at which a chunk begins, of a recording with `samples` samples where that is known.
+pub(crate) fn seconds_of_chunk(chunk: i32, chunk_blocks: i32, samples: Option<i64>) -> f64 {
+    let sample = i64::from(chunk) * i64::from(chunk_blocks) * BLOCK_SAMPLES as i64;
+    milliseconds_of(samples.map_or(sample, |end| sample.min(end)) as f64 / f64::from(SAMPLE_RATE))
 }
 
 fn duration(samples: Option<i64>) -> Option<f64> {
@@ -175,9 +188,12 @@ pub(crate) async fn list(
 /// The turns of the recording `id`, in the order in which a diarization has them.
 pub(crate) async fn turns(pool: &PgPool, id: Uuid) -> Result<Option<Turns>, sqlx::Error> {
     let mut snapshot = snapshot(pool).await?;
-    let recording = sqlx::query!("SELECT state, file_stem FROM recordings WHERE id = $1", id)
-        .fetch_optional(&mut *snapshot)
-        .await?;
+    let recording = sqlx::query!(
+        r#"SELECT state, file_stem, settings AS "settings: Json<Settings>" FROM recordings WHERE id = $1"#,
+        id
+    )
+    .fetch_optional(&mut *snapshot)
+    .await?;
     let Some(recording) = recording else { return Ok(None) };
     let rows = sqlx::query!(
         "SELECT first_frame, end_frame, speaker, speaker_label, provisional FROM turns
@@ -187,19 +203,26 @@ pub(crate) async fn turns(pool: &PgPool, id: Uuid) -> Result<Option<Turns>, sqlx
     .fetch_all(&mut *snapshot)
     .await?;
     let frame = |value: i32| usize::try_from(value).unwrap_or_default();
-    let shown = rows.into_iter().map(|row| ShownTurn {
-        turn: Turn {
+    let turns: Vec<Turn> = rows
+        .iter()
+        .map(|row| Turn {
             first_frame: frame(row.first_frame),
             end_frame: frame(row.end_frame),
             speaker: frame(row.speaker),
-        },
+        })
+        .collect();
+    let choices = evidence::of_turns(&turns, &matches::stored(&mut snapshot, id).await?);
+    let label = |speaker: usize| recording.settings.labels.label(speaker);
+    let shown = rows.into_iter().zip(turns).zip(choices).map(|((row, turn), choice)| ShownTurn {
+        turn,
         label: row.speaker_label,
         provisional: row.provisional,
+        why: choice.map(|choice| Explanation::of(&choice, label)),
     });
     Ok(Some(Turns { state: recording.state, file_stem: recording.file_stem, turns: shown.collect() }))
 }
 
-async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
+pub(super) async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
     pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 
@@ -217,10 +240,7 @@ async fn gaps(
     let rows = sqlx::query!("SELECT chunk, reason FROM gaps WHERE recording_id = $1 ORDER BY chunk", id)
         .fetch_all(&mut **snapshot)
         .await?;
-    let seconds = |chunk: i32| {
-        let sample = i64::from(chunk) * i64::from(chunk_blocks) * BLOCK_SAMPLES as i64;
-        milliseconds_of(samples.map_or(sample, |end| sample.min(end)) as f64 / f64::from(SAMPLE_RATE))
-    };
+    let seconds = |chunk: i32| seconds_of_chunk(chunk, chunk_blocks, samples);
     let gap =
         |chunk: i32, reason| Gap { start_seconds: seconds(chunk), end_seconds: seconds(chunk + 1), reason };
     Ok(rows.into_iter().map(|row| gap(row.chunk, row.reason)).collect())

@@ -23,7 +23,10 @@ async fn turns_are_read_as_json_and_as_rttm() {
     let path = format!("/v1/recordings/{id}/turns");
     let json: Value = stack.get(&path).send().await.expect("answers").json().await.expect("is JSON");
     assert_eq!((&json["recording"], &json["provisional"]), (&json!(id), &json!(true)));
-    let first = json!({ "start": 0.023, "end": 0.866, "speaker": "Ann B", "first_frame": 0, "end_frame": 50, "provisional": true });
+    let first = json!({
+        "start": 0.023, "end": 0.866, "speaker": "Ann B", "first_frame": 0, "end_frame": 50, "provisional": true,
+        "confidence": null, "score": null, "runner_up": null
+    });
     assert_eq!(json["turns"][0], first);
     let order: Vec<i64> =
         json["turns"].as_array().into_iter().flatten().filter_map(|t| t["end_frame"].as_i64()).collect();
@@ -50,6 +53,45 @@ async fn turns_are_read_as_json_and_as_rttm() {
         speakers,
         json!([{ "label": "Ann B", "speech_seconds": 1.688 }, { "label": "Bob", "speech_seconds": 1.688 }])
     );
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_speaker_is_shown_is_told_by_turn_and_by_chunk() {
+    let stack = Stack::start(&[]).await;
+    let accepted = stack.upload("?labels=Ann,Bob&chunk_blocks=1", b"not audio".to_vec()).await;
+    let id = accepted["id"].as_str().expect("an id");
+    stack.recording_when(id, |r| r["state"] == "failed").await;
+    let unexplained = stack.get(&format!("/v1/recordings/{id}/matches")).send().await.expect("answers");
+    assert_eq!(unexplained.json::<Value>().await.expect("is JSON")["matches"], json!([]));
+    // One turn of two pieces, the second without a voice; one in the next block.
+    let rows = "INSERT INTO turns SELECT id, first_frame, end_frame, speaker, label, false FROM recordings,
+                (VALUES (0, 200, 0, 'Ann'), (3600, 3700, 1, 'Bob')) AS t (first_frame, end_frame, speaker, label);
+                INSERT INTO matches SELECT id, m.* FROM recordings,
+                (VALUES (0, 150, 0::smallint, 0, 0.6::real, 0.9::real, 1, 0.2::real, 0.04::real), (150, 200, 0, 0, NULL, 0.5, 1, NULL, 0.4),
+                        (3600, 3700, 2, 1, 0.7, 0.99, NULL, NULL, NULL)) AS m";
+    sqlx::raw_sql(rows).execute(&stack.pool).await.expect("inserts");
+    let read = async |what: &str| -> Value {
+        let answer = stack.get(&format!("/v1/recordings/{id}/{what}")).send().await.expect("answers");
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.json().await.expect("is JSON")
+    };
+    let turns = read("turns").await["turns"].clone();
+    let why = |it: &Value| json!([it["confidence"], it["score"], it["runner_up"]]);
+    let bob = json!({ "speaker": "Bob", "confidence": 0.13, "score": 0.2 });
+    assert_eq!((why(&turns[0]), why(&turns[1])), (json!([0.8, 0.6, bob]), json!([0.99, 0.7, null])));
+    let matches = read("matches").await;
+    assert_eq!((&matches["recording"], &matches["provisional"]), (&json!(id), &json!(true)));
+    assert_eq!(
+        matches["matches"],
+        json!([
+            { "chunk": 0, "start": 0.0, "end": 59.94, "speaker": "Ann", "seconds": 3.375, "confidence": 0.8, "score": 0.6, "runner_up": bob },
+            { "chunk": 1, "start": 59.94, "end": 119.88, "speaker": "Bob", "seconds": 1.688, "confidence": 0.99, "score": 0.7, "runner_up": null }
+        ])
+    );
+    let unknown =
+        stack.get(&format!("/v1/recordings/{}/matches", uuid::Uuid::nil())).send().await.expect("answers");
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     stack.stop().await;
 }
 

@@ -3,9 +3,9 @@
 use crate::bench::{Bench, CONFIGURATION, MODEL, analysed, delivery, first_frame, interview};
 use crate::scene::{CHUNK_BLOCKS, Scene};
 use diarization::diarize::Settings;
-use diarization::matching::ReferenceSet;
+use diarization::matching::{ReferenceSet, speakers_of};
 use diarization::timeline;
-use matcher::handler;
+use matcher::{handler, reference_set};
 use service_kit::messages::ChunkAnalysed;
 use service_kit::verdict::Verdict;
 use uuid::Uuid;
@@ -67,12 +67,12 @@ async fn what_is_shown_provisionally_does_not_depend_on_how_chunks_arrived() {
     let bench = Bench::open().await;
     let scene = Scene::of_three_voices(16);
     let mut references = ReferenceSet::default();
-    let labels: Vec<_> = scene
+    let choices: Vec<_> = scene
         .blocks
         .iter()
         .flat_map(|block| references.match_block(&block.pieces, &Settings::default().hints))
         .collect();
-    let wanted: Vec<_> = timeline::turns(&scene.blocks, &labels)
+    let wanted: Vec<_> = timeline::turns(&scene.blocks, &speakers_of(&choices))
         .iter()
         .map(|t| (t.first_frame as i32, t.end_frame as i32, t.speaker as i32))
         .collect();
@@ -89,10 +89,33 @@ async fn what_is_shown_provisionally_does_not_depend_on_how_chunks_arrived() {
         let shown: Vec<_> =
             bench.turns(recording, true).await.into_iter().map(|turn| (turn.0, turn.1, turn.2)).collect();
         assert_eq!(shown, wanted);
-        let json: serde_json::Value =
-            bench.value(recording, "SELECT reference_set FROM recordings WHERE id = $1").await;
-        assert_eq!(serde_json::from_value::<ReferenceSet>(json).expect("is one"), references);
+        let text: String =
+            bench.value(recording, "SELECT reference_set::text FROM recordings WHERE id = $1").await;
+        assert_eq!(reference_set::read(&text).as_ref(), Some(&references));
     }
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_another_release_has_begun_is_matched_anew() {
+    let bench = Bench::open().await;
+    let scene = Scene::of_three_voices(16);
+    let recording = bench.recording(&scene, &interview()).await;
+    bench.take(recording, &scene, 0).await;
+    bench.take(recording, &scene, 1).await;
+    let shown = bench.turns(recording, true).await;
+    let of_another = r#"UPDATE recordings SET reference_set = '{"heard": [], "speech": 0}'"#;
+    sqlx::query(of_another).execute(&bench.pool).await.expect("updates");
+    bench.take(recording, &scene, 2).await;
+    assert_eq!(bench.cursor(recording).await, 3);
+    let longer = bench.turns(recording, true).await;
+    assert!(!shown.is_empty() && longer.len() > shown.len());
+    assert!(
+        shown.iter().all(|turn| turn.1 >= first_frame(2) || longer.contains(turn)),
+        "{shown:?} {longer:?}"
+    );
+    bench.tell_decoded(recording, &scene).await;
+    bench.assert_is(recording, &scene.oracle(&interview())).await;
     bench.close().await;
 }
 

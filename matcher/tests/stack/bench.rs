@@ -143,7 +143,14 @@ impl Bench {
             .collect()
     }
 
-    /// Makes sure that a recording is completed, with the turns and the very vectors of `oracle`.
+    /// First frame, slot, speaker, confidence and runner-up of each match.
+    async fn matches(&self, recording: Uuid) -> Vec<(i32, i16, i32, f32, Option<i32>)> {
+        let sql = "SELECT first_frame, slot, speaker, confidence, runner_up FROM matches
+                   WHERE recording_id = $1 ORDER BY first_frame, slot";
+        sqlx::query_as(sql).bind(recording).fetch_all(&self.pool).await.expect("reads matches")
+    }
+
+    /// Makes sure that a recording is completed, with the turns, the matches and the very vectors of `oracle`.
     pub async fn assert_is(&self, recording: Uuid, oracle: &Diarization) {
         assert!(self.state(recording).await.starts_with("completed"));
         assert_eq!(self.turns(recording, true).await, []);
@@ -152,6 +159,11 @@ impl Bench {
             (t.first_frame as i32, t.end_frame as i32, t.speaker as i32, label(t.speaker))
         };
         assert_eq!(self.turns(recording, false).await, oracle.turns.iter().map(turn).collect::<Vec<_>>());
+        let matched = |it: &diarization::evidence::Match| {
+            let (best, next) = (it.choice.best, it.choice.runner_up.map(|it| it.speaker as i32));
+            (it.first_frame as i32, it.slot.into(), best.speaker as i32, best.confidence, next)
+        };
+        assert_eq!(self.matches(recording).await, oracle.matches.iter().map(matched).collect::<Vec<_>>());
         let voices = self.voices(recording).await.into_iter().map(|(_, label, vector, _)| (label, vector));
         let wanted = oracle.speakers.iter().map(|s| (s.label.clone(), s.embedding.clone()));
         assert_eq!(voices.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());

@@ -4,6 +4,7 @@ use super::client::Clients;
 use super::quota::Quota;
 use super::samples::{Made, Sample};
 use super::watch::sample_of;
+use crate::matches;
 use diarization::rttm;
 use pgvector::Vector;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -60,6 +61,7 @@ struct Counts {
     inbox: i64,
     turns: i64,
     provisional: i64,
+    matches: i64,
     voices: i64,
     gaps: i64,
 }
@@ -118,6 +120,7 @@ async fn one(
                 (SELECT count(*) FROM inbox WHERE recording_id = $1) AS inbox,
                 (SELECT count(*) FROM turns WHERE recording_id = $1) AS turns,
                 (SELECT count(*) FROM turns WHERE recording_id = $1 AND provisional) AS provisional,
+                (SELECT count(*) FROM matches WHERE recording_id = $1) AS matches,
                 (SELECT count(*) FROM speaker_embeddings WHERE recording_id = $1) AS voices,
                 (SELECT count(*) FROM gaps WHERE recording_id = $1) AS gaps",
     )
@@ -130,6 +133,7 @@ async fn one(
         inbox: chunks,
         turns: made.expected.turns.len() as i64,
         provisional: 0,
+        matches: made.expected.matches.len() as i64,
         voices: made.expected.speakers.len() as i64,
         gaps: 0,
     };
@@ -138,6 +142,9 @@ async fn one(
     }
     if clients.rttm(*id).await != rttm::write(&made.expected.segments(&sample.stem())) {
         verdict.different.push(format!("{name}: its RTTM is not the oracle's"));
+    }
+    if matches::stored(pool, *id).await? != matches::rows_of(&made.expected.matches) {
+        verdict.different.push(format!("{name}: its matches are not the oracle's"));
     }
     if voices(pool, *id).await? != expected_voices(made) {
         verdict.different.push(format!("{name}: its voices are not the oracle's"));

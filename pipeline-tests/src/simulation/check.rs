@@ -2,8 +2,10 @@
 
 use super::recording::{self, MODELS, Provisional};
 use super::services::Services;
-use diarization::matching::ReferenceSet;
+use crate::matches;
+use diarization::evidence::Match;
 use diarization::timeline::Turn;
+use matcher::reference_set;
 use pgvector::Vector;
 use sqlx::PgPool;
 use sqlx::types::Json;
@@ -39,7 +41,7 @@ pub struct Row {
     /// Gaps.
     pub gaps: Vec<i32>,
     turns: Json<Vec<TurnRow>>,
-    references: Option<Json<ReferenceSet>>,
+    references: Option<String>,
 }
 
 impl Row {
@@ -59,7 +61,7 @@ const SNAPSHOT: &str = "
            (SELECT coalesce(jsonb_agg(jsonb_build_array(first_frame, end_frame, speaker, speaker_label, provisional)
                                       ORDER BY first_frame, end_frame, speaker), '[]')
             FROM turns WHERE recording_id = r.id) AS turns,
-           r.reference_set AS references
+           r.reference_set::text AS references
     FROM recordings r ORDER BY r.id";
 
 /// All recordings as they are.
@@ -104,7 +106,7 @@ impl Checker {
             if before.row.as_ref() == Some(row) {
                 continue;
             }
-            step(services, index, before, row)?;
+            step(services, index, before, row).await?;
             if row.state.starts_with("completed") {
                 voices(services, index, row).await?;
                 before.was_complete = true;
@@ -115,7 +117,7 @@ impl Checker {
     }
 }
 
-fn step(services: &Services, index: usize, before: &mut Before, row: &Row) -> Result<(), String> {
+async fn step(services: &Services, index: usize, before: &mut Before, row: &Row) -> Result<(), String> {
     let spec = &services.recordings[index];
     let name = format!("recording {index} in run {}", row.run);
     let model = model_of(row)?;
@@ -160,7 +162,7 @@ fn step(services: &Services, index: usize, before: &mut Before, row: &Row) -> Re
                 row.gaps
             );
         }
-        _ => return shown(services, index, model, before, row),
+        _ => return shown(services, index, model, before, row).await,
     }
     hold!(
         row.chunk_count == Some(row.next_chunk),
@@ -176,7 +178,17 @@ fn step(services: &Services, index: usize, before: &mut Before, row: &Row) -> Re
         "{name} is completed with other turns than in one process:\n{:?}\n{turns:?}",
         row.turns.0
     );
+    hold!(
+        matched(services, row, &oracle.matches).await?,
+        "{name} is completed with other matches than in one process"
+    );
     Ok(())
+}
+
+/// Whether the matches stored are `wanted`.
+async fn matched(services: &Services, row: &Row, wanted: &[Match]) -> Result<bool, String> {
+    let stored = matches::stored(&services.pool, row.id).await.map_err(|error| error.to_string())?;
+    Ok(stored == matches::rows_of(wanted))
 }
 
 fn model_of(row: &Row) -> Result<usize, String> {
@@ -191,7 +203,13 @@ fn whole(services: &Services, index: usize, model: usize, row: &Row) -> diarizat
 }
 
 /// Turns shown while a recording is not completed: those of the matched chunks, as one process would show them.
-fn shown(services: &Services, index: usize, model: usize, before: &Before, row: &Row) -> Result<(), String> {
+async fn shown(
+    services: &Services,
+    index: usize,
+    model: usize,
+    before: &Before,
+    row: &Row,
+) -> Result<(), String> {
     let spec = &services.recordings[index];
     // Those of an earlier run stay until this one has something to show; and those of a result that is to be made anew.
     if row.next_chunk == 0 || before.was_complete {
@@ -200,7 +218,7 @@ fn shown(services: &Services, index: usize, model: usize, before: &Before, row: 
     let end = usize::from(spec.blocks).min(row.next_chunk as usize * usize::from(spec.chunk_blocks));
     let blocks = services.analysis(index, model, row.run)[..end].to_vec();
     let settings = spec.settings();
-    let Provisional { turns, references } =
+    let Provisional { turns, references, matches } =
         recording::provisional(&spec.without(blocks, &before.gaps), &settings);
     let turns = rows_of(&turns, |speaker| settings.labels.label(speaker), true);
     hold!(
@@ -211,7 +229,13 @@ fn shown(services: &Services, index: usize, model: usize, before: &Before, row: 
         row.turns.0
     );
     hold!(
-        row.references.as_ref().is_some_and(|known| known.0 == references),
+        matched(services, row, &matches).await?,
+        "recording {index} in run {} shows other matches after {} chunks than one process",
+        row.run,
+        row.next_chunk
+    );
+    hold!(
+        row.references.as_deref().and_then(reference_set::read) == Some(references),
         "recording {index} in run {} knows other speakers after {} chunks than one process",
         row.run,
         row.next_chunk

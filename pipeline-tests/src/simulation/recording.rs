@@ -3,6 +3,7 @@
 use diarization::analysis::BlockAnalysis;
 use diarization::blocks::{BLOCK_FRAMES, BLOCK_SAMPLES, Chunk, FRAME_HOP};
 use diarization::diarize::{Diarization, Diarizer, Settings};
+use diarization::evidence::{self, Match};
 use diarization::labels::LabelScheme;
 use diarization::matching::ReferenceSet;
 use diarization::pieces;
@@ -60,6 +61,8 @@ pub struct Spec {
 pub struct Provisional {
     /// Turns, by start, joined across blocks.
     pub turns: Vec<Turn>,
+    /// Why, by first frame and slot.
+    pub matches: Vec<Match>,
     /// Who is known.
     pub references: ReferenceSet,
 }
@@ -163,8 +166,10 @@ pub fn provisional(blocks: &[BlockAnalysis], settings: &Settings) -> Provisional
     let mut diarizer = Diarizer::new(settings.clone());
     let mut references = ReferenceSet::default();
     let mut turns: Vec<Turn> = Vec::new();
+    let mut matches = Vec::new();
     for block in blocks {
-        references.match_block(&block.pieces, &settings.hints);
+        let choices = references.match_block(&block.pieces, &settings.hints);
+        matches.extend(evidence::matches(&block.pieces, &choices));
         for turn in diarizer.push(block.clone()).expect("blocks come in order") {
             let border = block.block * BLOCK_FRAMES;
             let goes_on = |before: &&mut Turn| {
@@ -177,5 +182,5 @@ pub fn provisional(blocks: &[BlockAnalysis], settings: &Settings) -> Provisional
         }
     }
     turns.sort_unstable();
-    Provisional { turns, references }
+    Provisional { turns, references, matches }
 }

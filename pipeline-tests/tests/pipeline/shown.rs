@@ -1,8 +1,10 @@
 //! Shown: what an uploader sees while a long recording is still in work.
 
 use crate::interview_settings;
+use diarization::explanation::Explanation;
 use pipeline_tests::eventually::eventually;
 use pipeline_tests::{Stack, oracle};
+use reqwest::Method;
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,6 +27,10 @@ async fn turns_of_a_long_recording_are_shown_before_it_is_completed() {
     let turns = shown["turns"].as_array().expect("a list");
     assert!(turns.iter().all(|turn| turn["provisional"] == true), "{shown}");
     assert_eq!(turns[0]["speaker"], "Interviewer");
+    assert!(
+        turns.iter().all(|turn| turn["confidence"].as_f64().is_some_and(|p| p > 0.0 && p <= 1.0)),
+        "{shown}"
+    );
 
     // The list grows, in order, while the recording is in work.
     stack.under_way(id, 5).await;
@@ -37,6 +43,23 @@ async fn turns_of_a_long_recording_are_shown_before_it_is_completed() {
     let last = stack.turns(id).await;
     assert_eq!((&last["state"], &last["provisional"]), (&Value::from("completed"), &Value::from(false)));
     assert_eq!(last["turns"][0]["speaker"], "Interviewer");
-    stack.must_equal(id, "interview_20min", &expected.await.expect("the oracle answers")).await;
+    let expected = expected.await.expect("the oracle answers");
+    stack.must_equal(id, "interview_20min", &expected).await;
+    // Of every turn it can be asked why, and of every chunk.
+    let label = |speaker: usize| expected.speakers[speaker].label.clone();
+    let why =
+        expected.choices().into_iter().map(|choice| Explanation::of(&choice.expect("has pieces"), label));
+    let told = last["turns"].as_array().into_iter().flatten();
+    let told: Vec<Explanation> =
+        told.map(|turn| serde_json::from_value(turn.clone()).expect("is explained")).collect();
+    assert_eq!(told, why.collect::<Vec<_>>());
+    let matches = stack.request(Method::GET, &format!("/{id}/matches")).send().await.expect("an answer");
+    let matches: Value = matches.json().await.expect("JSON");
+    let chunks = stack.recording(id).await["chunks"]["total"].as_u64().expect("is decoded");
+    for chunk in 0..chunks {
+        let speakers = matches["matches"].as_array().into_iter().flatten().filter(|it| it["chunk"] == chunk);
+        let heard: Vec<&str> = speakers.filter_map(|it| it["speaker"].as_str()).collect();
+        assert_eq!(heard, ["Interviewer", "Respondent"], "of chunk {chunk}");
+    }
     stack.stop().await;
 }

@@ -1,0 +1,60 @@
+//! Criteria: what a user is promised, measured.
+
+use crate::bench::marks::Marks;
+use crate::bench::show::{Table, percent};
+use crate::bench::summary::Measured;
+use diarization::scoring::{self, Continuity};
+
+/// Success criteria SC-001 to SC-005, with what is aimed at, over all recordings to which each applies.
+pub fn table(measured: &[Measured]) -> Table {
+    let mut table = Table::new(&["criterion", "of", "aim"], &["final", "in order"]);
+    let rows: [(&str, &str, &str, Rate); 4] = [
+        ("SC-001 labels kept from chunk to chunk", "2 or 3 speakers", "≥ 99.5 %", |marks| {
+            share(&few(marks), |it| (it.kept, it.carried))
+        }),
+        ("SC-002 speech attributed right (DER ± 0.25 s)", "2 speakers", "≥ 95 %", attributed),
+        ("SC-004 returning speakers recognised", "all", "≥ 98 %", |marks| {
+            share(marks, |it| (it.recognised, it.returned))
+        }),
+        ("SC-005 new speakers told apart", "all", "≥ 97 %", |marks| {
+            share(marks, |it| (it.told_apart, it.joined))
+        }),
+    ];
+    let last: Vec<&Marks> = measured.iter().map(|one| &one.last).collect();
+    let in_order: Vec<&Marks> = measured.iter().filter_map(|one| one.in_order.as_ref()).collect();
+    for (name, of, aim, rate) in rows {
+        let shown = |marks: &[&Marks]| rate(marks).map_or_else(|| "-".into(), percent);
+        let cells = [name, of, aim].map(str::to_owned).into_iter();
+        table.add(cells.chain([shown(&last), shown(&in_order)]).collect());
+    }
+    let extra = extra_time(measured).map_or_else(|| "-".into(), percent);
+    let cells = ["SC-003 time past the models, of all", "all", "≤ 1 %", &extra, "-"];
+    table.add(cells.map(str::to_owned).to_vec());
+    table
+}
+
+/// A share of what it is a share of; `None` of nothing.
+type Rate = fn(&[&Marks]) -> Option<f64>;
+
+fn few<'a>(marks: &[&'a Marks]) -> Vec<&'a Marks> {
+    marks.iter().copied().filter(|marks| (2..=3).contains(&marks.exact.speakers_reference)).collect()
+}
+
+fn share(marks: &[&Marks], of: impl Fn(&Continuity) -> (usize, usize)) -> Option<f64> {
+    let mut all = Continuity::default();
+    marks.iter().for_each(|marks| all.add(&marks.continuity));
+    let (part, whole) = of(&all);
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+fn attributed(marks: &[&Marks]) -> Option<f64> {
+    let two: Vec<_> = marks.iter().filter(|marks| marks.exact.speakers_reference == 2).collect();
+    (!two.is_empty()).then(|| 1.0 - scoring::pool(two.iter().map(|marks| &marks.forgiving)).der())
+}
+
+/// `None` unless the models ran on all recordings.
+fn extra_time(measured: &[Measured]) -> Option<f64> {
+    let all: f64 = measured.iter().map(|one| one.seconds).sum::<Option<f64>>()?;
+    let past: f64 = measured.iter().map(|one| one.matching_seconds).sum::<Option<f64>>()?;
+    (all > 0.0).then(|| past / all)
+}

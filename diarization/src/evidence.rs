@@ -1,0 +1,300 @@
+//! Evidence: whose voice a piece is taken for, how alike the two are, how sure that is, and who comes next.
+//!
+//! Confidence is a probability: that the speech is by that speaker, and by nobody else who was found or was not. With scores `s` about
+//! the recording's [centre](crate::centre) and `d` seconds of clean speech, `P(k) = exp(a s_k) / (Σ exp(a s_j) + exp(NOBODY))` with
+//! `a = SHARPNESS · d^-SHORTER`. The three numbers were fitted by maximum likelihood on generated recordings of the tuning speakers;
+//! how well they hold on others is in docs/decisions/0008 and in what `throughline bench` prints.
+
+use crate::pieces::Piece;
+use crate::timeline::Turn;
+use std::collections::BTreeMap;
+
+const SHARPNESS: f64 = 8.18;
+/// Scores of short pieces are higher: they lean on those beside them.
+const SHORTER: f64 = 0.204;
+const SECONDS: (f64, f64) = (0.2, 3.0);
+const NOBODY: f64 = 0.104;
+/// Share that remains of a confidence where speech too short to have a voice follows a piece beside it.
+const FOLLOWING: f32 = 0.6;
+
+/// A speaker by whom something may be said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// Number of the speaker.
+    pub speaker: usize,
+    /// Cosine of the voices about the recording's centre, -1 to 1; `None` of speech too short to have a voice.
+    pub score: Option<f32>,
+    /// Probability that it is by this speaker, 0 to 1.
+    pub confidence: f32,
+}
+
+/// Whom something is given to, and who comes next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// The speaker.
+    pub best: Candidate,
+    /// The next, where there is another.
+    pub runner_up: Option<Candidate>,
+}
+
+impl Choice {
+    /// Of a piece with `seconds` of clean speech, which goes to `speaker`. `own` are the scores of its voice, `heard` those that also
+    /// lean on its neighbours; `taken` has said something else at the same time.
+    pub fn of(own: &[f32], heard: &[f32], seconds: f64, speaker: usize, taken: Option<usize>) -> Self {
+        let sharpness = SHARPNESS * seconds.clamp(SECONDS.0, SECONDS.1).powf(-SHORTER);
+        let likelihood = |score: f32| (sharpness * f64::from(score) - NOBODY).exp();
+        let free = || heard.iter().enumerate().filter(|(k, _)| Some(*k) != taken || *k == speaker);
+        let total = 1.0 + free().map(|(_, &score)| likelihood(score)).sum::<f64>();
+        let candidate = |k: usize| Candidate {
+            speaker: k,
+            score: Some(own[k]),
+            confidence: (likelihood(heard[k]) / total) as f32,
+        };
+        let others = free().filter(|(k, _)| *k != speaker);
+        let next = others.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
+        Self { best: candidate(speaker), runner_up: next.map(|(k, _)| candidate(k)) }
+    }
+
+    /// Of speech without a voice of its own, beside a piece of this choice.
+    pub fn followed(self) -> Self {
+        let follow = |it: Candidate| Candidate { score: None, confidence: it.confidence * FOLLOWING, ..it };
+        Self { best: follow(self.best), runner_up: self.runner_up.map(follow) }
+    }
+
+    /// The same with speakers as `named` numbers them; nothing where the speaker has no number there. A runner-up that is the
+    /// same speaker, or has no number, is none.
+    pub fn named(self, named: impl Fn(usize) -> Option<usize>) -> Option<Self> {
+        let name = |it: Candidate| named(it.speaker).map(|speaker| Candidate { speaker, ..it });
+        let best = name(self.best)?;
+        Some(Self { best, runner_up: self.runner_up.and_then(name).filter(|it| it.speaker != best.speaker) })
+    }
+}
+
+/// Whom a piece is given to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Match {
+    /// First frame of the piece, counted from the start of the recording.
+    pub first_frame: usize,
+    /// One past its last frame.
+    pub end_frame: usize,
+    /// Its slot inside its block.
+    pub slot: u8,
+    /// The speaker, and who comes next.
+    pub choice: Choice,
+}
+
+impl Match {
+    /// The match of `piece`.
+    pub fn of(piece: &Piece, choice: Choice) -> Self {
+        let Piece { first_frame, end_frame, slot, .. } = *piece;
+        Self { first_frame, end_frame, slot, choice }
+    }
+}
+
+/// The matches of `pieces`, of those that have a speaker.
+pub fn matches<'a>(pieces: impl IntoIterator<Item = &'a Piece>, choices: &[Option<Choice>]) -> Vec<Match> {
+    pieces.into_iter().zip(choices).filter_map(|(piece, choice)| Some(Match::of(piece, (*choice)?))).collect()
+}
+
+/// Means over matches of one speaker, weighted by their frames.
+#[derive(Clone, Debug, Default)]
+struct Mean {
+    frames: usize,
+    confidence: f64,
+    score: Score,
+    others: BTreeMap<usize, (f64, Score)>,
+}
+
+/// Mean of the scores that there are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Score {
+    frames: usize,
+    sum: f64,
+}
+
+impl Score {
+    fn add(&mut self, score: Option<f32>, frames: usize) {
+        if let Some(score) = score {
+            self.frames += frames;
+            self.sum += f64::from(score) * frames as f64;
+        }
+    }
+
+    fn mean(self) -> Option<f32> {
+        (self.frames > 0).then(|| (self.sum / self.frames as f64) as f32)
+    }
+}
+
+impl Mean {
+    fn add(&mut self, choice: &Choice, frames: usize) {
+        self.frames += frames;
+        self.confidence += f64::from(choice.best.confidence) * frames as f64;
+        self.score.add(choice.best.score, frames);
+        if let Some(next) = choice.runner_up {
+            let (confidence, score) = self.others.entry(next.speaker).or_default();
+            *confidence += f64::from(next.confidence) * frames as f64;
+            score.add(next.score, frames);
+        }
+    }
+
+    fn choice(self, speaker: usize) -> Option<Choice> {
+        let frames = (self.frames > 0).then_some(self.frames as f64)?;
+        let candidate = |speaker, score: Score, confidence: f64| Candidate {
+            speaker,
+            score: score.mean(),
+            confidence: (confidence / frames) as f32,
+        };
+        let next = self.others.iter().max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.0.cmp(a.0)));
+        Some(Choice {
+            best: candidate(speaker, self.score, self.confidence),
+            runner_up: next.map(|(&k, &(confidence, score))| candidate(k, score, confidence)),
+        })
+    }
+}
+
+/// The choice behind each of `turns`: the mean over its pieces, each weighted by its share of the turn, and the runner-up that is the
+/// likeliest over all of it. So the confidence of a turn is the share of it that is expected to be by its speaker. `matches` are by
+/// their first frame. `None` of a turn without pieces.
+pub fn of_turns(turns: &[Turn], matches: &[Match]) -> Vec<Option<Choice>> {
+    let longest = matches.iter().map(|it| it.end_frame - it.first_frame).max().unwrap_or_default();
+    let of_turn = |turn: &Turn| {
+        let from = matches.partition_point(|it| it.first_frame + longest <= turn.first_frame);
+        let mut mean = Mean::default();
+        for it in matches[from..].iter().take_while(|it| it.first_frame < turn.end_frame) {
+            let shared =
+                it.end_frame.min(turn.end_frame).saturating_sub(it.first_frame.max(turn.first_frame));
+            if it.choice.best.speaker == turn.speaker {
+                mean.add(&it.choice, shared);
+            }
+        }
+        mean.choice(turn.speaker)
+    };
+    turns.iter().map(of_turn).collect()
+}
+
+/// What speaks for a speaker in a part of a recording.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// Number of the part.
+    pub part: usize,
+    /// Frames of the pieces that the speaker was given in it.
+    pub frames: usize,
+    /// The speaker, and who comes next.
+    pub choice: Choice,
+}
+
+/// Per part of `frames` frames and speaker the mean over the pieces that begin in it, by part and then by speaker.
+pub fn of_parts(matches: &[Match], frames: usize) -> Vec<Part> {
+    let mut means: BTreeMap<(usize, usize), Mean> = BTreeMap::new();
+    for it in matches {
+        let mean = means.entry((it.first_frame / frames, it.choice.best.speaker)).or_default();
+        mean.add(&it.choice, it.end_frame - it.first_frame);
+    }
+    let part = |((part, speaker), mean): ((usize, usize), Mean)| {
+        Some(Part { part, frames: mean.frames, choice: mean.choice(speaker)? })
+    };
+    means.into_iter().filter_map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn candidate(speaker: usize, score: f32, confidence: f32) -> Candidate {
+        Candidate { speaker, score: Some(score), confidence }
+    }
+
+    fn a_match(first_frame: usize, end_frame: usize, best: Candidate, next: Option<Candidate>) -> Match {
+        Match { first_frame, end_frame, slot: 0, choice: Choice { best, runner_up: next } }
+    }
+
+    proptest! {
+        #[test]
+        fn the_confidence_of_the_likelier_is_higher_and_all_add_up_to_less_than_one(
+            scores in prop::collection::vec(-1.0_f32..1.0, 1..12), seconds in 0.0_f64..4.0
+        ) {
+            let of = |speaker| Choice::of(&scores, &scores, seconds, speaker, None);
+            let all: Vec<f32> = (0..scores.len()).map(|k| of(k).best.confidence).collect();
+            prop_assert!(all.iter().sum::<f32>() < 1.0 + 1e-6 && all.iter().all(|p| *p > 0.0));
+            for (k, confidence) in all.iter().enumerate() {
+                let next = of(k).runner_up;
+                prop_assert_eq!(next.is_some(), scores.len() > 1);
+                if let Some(next) = next {
+                    prop_assert!(next.speaker != k && next.confidence == all[next.speaker]);
+                    let others = scores.iter().enumerate().filter(|(other, _)| *other != k);
+                    prop_assert!(others.into_iter().all(|(_, &score)| score <= scores[next.speaker]));
+                    prop_assert_eq!(confidence >= &next.confidence, scores[k] >= scores[next.speaker]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_speaks_elsewhere_at_that_moment_is_out_of_the_question() {
+        let scores = [0.6, 0.5, 0.1];
+        let open = Choice::of(&scores, &scores, 1.0, 1, None);
+        let taken = Choice::of(&scores, &scores, 1.0, 1, Some(0));
+        assert_eq!(
+            (open.runner_up.map(|it| it.speaker), taken.runner_up.map(|it| it.speaker)),
+            (Some(0), Some(2))
+        );
+        assert!(open.best.confidence < 0.5 && taken.best.confidence > 0.9);
+    }
+
+    #[test]
+    fn a_runner_up_that_is_shown_as_the_same_speaker_is_none() {
+        let choice = Choice { best: candidate(2, 0.6, 0.9), runner_up: Some(candidate(1, 0.3, 0.1)) };
+        assert_eq!(choice.named(|_| Some(0)), Some(Choice { best: candidate(0, 0.6, 0.9), runner_up: None }));
+        assert_eq!(choice.named(|k| (k == 1).then_some(1)), None);
+        assert_eq!(choice.named(|k| (k == 2).then_some(5)).and_then(|c| c.runner_up), None);
+    }
+
+    #[test]
+    fn a_turn_is_as_sure_as_its_pieces_by_their_share_of_it() {
+        let matches = [
+            a_match(0, 100, candidate(0, 0.8, 1.0), Some(candidate(1, 0.0, 0.0))),
+            a_match(40, 60, candidate(1, 0.2, 0.3), None),
+            a_match(100, 200, candidate(0, 0.4, 0.5), Some(candidate(2, 0.3, 0.4))),
+        ];
+        let turn = |first_frame, end_frame, speaker| Turn { first_frame, end_frame, speaker };
+        let found =
+            of_turns(&[turn(0, 200, 0), turn(50, 150, 0), turn(45, 50, 1), turn(300, 310, 1)], &matches);
+        let whole = found[0].expect("a choice");
+        assert!(
+            (whole.best.confidence - 0.75).abs() < 1e-6
+                && (whole.best.score.expect("a score") - 0.6).abs() < 1e-6
+        );
+        assert_eq!(whole.runner_up, Some(candidate(2, 0.3, 0.2)));
+        assert_eq!(found[1].expect("a choice").best, whole.best);
+        assert_eq!(found[2], Some(Choice { best: candidate(1, 0.2, 0.3), runner_up: None }));
+        assert_eq!(found[3], None);
+    }
+
+    #[test]
+    fn speech_that_follows_another_has_no_score_and_is_less_sure() {
+        let lead = Choice { best: candidate(0, 0.8, 0.9), runner_up: None };
+        let follower = lead.followed();
+        assert!(follower.best.score.is_none() && follower.best.confidence < 0.6);
+        let one = a_match(0, 100, lead.best, None);
+        let other = Match { first_frame: 100, end_frame: 120, slot: 0, choice: follower };
+        let turn = Turn { first_frame: 0, end_frame: 120, speaker: 0 };
+        let both = of_turns(&[turn], &[one, other])[0].expect("a choice");
+        assert!((both.best.score.expect("a score") - 0.8).abs() < 1e-6, "what has none does not count");
+    }
+
+    #[test]
+    fn a_part_has_a_line_per_speaker_heard_in_it() {
+        let matches = [
+            a_match(0, 90, candidate(1, 0.5, 0.8), None),
+            a_match(95, 105, candidate(1, 0.5, 0.6), None),
+            a_match(100, 150, candidate(0, 0.7, 0.9), None),
+        ];
+        let parts = of_parts(&matches, 100);
+        assert_eq!(
+            parts.iter().map(|p| (p.part, p.choice.best.speaker, p.frames)).collect::<Vec<_>>(),
+            [(0, 1, 100), (1, 0, 50)]
+        );
+        assert!((parts[0].choice.best.confidence - 0.78).abs() < 1e-6);
+    }
+}
