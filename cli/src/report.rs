@@ -1,6 +1,6 @@
 //! Report: tables for people, and the JSON form of a diarization.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 use diarization::diarize::Diarization;
 use diarization::evidence::Choice;
 use diarization::explanation::Explanation;
@@ -75,7 +75,7 @@ pub fn clock(seconds: f64) -> String {
 pub fn table(header: &[&str], numbers: std::ops::Range<usize>) -> Table {
     let mut table = Table::new();
     table
-        .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
         .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     for column in numbers {

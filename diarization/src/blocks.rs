@@ -35,11 +35,11 @@ pub const MAX_CHUNK_BLOCKS: usize = 20;
 /// Duration of one frame in seconds.
 pub const FRAME_SECONDS: f64 = FRAME_HOP as f64 / SAMPLE_RATE as f64;
 
-/// Twice the sample at which the time span of frame 0 begins: the model's receptive field is 991 samples wide, so
-/// frame `i` is centred at `270 i + 495.5` and its span begins half a hop earlier, at `270 i + 360.5`.
-const FRAME_ORIGIN_TWICE: f64 = 721.0;
+/// Twice the sample at which speech begins that is heard from frame 0 on: the model's receptive field is 991 samples wide, so frame `i` is
+/// centred at `270 i + 495.5`. A border is put at the centre of the first frame after it, as the model's authors do (docs/decisions/0009).
+const FRAME_ORIGIN_TWICE: f64 = 991.0;
 
-/// Time in seconds at which the span of `frame` begins.
+/// Time in seconds at which speech begins that is heard from `frame` on, and ends that is heard up to it.
 pub fn frame_start_seconds(frame: usize) -> f64 {
     (2.0 * (frame * FRAME_HOP) as f64 + FRAME_ORIGIN_TWICE) / (2.0 * f64::from(SAMPLE_RATE))
 }

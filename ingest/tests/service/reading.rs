@@ -24,7 +24,7 @@ async fn turns_are_read_as_json_and_as_rttm() {
     let json: Value = stack.get(&path).send().await.expect("answers").json().await.expect("is JSON");
     assert_eq!((&json["recording"], &json["provisional"]), (&json!(id), &json!(true)));
     let first = json!({
-        "start": 0.023, "end": 0.866, "speaker": "Ann B", "first_frame": 0, "end_frame": 50, "provisional": true,
+        "start": 0.031, "end": 0.875, "speaker": "Ann B", "first_frame": 0, "end_frame": 50, "provisional": true,
         "confidence": null, "score": null, "runner_up": null
     });
     assert_eq!(json["turns"][0], first);

@@ -6,6 +6,7 @@ mod credentials;
 mod erasure;
 mod formats;
 mod hanging;
+mod hints;
 mod lost;
 mod poison;
 mod results;
