@@ -12,8 +12,15 @@ CREATE TABLE matches (
     -- Probability that the speaker is right.
     confidence           real NOT NULL CHECK (confidence BETWEEN 0 AND 1),
     runner_up            integer,
-    runner_up_score      real,
+    runner_up_score      real CHECK (runner_up_score BETWEEN -1.01 AND 1.01),
     runner_up_confidence real CHECK (runner_up_confidence BETWEEN 0 AND 1),
     PRIMARY KEY (recording_id, first_frame, slot),
-    CHECK ((runner_up IS NULL) = (runner_up_confidence IS NULL) AND runner_up IS DISTINCT FROM speaker)
+    CHECK ((runner_up IS NULL) = (runner_up_confidence IS NULL) AND runner_up IS DISTINCT FROM speaker),
+    CHECK (runner_up IS NOT NULL OR runner_up_score IS NULL)
 );
+
+-- matcher::reference_set: a version and the set, MessagePack. What is in work is matched anew, from what was analysed.
+UPDATE recordings SET reference_set = NULL, next_chunk = 0 WHERE state IN ('queued', 'processing');
+ALTER TABLE recordings ALTER COLUMN reference_set TYPE bytea USING NULL;
+-- Voice vectors do not get smaller, and trying takes longer than writing them.
+ALTER TABLE recordings ALTER COLUMN reference_set SET STORAGE EXTERNAL;

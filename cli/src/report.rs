@@ -1,15 +1,17 @@
 //! Report: tables for people, and the JSON form of a diarization.
 
+use chrono::{SecondsFormat, Utc};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 use diarization::diarize::Diarization;
 use diarization::evidence::Choice;
 use diarization::explanation::Explanation;
+use diarization::export::{Line, Sheet};
 use serde::Serialize;
 
 /// Pauses shorter than this do not end a turn in the table; files keep every border.
 const READABLE_GAP_S: f64 = 0.5;
 /// Below this confidence the runner-up is named.
-const UNSURE: f64 = 0.8;
+const UNSURE_PERCENT: f64 = 80.0;
 
 /// A turn as people and programs read it.
 #[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
@@ -51,6 +53,20 @@ pub fn turns(diarization: &Diarization) -> Vec<Turn> {
     diarization.turns.iter().zip(diarization.choices()).map(turn).collect()
 }
 
+/// What other programs are told of a result, found now.
+pub fn sheet(file: &str, duration_s: f64, diarization: &Diarization) -> Sheet {
+    let line = |(t, choice): (&diarization::timeline::Turn, Option<Choice>)| {
+        let confidence = choice.map(|choice| choice.best.confidence.into());
+        Line::new(t.start_seconds(), t.end_seconds(), &diarization.speakers[t.speaker].label, confidence)
+    };
+    Sheet {
+        file: file.to_owned(),
+        duration_s,
+        date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+        lines: diarization.turns.iter().zip(diarization.choices()).filter_map(line).collect(),
+    }
+}
+
 /// The speakers of a result.
 pub fn shares(diarization: &Diarization) -> Vec<Share> {
     let share = |s: &diarization::diarize::Speaker| Share {
@@ -86,14 +102,16 @@ pub fn table(header: &[&str], numbers: std::ops::Range<usize>) -> Table {
     table
 }
 
-/// Lengthens `last` by `turn`; as sure as both are by their length, and with the runner-up of the less sure.
-fn join(last: &mut Turn, turn: &Turn) {
+/// Lengthens `last` by `turn`: as sure as both are by their speech so far and now, in seconds.
+fn join(last: &mut Turn, spoken: f64, turn: &Turn) {
     if let (Some(why), Some(other)) = (&mut last.why, &turn.why) {
-        if other.confidence < why.confidence {
+        let more = turn.end - turn.start;
+        why.confidence = (spoken * why.confidence + more * other.confidence) / (spoken + more);
+        // Whoever is the likeliest elsewhere in it.
+        let of = |why: &Explanation| why.runner_up.as_ref().map_or(0.0, |it| it.confidence);
+        if of(other) > of(why) {
             why.runner_up.clone_from(&other.runner_up);
         }
-        let (a, b) = (last.end - last.start, turn.end - turn.start);
-        why.confidence = (a * why.confidence + b * other.confidence) / (a + b);
     }
     last.end = last.end.max(turn.end);
 }
@@ -101,23 +119,28 @@ fn join(last: &mut Turn, turn: &Turn) {
 /// How sure a turn is, and where that is not very, who else it may be.
 fn sure(turn: &Turn) -> String {
     let Some(why) = &turn.why else { return String::new() };
-    let percent = format!("{:.0} %", 100.0 * why.confidence);
+    let percent = (100.0 * why.confidence).round();
     match &why.runner_up {
-        Some(other) if why.confidence < UNSURE => format!("{percent}, or {}", other.speaker),
-        _ => percent,
+        Some(other) if percent < UNSURE_PERCENT => format!("{percent} %, or {}", other.speaker),
+        _ => format!("{percent} %"),
     }
 }
 
 /// Turns of one speaker with only a short pause and nobody else between them, joined.
 fn readable(turns: &[Turn]) -> Vec<Turn> {
     let mut joined: Vec<Turn> = Vec::new();
+    let mut spoken = 0.0;
     for turn in turns {
         match joined.last_mut() {
             Some(last) if last.speaker == turn.speaker && turn.start - last.end < READABLE_GAP_S => {
-                join(last, turn);
+                join(last, spoken, turn);
             }
-            _ => joined.push(turn.clone()),
+            _ => {
+                joined.push(turn.clone());
+                spoken = 0.0;
+            }
         }
+        spoken += turn.end - turn.start;
     }
     joined
 }
@@ -166,16 +189,19 @@ mod tests {
     #[test]
     fn a_line_is_as_sure_as_its_turns_are_by_their_length_and_names_another_only_in_doubt() {
         let turn = |start, end, confidence, other: &str| {
-            let next = RunnerUp { speaker: other.into(), confidence: 0.1, score: None };
+            let next = RunnerUp { speaker: other.into(), confidence: 1.0 - confidence, score: None };
             let why = Explanation { confidence, score: None, runner_up: Some(next) };
             Turn { start, end, speaker: "A".into(), why: Some(why) }
         };
-        let lines =
-            readable(&[turn(0.0, 3.0, 1.0, "B"), turn(3.1, 4.1, 0.6, "C"), turn(9.0, 10.0, 0.7, "B")]);
-        assert_eq!(lines.iter().map(sure).collect::<Vec<_>>(), ["90 %", "70 %, or B"]);
-        assert_eq!(
-            lines[0].why.as_ref().and_then(|why| why.runner_up.as_ref()).map(|it| it.speaker.as_str()),
-            Some("C")
-        );
+        let lines = readable(&[
+            turn(0.0, 1.0, 0.6, "B"),
+            turn(1.1, 3.1, 1.0, "C"),
+            turn(3.4, 4.4, 0.8, "C"),
+            turn(9.0, 10.0, 0.796, "B"),
+            turn(20.0, 21.0, 0.7, "B"),
+        ]);
+        assert_eq!(lines.iter().map(sure).collect::<Vec<_>>(), ["85 %", "80 %", "70 %, or B"]);
+        let next = lines[0].why.as_ref().and_then(|why| why.runner_up.as_ref());
+        assert_eq!(next.map(|it| it.speaker.as_str()), Some("B"));
     }
 }

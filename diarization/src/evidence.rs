@@ -10,7 +10,7 @@ use crate::timeline::Turn;
 use std::collections::BTreeMap;
 
 const SHARPNESS: f64 = 8.18;
-/// Scores of short pieces are higher: they lean on those beside them.
+/// The same scores say more of a short piece: its own are lower, all of them.
 const SHORTER: f64 = 0.204;
 const SECONDS: (f64, f64) = (0.2, 3.0);
 const NOBODY: f64 = 0.104;
@@ -37,36 +37,67 @@ pub struct Choice {
     pub runner_up: Option<Candidate>,
 }
 
-impl Choice {
-    /// Of a piece with `seconds` of clean speech, which goes to `speaker`. `own` are the scores of its voice, `heard` those that also
-    /// lean on its neighbours; `taken` has said something else at the same time.
-    pub fn of(own: &[f32], heard: &[f32], seconds: f64, speaker: usize, taken: Option<usize>) -> Self {
-        let sharpness = SHARPNESS * seconds.clamp(SECONDS.0, SECONDS.1).powf(-SHORTER);
-        let likelihood = |score: f32| (sharpness * f64::from(score) - NOBODY).exp();
-        let free = || heard.iter().enumerate().filter(|(k, _)| Some(*k) != taken || *k == speaker);
-        let total = 1.0 + free().map(|(_, &score)| likelihood(score)).sum::<f64>();
-        let candidate = |k: usize| Candidate {
-            speaker: k,
-            score: Some(own[k]),
-            confidence: (likelihood(heard[k]) / total) as f32,
-        };
-        let others = free().filter(|(k, _)| *k != speaker);
-        let next = others.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
-        Self { best: candidate(speaker), runner_up: next.map(|(k, _)| candidate(k)) }
-    }
+/// How much a piece sounds like each voice, and the voice that it is given to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// Cosine of its own voice to each.
+    pub own: Vec<f32>,
+    /// What decides: the same, leaning on its neighbours where it is short.
+    pub heard: Vec<f32>,
+    /// Seconds of clean speech.
+    pub seconds: f64,
+    /// Number of the voice that it is given to.
+    pub voice: usize,
+    /// Voice that it would have been given to, had not another piece been given that at the same time.
+    pub taken: Option<usize>,
+}
 
+impl Scored {
+    /// The choice among speakers, where `speaker_of` says whose each voice is; nothing where this piece's is nobody's. Several voices of one
+    /// speaker count together; those of nobody speak for somebody who is not shown.
+    pub fn choice(&self, speaker_of: impl Fn(usize) -> Option<usize>) -> Option<Choice> {
+        let speaker = speaker_of(self.voice)?;
+        let sharpness = SHARPNESS * self.seconds.clamp(SECONDS.0, SECONDS.1).powf(-SHORTER);
+        // By speaker: likelihood against nobody's, and the highest cosine.
+        let mut speakers: BTreeMap<usize, (f64, f32)> = BTreeMap::new();
+        let mut total = 1.0;
+        for (voice, (&own, &heard)) in self.own.iter().zip(&self.heard).enumerate() {
+            let of = speaker_of(voice);
+            if Some(voice) == self.taken && of != Some(speaker) {
+                continue;
+            }
+            let likelihood = (sharpness * f64::from(heard) - NOBODY).exp();
+            total += likelihood;
+            if let Some(of) = of {
+                let known = speakers.entry(of).or_insert((0.0, own));
+                *known = (known.0 + likelihood, known.1.max(own));
+            }
+        }
+        let candidate = |(&speaker, &(likelihood, score)): (&usize, &(f64, f32))| Candidate {
+            speaker,
+            score: Some(score),
+            confidence: (likelihood / total) as f32,
+        };
+        let best = speakers.get_key_value(&speaker).map(candidate)?;
+        let others = speakers.iter().filter(|(of, _)| **of != speaker);
+        let next = others.max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.0.cmp(a.0)));
+        Some(Choice { best, runner_up: next.map(candidate) })
+    }
+}
+
+impl Choice {
     /// Of speech without a voice of its own, beside a piece of this choice.
     pub fn followed(self) -> Self {
         let follow = |it: Candidate| Candidate { score: None, confidence: it.confidence * FOLLOWING, ..it };
         Self { best: follow(self.best), runner_up: self.runner_up.map(follow) }
     }
 
-    /// The same with speakers as `named` numbers them; nothing where the speaker has no number there. A runner-up that is the
-    /// same speaker, or has no number, is none.
+    /// The same with speakers as `named` numbers them, each with a number of its own; nothing where the speaker has none. A runner-up that
+    /// has none is none.
     pub fn named(self, named: impl Fn(usize) -> Option<usize>) -> Option<Self> {
         let name = |it: Candidate| named(it.speaker).map(|speaker| Candidate { speaker, ..it });
         let best = name(self.best)?;
-        Some(Self { best, runner_up: self.runner_up.and_then(name).filter(|it| it.speaker != best.speaker) })
+        Some(Self { best, runner_up: self.runner_up.and_then(name) })
     }
 }
 
@@ -153,7 +184,7 @@ impl Mean {
 }
 
 /// The choice behind each of `turns`: the mean over its pieces, each weighted by its share of the turn, and the runner-up that is the
-/// likeliest over all of it. So the confidence of a turn is the share of it that is expected to be by its speaker. `matches` are by
+/// likeliest over all of it, with at least that confidence: what it has where it comes third is not counted. So the confidence of a turn is the share of it that is expected to be by its speaker. `matches` are by
 /// their first frame. `None` of a turn without pieces.
 pub fn of_turns(turns: &[Turn], matches: &[Match]) -> Vec<Option<Choice>> {
     let longest = matches.iter().map(|it| it.end_frame - it.first_frame).max().unwrap_or_default();
@@ -177,7 +208,7 @@ pub fn of_turns(turns: &[Turn], matches: &[Match]) -> Vec<Option<Choice>> {
 pub struct Part {
     /// Number of the part.
     pub part: usize,
-    /// Frames of the pieces that the speaker was given in it.
+    /// Frames of the pieces that the speaker was given in it, short pauses included.
     pub frames: usize,
     /// The speaker, and who comes next.
     pub choice: Choice,
@@ -209,12 +240,16 @@ mod tests {
         Match { first_frame, end_frame, slot: 0, choice: Choice { best, runner_up: next } }
     }
 
+    fn scored(scores: &[f32], seconds: f64, voice: usize, taken: Option<usize>) -> Scored {
+        Scored { own: scores.to_vec(), heard: scores.to_vec(), seconds, voice, taken }
+    }
+
     proptest! {
         #[test]
         fn the_confidence_of_the_likelier_is_higher_and_all_add_up_to_less_than_one(
             scores in prop::collection::vec(-1.0_f32..1.0, 1..12), seconds in 0.0_f64..4.0
         ) {
-            let of = |speaker| Choice::of(&scores, &scores, seconds, speaker, None);
+            let of = |voice| scored(&scores, seconds, voice, None).choice(Some).expect("is somebody's");
             let all: Vec<f32> = (0..scores.len()).map(|k| of(k).best.confidence).collect();
             prop_assert!(all.iter().sum::<f32>() < 1.0 + 1e-6 && all.iter().all(|p| *p > 0.0));
             for (k, confidence) in all.iter().enumerate() {
@@ -231,10 +266,30 @@ mod tests {
     }
 
     #[test]
+    fn confidences_are_those_of_the_decision() {
+        // exp(8.18 d^-0.204 s - 0.104) of each, over one and their sum.
+        for (seconds, best, next) in
+            [(3.0, 0.943_39, 0.035_90), (1.0, 0.975_67, 0.016_33), (0.05, 0.995_39, 0.003_40)]
+        {
+            let choice = scored(&[0.6, 0.1], seconds, 0, None).choice(Some).expect("is somebody's");
+            let found = (choice.best.confidence, choice.runner_up.map(|it| it.confidence));
+            assert!((found.0 - best).abs() < 1e-4, "{seconds} s: {found:?}");
+            assert!(found.1.is_some_and(|p| (p - next).abs() < 1e-4), "{seconds} s: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_heard_around_it_decides_and_its_own_voice_is_shown() {
+        let both = Scored { own: vec![0.1, 0.3], heard: vec![0.7, 0.2], seconds: 0.5, voice: 0, taken: None };
+        let choice = both.choice(Some).expect("is somebody's");
+        assert_eq!((choice.best.score, choice.runner_up.and_then(|it| it.score)), (Some(0.1), Some(0.3)));
+        assert!(choice.best.confidence > 0.9);
+    }
+
+    #[test]
     fn who_speaks_elsewhere_at_that_moment_is_out_of_the_question() {
-        let scores = [0.6, 0.5, 0.1];
-        let open = Choice::of(&scores, &scores, 1.0, 1, None);
-        let taken = Choice::of(&scores, &scores, 1.0, 1, Some(0));
+        let of = |taken| scored(&[0.6, 0.5, 0.1], 1.0, 1, taken).choice(Some).expect("is somebody's");
+        let (open, taken) = (of(None), of(Some(0)));
         assert_eq!(
             (open.runner_up.map(|it| it.speaker), taken.runner_up.map(|it| it.speaker)),
             (Some(0), Some(2))
@@ -243,9 +298,24 @@ mod tests {
     }
 
     #[test]
-    fn a_runner_up_that_is_shown_as_the_same_speaker_is_none() {
+    fn two_voices_that_are_shown_as_one_speaker_count_together_and_the_next_is_another() {
+        let voices = scored(&[0.6, 0.6, 0.4], 1.0, 0, None);
+        let apart = voices.choice(Some).expect("is somebody's");
+        let one = voices.choice(|voice| Some(voice / 2)).expect("is somebody's");
+        assert!(apart.best.confidence < 0.5 && one.best.confidence > 0.8, "{apart:?} {one:?}");
+        assert_eq!((one.best.speaker, one.runner_up.map(|it| it.speaker)), (0, Some(1)));
+        // Nobody's voice is no runner-up, but it may be that voice.
+        let nobody = voices.choice(|voice| (voice != 1).then_some(voice)).expect("is somebody's");
+        assert_eq!(nobody.best, apart.best);
+        assert_eq!(nobody.runner_up.map(|it| it.speaker), Some(2));
+        assert_eq!(voices.choice(|_| None), None);
+    }
+
+    #[test]
+    fn speakers_get_other_numbers() {
         let choice = Choice { best: candidate(2, 0.6, 0.9), runner_up: Some(candidate(1, 0.3, 0.1)) };
-        assert_eq!(choice.named(|_| Some(0)), Some(Choice { best: candidate(0, 0.6, 0.9), runner_up: None }));
+        let named = choice.named(|k| Some(k + 1)).expect("has a number");
+        assert_eq!((named.best.speaker, named.runner_up.map(|it| it.speaker)), (3, Some(2)));
         assert_eq!(choice.named(|k| (k == 1).then_some(1)), None);
         assert_eq!(choice.named(|k| (k == 2).then_some(5)).and_then(|c| c.runner_up), None);
     }

@@ -76,7 +76,8 @@ impl Labelling {
                 end_frame: to as u32,
             }));
         }
-        self.choices.extend(speakers::label_block(&block.pieces, &self.voices));
+        let scored = speakers::label_block(&block.pieces, &self.voices);
+        self.choices.extend(scored.iter().map(|it| it.as_ref()?.choice(Some)));
         self.next_block += 1;
     }
 

@@ -21,6 +21,7 @@ pub mod diarize;
 pub mod embedding;
 pub mod evidence;
 pub mod explanation;
+pub mod export;
 pub mod features;
 pub mod hints;
 pub mod installation;

@@ -66,8 +66,9 @@ impl ReferenceSet {
         self.hear(pieces);
         let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
         let found = clustering::cluster(&voices, hints, self.amount.least_of_speaker());
-        let choices = speakers::label_block(pieces, &found.voices);
-        let speaker = self.speakers_of(&found.clusters, &speakers_of(&choices), hints);
+        let scored = speakers::label_block(pieces, &found.voices);
+        let heard: Vec<Option<usize>> = scored.iter().map(|it| it.as_ref().map(|it| it.voice)).collect();
+        let speaker = self.speakers_of(&found.clusters, &heard, hints);
         for heard in &mut self.heard {
             heard.speaker = None;
         }
@@ -75,10 +76,8 @@ impl ReferenceSet {
             members.iter().for_each(|&i| self.heard[i].speaker = speaker);
         }
         self.forget();
-        let mut choices: Vec<Option<Choice>> = choices
-            .into_iter()
-            .map(|choice| choice.and_then(|it| it.named(|cluster| speaker[cluster])))
-            .collect();
+        let mut choices: Vec<Option<Choice>> =
+            scored.iter().map(|it| it.as_ref()?.choice(|cluster| speaker[cluster])).collect();
         let places: Vec<Place> = pieces.iter().map(Place::of).collect();
         speakers::follow_neighbours(&places, &mut choices, Choice::followed);
         choices

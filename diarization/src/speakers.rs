@@ -1,7 +1,7 @@
 //! Speakers: every piece of a recording gets one of the voices that were found in it.
 
 use crate::blocks::{BLOCK_FRAMES, FRAME_SECONDS};
-use crate::evidence::{Choice, Match};
+use crate::evidence::{Choice, Match, Scored};
 use crate::pieces::Piece;
 use crate::voices::Voices;
 
@@ -69,9 +69,9 @@ impl Place {
     }
 }
 
-/// Speaker of each piece of one block: the one that it sounds most like, but two at a time where two speak at a time. `None` for
+/// Voice of each piece of one block: the one that it sounds most like, but two at a time where two speak at a time. `None` for
 /// pieces that are too short to embed (see [`follow_neighbours`]), or where nobody was found.
-pub fn label_block(pieces: &[Piece], voices: &Voices) -> Vec<Option<Choice>> {
+pub fn label_block(pieces: &[Piece], voices: &Voices) -> Vec<Option<Scored>> {
     let own: Vec<Option<Vec<f32>>> = pieces
         .iter()
         .map(|piece| piece.embedding.as_ref().map(|embedding| voices.scores(embedding)))
@@ -83,12 +83,18 @@ pub fn label_block(pieces: &[Piece], voices: &Voices) -> Vec<Option<Choice>> {
     if voices.len() > 1 {
         separate_overlapping(pieces, &scores, &mut labels);
     }
-    let choice = |i: usize| {
-        // What it would have been, had not another said that meanwhile.
-        let taken = first[i].filter(|_| first[i] != labels[i]);
-        Some(Choice::of(own[i].as_ref()?, scores[i].as_ref()?, pieces[i].clean_seconds(), labels[i]?, taken))
-    };
-    (0..pieces.len()).map(choice).collect()
+    let each = own.into_iter().zip(scores).zip(first).zip(labels).zip(pieces);
+    let scored = each.map(|((((own, heard), first), label), piece)| {
+        let (voice, seconds) = (label?, piece.clean_seconds());
+        Some(Scored {
+            own: own?,
+            heard: heard?,
+            seconds,
+            voice,
+            taken: first.filter(|first| *first != voice),
+        })
+    });
+    scored.collect()
 }
 
 /// How much each embedded piece sounds like each speaker, of which `own` is what it says itself. What a short piece says is not worth
@@ -187,6 +193,8 @@ pub fn follow_neighbours<T: Copy>(places: &[Place], labels: &mut [Option<T>], fo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::centre::Centre;
+    use crate::voice::Voice;
     use proptest::prelude::*;
 
     /// What the words of [`follow_neighbours`] say, word by word.
@@ -203,6 +211,25 @@ mod tests {
             found[i] = own.or_else(|| known.iter().min_by_key(distance)).and_then(|&j| labels[j]);
         }
         found
+    }
+
+    #[test]
+    fn of_two_pieces_at_once_the_less_clear_one_takes_its_second_choice_and_says_why() {
+        let unit = |v: [f32; 3]| crate::similarity::normalise(v.to_vec()).expect("a direction");
+        let (ann, bob) = (unit([1.0, 0.0, 0.0]), unit([0.0, 1.0, 0.0]));
+        let known = [Voice::of_piece(&ann, 60.0), Voice::of_piece(&bob, 60.0)];
+        let voices = Voices::of(&known, Centre::default(), &[vec![0], vec![1]]);
+        let piece = |slot, vector| Piece {
+            first_frame: 0,
+            end_frame: 100,
+            slot,
+            clean_frames: 60,
+            embedding: Some(vector),
+        };
+        let pieces = [piece(0, unit([1.0, 0.1, 0.0])), piece(1, unit([0.8, 0.7, 0.0]))];
+        let found: Vec<Scored> = label_block(&pieces, &voices).into_iter().flatten().collect();
+        assert_eq!((found[0].voice, found[0].taken), (0, None));
+        assert_eq!((found[1].voice, found[1].taken), (1, Some(0)));
     }
 
     proptest! {

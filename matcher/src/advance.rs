@@ -25,7 +25,7 @@ struct Locked {
     model_version: String,
     configuration: String,
     settings: Json<Settings>,
-    reference_set: Option<String>,
+    reference_set: Option<Vec<u8>>,
 }
 
 /// Matches all chunks that are ready. True when the recording can be finalised. Concerns only recordings that are in work,
@@ -57,7 +57,7 @@ async fn step(
     let locked = sqlx::query_as!(
         Locked,
         r#"SELECT next_chunk, chunk_count, chunk_blocks, model_version, configuration,
-                  settings AS "settings: Json<Settings>", reference_set::text
+                  settings AS "settings: Json<Settings>", reference_set
            FROM recordings WHERE id = $1 AND run = $2 AND state IN ('queued', 'processing')
            FOR UPDATE"#,
         recording,
@@ -67,8 +67,8 @@ async fn step(
     .await?;
     let Some(mut locked) = locked else { return Ok(Next::Wait) };
     let mut references = ReferenceSet::default();
-    if let Some(text) = &locked.reference_set {
-        match reference_set::read(text) {
+    if let Some(bytes) = &locked.reference_set {
+        match reference_set::read(bytes) {
             Some(stored) => references = stored,
             // All that was matched is in the inbox still.
             None => {
@@ -124,11 +124,12 @@ async fn match_chunks(
     turns::insert(transaction, recording, &shown, true, |speaker| locked.settings.labels.label(speaker))
         .await?;
     matches::insert(transaction, recording, &matched).await?;
+    let stored = reference_set::write(&references).map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query!(
         "UPDATE recordings SET next_chunk = $2, reference_set = $3, state = 'processing', updated_at = now() WHERE id = $1",
         recording,
         end,
-        Json(reference_set::stored(&references)) as _
+        stored
     )
     .execute(&mut **transaction)
     .await?;

@@ -106,11 +106,18 @@ pub fn check(bytes: &[u8], extent: Extent) -> Result<Vec<BlockAnalysis>, Flaw> {
         }
         let span = block.block * BLOCK_FRAMES..block.block * BLOCK_FRAMES + wanted;
         let mut before = 0;
+        let mut ends = [0; 3];
         for (number, piece) in block.pieces.iter().enumerate() {
             if let Some(what) = flaw_of(piece, &span, before) {
                 return Err(Flaw::Piece { block: block.block, piece: number, what });
             }
             before = piece.first_frame;
+            let end = &mut ends[usize::from(piece.slot)];
+            if piece.first_frame < *end {
+                let what = "overlaps the one ahead of it in its slot";
+                return Err(Flaw::Piece { block: block.block, piece: number, what });
+            }
+            *end = piece.end_frame;
         }
     }
     let mut dimension = OneDimension::default();
@@ -209,6 +216,23 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_speaks_with_one_voice_at_a_time() {
+        let again = |slot: u8, first: usize| {
+            refusal(|b| {
+                b.pieces.push(Piece {
+                    first_frame: 2 * BLOCK_FRAMES + first,
+                    slot,
+                    clean_frames: 1,
+                    ..b.pieces[0].clone()
+                })
+            })
+        };
+        assert!(again(0, 10).contains("overlaps the one ahead of it in its slot"));
+        assert!(again(0, 59).contains("overlaps the one ahead of it in its slot"));
+        assert_eq!(again(1, 10), "accepted");
+    }
+
+    #[test]
     fn a_vector_that_is_no_direction_is_refused() {
         assert!(refusal(|b| b.pieces[0].embedding = Some(vec![f32::NAN, 1.0])).contains("length is not 1"));
         assert!(refusal(|b| b.pieces[0].embedding = Some(vec![])).contains("length is not 1"));
@@ -218,9 +242,8 @@ mod tests {
     #[test]
     fn vectors_of_two_models_are_never_mixed() {
         let mixed = refusal(|b| {
-            let mut other = b.pieces[0].clone();
-            other.embedding = Some(vec![1.0, 0.0, 0.0]);
-            b.pieces.push(other);
+            let embedding = Some(vec![1.0, 0.0, 0.0]);
+            b.pieces.push(Piece { slot: 1, embedding, ..b.pieces[0].clone() });
         });
         assert!(mixed.contains("2 and of 3 dimensions"), "{mixed}");
     }

@@ -196,11 +196,12 @@ pub fn confidence(groups: &[Group]) -> Option<Table> {
     for group in groups {
         let reliability = group.reliability?;
         let all = reliability.all();
+        let of_speech = |part: f64| if all.speech > 0.0 { percent(part / all.speech) } else { "-".into() };
         table.rows.push(vec![
             group.group.clone(),
-            percent(all.expected / all.speech),
-            percent(all.right / all.speech),
-            percent(reliability.expected_calibration_error()),
+            of_speech(all.expected),
+            of_speech(all.right),
+            of_speech(reliability.expected_calibration_error() * all.speech),
         ]);
     }
     Some(table)

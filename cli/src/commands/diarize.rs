@@ -3,6 +3,7 @@
 use crate::options::{ModelOptions, RecordingOptions};
 use crate::{local, report};
 use anyhow::Context;
+use diarization::export::Format;
 use diarization::rttm;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -20,6 +21,10 @@ pub struct Args {
     /// Write turns, speakers and voice vectors as JSON.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
+    /// Write the turns for another program, by the ending of the name: .csv, .srt, .vtt, .txt (Audacity), .TextGrid (Praat), .eaf (ELAN),
+    /// .label-studio.json; may be given several times.
+    #[arg(long, value_name = "OUT", value_parser = exported)]
+    export: Vec<(Format, PathBuf)>,
     /// Print nothing but errors and warnings.
     #[arg(long, short)]
     quiet: bool,
@@ -71,6 +76,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(path) = &args.rttm {
         write(path, rttm::write(&outcome.diarization.segments(&stem)))?;
     }
+    for (format, path) in &args.export {
+        write(path, format.write(&report::sheet(&stem, outcome.seconds(), &outcome.diarization)))?;
+    }
     let (turns, shares) = (report::turns(&outcome.diarization), report::shares(&outcome.diarization));
     if let Some(path) = &args.json {
         let embeddings = outcome.diarization.speakers.iter().map(|s| s.embedding.as_slice());
@@ -100,6 +108,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// A file and the format that its name says.
+fn exported(name: &str) -> anyhow::Result<(Format, PathBuf)> {
+    let format = Format::of_file_name(name).with_context(|| {
+        let endings: Vec<String> = Format::all().map(|format| format!(".{}", format.extension())).collect();
+        format!("the name must end in one of {}", endings.join(", "))
+    })?;
+    Ok((format, name.into()))
 }
 
 /// Name of the recording in RTTM: the file's name without its extension.

@@ -3,6 +3,7 @@
 
 mod bench;
 mod diarize;
+mod export;
 mod formats;
 mod installation;
 mod run;

@@ -1,4 +1,4 @@
-//! Turns: who spoke when, as JSON or as RTTM.
+//! Turns: who spoke when, as JSON, as RTTM, or in a form that another program reads.
 //!
 //! RTTM has no registered media type: it is sent as `text/rttm` to those who ask for that, and as `text/plain` to the rest.
 
@@ -6,16 +6,21 @@ use super::problem::ApiError;
 use super::query::Query;
 use super::recordings::RecordingId;
 use crate::context::Context;
-use crate::recordings::view::{self, Turns, is_completed, milliseconds_of};
+use crate::recordings::view::{self, ShownTurn, Turns, is_completed, milliseconds_of};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
+use chrono::SecondsFormat;
+use diarization::export;
 use diarization::rttm::{self, Segment};
 use serde_json::{Value, json};
 use std::str::FromStr;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// What can be asked for.
+const FORMATS: &str = "json, rttm, csv, srt, vtt, audacity, textgrid, eaf or label-studio";
 
 /// How the turns are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +28,7 @@ enum Format {
     Json,
     Rttm,
     PlainRttm,
+    Export(export::Format),
 }
 
 impl FromStr for Format {
@@ -32,7 +38,7 @@ impl FromStr for Format {
         match text {
             "json" => Ok(Self::Json),
             "rttm" => Ok(Self::Rttm),
-            _ => Err(()),
+            name => name.parse().map(Self::Export).map_err(|_| ()),
         }
     }
 }
@@ -44,15 +50,52 @@ pub(crate) async fn turns(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let asked = Query::read(&uri, &["format"])?.get("format", "json or rttm")?;
+    let asked = Query::read(&uri, &["format"])?.get("format", FORMATS)?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let found = view::turns(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
-    let content_type = match asked.unwrap_or_else(|| preferred(accept)) {
+    let format = asked.unwrap_or_else(|| preferred(accept));
+    let explained = !matches!(format, Format::Rttm | Format::PlainRttm);
+    let found = view::turns(&context.pool, id, explained).await?.ok_or(ApiError::UnknownRecording(id))?;
+    let content_type = match format {
         Format::Json => return Ok(Json(as_json(id, &found)).into_response()),
+        Format::Export(format) => return Ok(attached(format, &found)),
         Format::Rttm => "text/rttm; charset=utf-8",
         Format::PlainRttm => "text/plain; charset=utf-8",
     };
     Ok(([(header::CONTENT_TYPE, content_type)], as_rttm(&found)).into_response())
+}
+
+/// A file to be saved under the recording's name.
+fn attached(format: export::Format, found: &Turns) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, format.media_type().to_owned()),
+        (header::CONTENT_DISPOSITION, disposition(&format!("{}.{}", found.file_stem, format.extension()))),
+    ];
+    (headers, format.write(&as_sheet(found))).into_response()
+}
+
+/// RFC 6266: the name in ASCII for those who know no better, and as it is.
+fn disposition(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
+    let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let encoded: String = name
+        .bytes()
+        .map(|byte| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+}
+
+fn as_sheet(found: &Turns) -> export::Sheet {
+    let line = |shown: &ShownTurn| {
+        let confidence = shown.why.as_ref().map(|why| why.confidence);
+        export::Line::new(shown.turn.start_seconds(), shown.turn.end_seconds(), &shown.label, confidence)
+    };
+    export::Sheet {
+        file: found.file_stem.clone(),
+        duration_s: found.duration_seconds.unwrap_or_default(),
+        date: found.changed_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        lines: found.turns.iter().filter_map(line).collect(),
+    }
 }
 
 /// What an Accept header likes best of what there is; JSON where it does not say.
@@ -113,9 +156,31 @@ fn as_rttm(found: &Turns) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recordings::view::ShownTurn;
     use diarization::diarize::{Diarization, Speaker};
     use diarization::timeline::Turn;
+
+    fn of_state(state: &str) -> Turns {
+        Turns {
+            state: state.into(),
+            file_stem: "my talk".into(),
+            duration_seconds: Some(10.0),
+            changed_at: chrono::DateTime::UNIX_EPOCH,
+            turns: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_file_is_saved_under_a_name_that_cannot_break_the_header() {
+        let header = disposition("a\"b; ü.srt");
+        assert_eq!(header, "attachment; filename=\"a_b_ _.srt\"; filename*=UTF-8''a%22b%3B%20%C3%BC.srt");
+    }
+
+    #[test]
+    fn every_format_that_there_is_can_be_asked_for() {
+        for name in ["json", "rttm"].into_iter().chain(export::Format::names()) {
+            assert!(name.parse::<Format>().is_ok() && FORMATS.contains(name), "{name}");
+        }
+    }
 
     #[test]
     fn the_format_follows_the_accept_header() {
@@ -145,7 +210,7 @@ mod tests {
             provisional: false,
             why: None,
         });
-        let found = Turns { state: "completed".into(), file_stem: "my talk".into(), turns: shown.collect() };
+        let found = Turns { turns: shown.collect(), ..of_state("completed") };
         assert_eq!(as_rttm(&found), rttm::write(&diarization.segments("my talk")));
     }
 
@@ -153,7 +218,7 @@ mod tests {
     fn seconds_in_json_are_those_of_the_rttm() {
         let turn = Turn { first_frame: 12_345, end_frame: 12_400, speaker: 0 };
         let shown = ShownTurn { turn, label: "A".into(), provisional: true, why: None };
-        let found = Turns { state: "processing".into(), file_stem: "f".into(), turns: vec![shown] };
+        let found = Turns { turns: vec![shown], ..of_state("processing") };
         let start = as_json(Uuid::nil(), &found)["turns"][0]["start"].to_string();
         assert!(as_rttm(&found).contains(&format!(" {start} ")), "{start}");
     }

@@ -85,6 +85,8 @@ pub(crate) struct Summary {
 pub(crate) struct Turns {
     pub state: String,
     pub file_stem: String,
+    pub duration_seconds: Option<f64>,
+    pub changed_at: DateTime<Utc>,
     pub turns: Vec<ShownTurn>,
 }
 
@@ -93,7 +95,7 @@ pub(crate) struct ShownTurn {
     pub turn: Turn,
     pub label: String,
     pub provisional: bool,
-    /// Unknown of what was matched before matches were stored.
+    /// Unknown of what was matched before matches were stored, or where nobody asked.
     pub why: Option<Explanation>,
 }
 
@@ -186,10 +188,11 @@ pub(crate) async fn list(
 }
 
 /// The turns of the recording `id`, in the order in which a diarization has them.
-pub(crate) async fn turns(pool: &PgPool, id: Uuid) -> Result<Option<Turns>, sqlx::Error> {
+/// With why each is its speaker's only where that is asked for: there are many matches.
+pub(crate) async fn turns(pool: &PgPool, id: Uuid, explained: bool) -> Result<Option<Turns>, sqlx::Error> {
     let mut snapshot = snapshot(pool).await?;
     let recording = sqlx::query!(
-        r#"SELECT state, file_stem, settings AS "settings: Json<Settings>" FROM recordings WHERE id = $1"#,
+        r#"SELECT state, file_stem, samples, updated_at, settings AS "settings: Json<Settings>" FROM recordings WHERE id = $1"#,
         id
     )
     .fetch_optional(&mut *snapshot)
@@ -211,7 +214,8 @@ pub(crate) async fn turns(pool: &PgPool, id: Uuid) -> Result<Option<Turns>, sqlx
             speaker: frame(row.speaker),
         })
         .collect();
-    let choices = evidence::of_turns(&turns, &matches::stored(&mut snapshot, id).await?);
+    let matches = if explained { matches::stored(&mut snapshot, id).await? } else { Vec::new() };
+    let choices = evidence::of_turns(&turns, &matches);
     let label = |speaker: usize| recording.settings.labels.label(speaker);
     let shown = rows.into_iter().zip(turns).zip(choices).map(|((row, turn), choice)| ShownTurn {
         turn,
@@ -219,7 +223,13 @@ pub(crate) async fn turns(pool: &PgPool, id: Uuid) -> Result<Option<Turns>, sqlx
         provisional: row.provisional,
         why: choice.map(|choice| Explanation::of(&choice, label)),
     });
-    Ok(Some(Turns { state: recording.state, file_stem: recording.file_stem, turns: shown.collect() }))
+    Ok(Some(Turns {
+        turns: shown.collect(),
+        state: recording.state,
+        file_stem: recording.file_stem,
+        duration_seconds: duration(recording.samples),
+        changed_at: recording.updated_at,
+    }))
 }
 
 pub(super) async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {

@@ -9,6 +9,7 @@ use crate::context::{Context, folder};
 use service_kit::budget::ACKNOWLEDGE_WITHIN;
 use service_kit::transaction;
 use sqlx::PgTransaction;
+use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 /// Seconds between two tries: the first wait, doubled from one to the next, and the longest.
@@ -28,19 +29,22 @@ pub enum Erased {
 
 /// Deletes the rows of a recording, and notes that its objects must go; false where there were none.
 async fn delete_rows(context: &Context, recording: Uuid) -> Result<bool, sqlx::Error> {
+    // A commit whose answer was lost is tried again, and finds nothing to delete.
+    let any = AtomicBool::new(false);
     transaction::run(&context.pool, "delete recording", &context.shutdown, async |transaction| {
         let deleted = sqlx::query!("DELETE FROM recordings WHERE id = $1", recording)
             .execute(&mut **transaction)
             .await?;
-        if deleted.rows_affected() == 0 {
-            return Ok(false);
+        if deleted.rows_affected() == 1 {
+            sqlx::query!("INSERT INTO erasures (recording_id) VALUES ($1) ON CONFLICT DO NOTHING", recording)
+                .execute(&mut **transaction)
+                .await?;
+            any.store(true, Ordering::Relaxed);
         }
-        sqlx::query!("INSERT INTO erasures (recording_id) VALUES ($1) ON CONFLICT DO NOTHING", recording)
-            .execute(&mut **transaction)
-            .await?;
-        Ok(true)
+        Ok(())
     })
-    .await
+    .await?;
+    Ok(any.into_inner())
 }
 
 /// Erases a recording: rows first, so that nothing new is made of it, then what is stored.

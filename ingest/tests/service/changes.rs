@@ -15,9 +15,10 @@ async fn reprocessing_starts_a_new_run_and_keeps_the_voices_until_it_is_done() {
     stack.drain::<ChunkJob>(&topology::chunk_queue(&version, diarization::analysis::CONFIGURATION)).await;
     for sql in [
         "INSERT INTO turns SELECT id, 0, 10, 0, 'Ann', false FROM recordings",
+        "INSERT INTO matches SELECT id, 0, 10, 0, 0, 0.5, 0.9 FROM recordings",
         "INSERT INTO inbox SELECT id, 0, 'm', 'c', 'x' FROM recordings",
         "INSERT INTO speaker_embeddings SELECT id, 0, 'Ann', 'm', '[1,0]', 3.5 FROM recordings",
-        "UPDATE recordings SET state = 'completed', completed_at = now(), next_chunk = 2, reference_set = '{}',
+        "UPDATE recordings SET state = 'completed', completed_at = now(), next_chunk = 2, reference_set = 'x',
                                model_version = 'an older one', warnings = '{damaged}'",
     ] {
         sqlx::query(sql).execute(&stack.pool).await.expect("runs");
@@ -42,6 +43,7 @@ async fn reprocessing_starts_a_new_run_and_keeps_the_voices_until_it_is_done() {
     assert_eq!(stack.count("SELECT count(*) FROM inbox").await, 0);
     // What the run before found stays readable until the new one replaces it.
     assert_eq!(stack.count("SELECT count(*) FROM turns").await, 1);
+    assert_eq!(stack.count("SELECT count(*) FROM matches").await, 1);
     assert_eq!(stack.count("SELECT count(*) FROM speaker_embeddings").await, 1);
     stack.stop().await;
 }

@@ -2,6 +2,7 @@
 
 use crate::stack::{Stack, problem};
 use diarization::blocks::frame_start_seconds;
+use diarization::export::Format;
 use diarization::rttm::{self, Segment};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ async fn turns_are_read_as_json_and_as_rttm() {
     assert_eq!(by_header.text().await.expect("text"), expected);
     let by_query = stack.get(&format!("{path}?format=rttm")).send().await.expect("answers");
     assert_eq!(by_query.text().await.expect("text"), expected);
-    let unknown = stack.get(&format!("{path}?format=srt")).send().await.expect("answers");
+    let unknown = stack.get(&format!("{path}?format=docx")).send().await.expect("answers");
     problem(unknown, StatusCode::BAD_REQUEST, "bad-option").await;
 
     let speakers = stack.recording(id).await["speakers"].clone();
@@ -92,6 +93,29 @@ async fn why_a_speaker_is_shown_is_told_by_turn_and_by_chunk() {
     let unknown =
         stack.get(&format!("/v1/recordings/{}/matches", uuid::Uuid::nil())).send().await.expect("answers");
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turns_are_saved_in_the_forms_of_other_programs_under_the_name_of_the_recording() {
+    let stack = Stack::start(&[]).await;
+    let accepted = stack.upload("?file_name=Gespr%C3%A4ch%201.wav", b"not audio".to_vec()).await;
+    let id = accepted["id"].as_str().expect("an id");
+    stack.recording_when(id, |r| r["state"] == "failed").await;
+    sqlx::query("INSERT INTO turns SELECT id, 0, 100, 0, 'Ann', false FROM recordings")
+        .execute(&stack.pool)
+        .await
+        .expect("inserts");
+    for format in Format::all() {
+        let name = Format::names()[Format::all().position(|it| it == format).expect("is one")];
+        let answer =
+            stack.get(&format!("/v1/recordings/{id}/turns?format={name}")).send().await.expect("answers");
+        assert_eq!(answer.status(), StatusCode::OK, "{name}");
+        assert_eq!(answer.headers()["content-type"], format.media_type());
+        let saved = format!("filename*=UTF-8''Gespr%C3%A4ch%201.{}", format.extension());
+        assert!(answer.headers()["content-disposition"].to_str().expect("ASCII").ends_with(&saved), "{name}");
+        assert!(answer.text().await.expect("text").contains("Ann"), "{name}");
+    }
     stack.stop().await;
 }
 

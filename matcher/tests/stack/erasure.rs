@@ -24,6 +24,7 @@ async fn a_deleted_recording_leaves_no_row_behind_even_when_its_messages_still_c
         .value(
             recording,
             "SELECT (SELECT count(*) FROM inbox WHERE recording_id = $1) + (SELECT count(*) FROM turns WHERE recording_id = $1)
+                  + (SELECT count(*) FROM matches WHERE recording_id = $1)
                   + (SELECT count(*) FROM speaker_embeddings WHERE recording_id = $1)
                   + (SELECT count(*) FROM chunks WHERE recording_id = $1)",
         )

@@ -41,7 +41,7 @@ pub struct Row {
     /// Gaps.
     pub gaps: Vec<i32>,
     turns: Json<Vec<TurnRow>>,
-    references: Option<String>,
+    references: Option<Vec<u8>>,
 }
 
 impl Row {
@@ -61,7 +61,7 @@ const SNAPSHOT: &str = "
            (SELECT coalesce(jsonb_agg(jsonb_build_array(first_frame, end_frame, speaker, speaker_label, provisional)
                                       ORDER BY first_frame, end_frame, speaker), '[]')
             FROM turns WHERE recording_id = r.id) AS turns,
-           r.reference_set::text AS references
+           r.reference_set AS references
     FROM recordings r ORDER BY r.id";
 
 /// All recordings as they are.

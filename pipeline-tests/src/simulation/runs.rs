@@ -172,7 +172,7 @@ async fn empty(pool: &PgPool, clear: bool) -> Result<(), sqlx::Error> {
         .execute(pool)
         .await?;
     if clear {
-        sqlx::raw_sql("VACUUM recordings, chunks, outbox, inbox, turns, speaker_embeddings, gaps, dead_letters, broker_epoch, erasures, object_store")
+        sqlx::raw_sql("VACUUM recordings, chunks, outbox, inbox, turns, matches, speaker_embeddings, gaps, dead_letters, broker_epoch, erasures, object_store")
             .execute(pool)
             .await?;
     }
