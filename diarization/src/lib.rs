@@ -36,6 +36,7 @@ pub mod onnx;
 pub mod ordering;
 pub mod pieces;
 pub mod rttm;
+pub mod scored;
 pub mod scoring;
 pub mod segmentation;
 pub mod similarity;

@@ -1,8 +1,9 @@
 //! Speakers: every piece of a recording gets one of the voices that were found in it.
 
 use crate::blocks::{BLOCK_FRAMES, FRAME_SECONDS};
-use crate::evidence::{Choice, Match, Scored};
+use crate::evidence::{Choice, Match};
 use crate::pieces::Piece;
+use crate::scored::Scored;
 use crate::voices::Voices;
 
 /// Two pieces that overlap by more than this are two speakers,

@@ -58,3 +58,62 @@ fn extra_time(measured: &[Measured]) -> Option<f64> {
     let past: f64 = measured.iter().map(|one| one.matching_seconds).sum::<Option<f64>>()?;
     (all > 0.0).then(|| past / all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diarization::rttm::Segment;
+
+    fn said(speaker: &str, start_s: f64, duration_s: f64) -> Segment {
+        Segment { file: "f".into(), start_s, duration_s, speaker: speaker.into() }
+    }
+
+    fn measured(reference: &[Segment], found: &[Segment], seconds: Option<f64>) -> Measured {
+        Measured {
+            recording: "f".into(),
+            group: "g".into(),
+            audio_seconds: 60.0,
+            seconds,
+            last: Marks::of(reference, found, 20.0).expect("scores"),
+            reliability: None,
+            matching_seconds: Some(0.5),
+            in_order: None,
+            peer: None,
+        }
+    }
+
+    fn line(table: &Table, criterion: &str) -> String {
+        let text = table.markdown();
+        text.lines().find(|line| line.contains(criterion)).expect("there is such a line").to_owned()
+    }
+
+    #[test]
+    fn each_criterion_is_over_the_recordings_that_it_is_about() {
+        let two = [said("a", 0.0, 10.0), said("b", 10.0, 10.0), said("a", 45.0, 10.0)];
+        // Whoever was a is somebody else after a chunk without a word.
+        let swapped = [said("0", 0.0, 10.0), said("1", 10.0, 10.0), said("1", 45.0, 10.0)];
+        let four: Vec<Segment> =
+            (0..4).map(|i| said(["a", "b", "c", "d"][i], 10.0 * i as f64, 10.0)).collect();
+        let one_for_all: Vec<Segment> =
+            four.iter().map(|it| Segment { speaker: "0".into(), ..it.clone() }).collect();
+        let all = table(&[measured(&two, &swapped, Some(50.0)), measured(&four, &one_for_all, Some(50.0))]);
+        assert!(line(&all, "SC-001").contains("| 0.00 | - |"), "{}", all.markdown());
+        assert!(
+            line(&all, "SC-002").contains("| 65."),
+            "two thirds of the recording of two: {}",
+            all.markdown()
+        );
+        assert!(line(&all, "SC-004").contains("| 0.00 | - |"), "{}", all.markdown());
+        assert!(line(&all, "SC-005").contains("| 25.00 | - |"), "one of four: {}", all.markdown());
+        assert!(line(&all, "SC-003").contains("| 1.00 | - |"), "{}", all.markdown());
+    }
+
+    #[test]
+    fn what_was_not_measured_has_a_dash() {
+        let alone = [said("a", 0.0, 10.0)];
+        let read = table(&[measured(&alone, &alone, None)]);
+        for criterion in ["SC-001", "SC-002", "SC-003", "SC-004", "SC-005"] {
+            assert!(line(&read, criterion).ends_with("| - | - |"), "{}", read.markdown());
+        }
+    }
+}
