@@ -99,7 +99,7 @@ mod tests {
         let all = table(&[measured(&two, &swapped, Some(50.0)), measured(&four, &one_for_all, Some(50.0))]);
         assert!(line(&all, "SC-001").contains("| 0.00 | - |"), "{}", all.markdown());
         assert!(
-            line(&all, "SC-002").contains("| 65."),
+            line(&all, "SC-002").contains("| 66.67 |"),
             "two thirds of the recording of two: {}",
             all.markdown()
         );
