@@ -93,7 +93,7 @@ fn as_sheet(found: &Turns) -> export::Sheet {
     export::Sheet {
         file: found.file_stem.clone(),
         duration_s: found.duration_seconds.unwrap_or_default(),
-        date: found.changed_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        date: found.found_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         lines: found.turns.iter().filter_map(line).collect(),
     }
 }
@@ -164,7 +164,7 @@ mod tests {
             state: state.into(),
             file_stem: "my talk".into(),
             duration_seconds: Some(10.0),
-            changed_at: chrono::DateTime::UNIX_EPOCH,
+            found_at: chrono::DateTime::UNIX_EPOCH,
             turns: Vec::new(),
         }
     }

@@ -86,7 +86,8 @@ pub(crate) struct Turns {
     pub state: String,
     pub file_stem: String,
     pub duration_seconds: Option<f64>,
-    pub changed_at: DateTime<Utc>,
+    /// When they were found; the last of them, while the recording is in work.
+    pub found_at: DateTime<Utc>,
     pub turns: Vec<ShownTurn>,
 }
 
@@ -192,7 +193,7 @@ pub(crate) async fn list(
 pub(crate) async fn turns(pool: &PgPool, id: Uuid, explained: bool) -> Result<Option<Turns>, sqlx::Error> {
     let mut snapshot = snapshot(pool).await?;
     let recording = sqlx::query!(
-        r#"SELECT state, file_stem, samples, updated_at, settings AS "settings: Json<Settings>" FROM recordings WHERE id = $1"#,
+        r#"SELECT state, file_stem, samples, coalesce(completed_at, updated_at) AS "found_at!", settings AS "settings: Json<Settings>" FROM recordings WHERE id = $1"#,
         id
     )
     .fetch_optional(&mut *snapshot)
@@ -228,7 +229,7 @@ pub(crate) async fn turns(pool: &PgPool, id: Uuid, explained: bool) -> Result<Op
         state: recording.state,
         file_stem: recording.file_stem,
         duration_seconds: duration(recording.samples),
-        changed_at: recording.updated_at,
+        found_at: recording.found_at,
     }))
 }
 
