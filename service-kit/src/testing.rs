@@ -1,7 +1,9 @@
-//! Testing: an isolated database and an isolated virtual host for each test, on the real servers.
+//! Testing: an isolated database and an isolated virtual host for each test, on the real servers; and the programs of others that
+//! tests hold ours against.
 
 use crate::schema::MIGRATIONS;
 use sqlx::{Connection, PgConnection, PgPool};
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// A test's own corner of Postgres and RabbitMQ, deleted by [`Corner::close`]; a test that fails leaves it for a look, and it
@@ -21,6 +23,15 @@ pub fn required(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!("{variable} is not set: run the tests with deploy/test, which starts RabbitMQ and Postgres")
     })
+}
+
+/// A program that `deploy/install --tests` has put into `.throughline/tools/bin`: node, npm, python3, chromium, prometheus, promtool.
+pub fn tool(name: &str) -> PathBuf {
+    let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.throughline/tools/bin");
+    let tool = bin.join(name);
+    assert!(tool.exists(), "{} is missing: run deploy/install --tests", tool.display());
+    // The folder made absolute, the links in it left alone.
+    bin.canonicalize().map(|bin| bin.join(name)).unwrap_or(tool)
 }
 
 impl Corner {

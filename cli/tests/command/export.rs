@@ -7,17 +7,11 @@ use std::process::Command;
 
 /// `readers.py` over the files `stem`.* in `folder`.
 fn read_by_others(folder: &str, stem: &str) -> Value {
-    let readers = repository(".throughline/readers");
-    let wheels: Vec<_> = std::fs::read_dir(&readers)
-        .unwrap_or_else(|error| panic!("{}: {error}; deploy/install fetches the readers", readers.display()))
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .collect();
-    let output = Command::new("python3")
-        .env("PYTHONPATH", std::env::join_paths(wheels).expect("joins"))
+    let python = repository(".throughline/tools/bin/python3");
+    let output = Command::new(&python)
         .args([text(&repository("cli/tests/command/readers.py")), folder, stem])
         .output()
-        .expect("python3 starts");
+        .unwrap_or_else(|error| panic!("{}: {error}; run deploy/install --tests", python.display()));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
