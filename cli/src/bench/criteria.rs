@@ -76,6 +76,7 @@ mod tests {
             seconds,
             last: Marks::of(reference, found, 20.0).expect("scores"),
             reliability: None,
+            in_order_reliability: None,
             matching_seconds: Some(0.5),
             in_order: None,
             peer: None,

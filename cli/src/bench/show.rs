@@ -190,34 +190,43 @@ pub fn continuity(headline: &Group) -> Table {
     table
 }
 
-/// How sure the final result is of who speaks, and how right that is; `None` where results were read.
+/// How sure the results are of who speaks, and how right that is; `None` where results were read.
 pub fn confidence(groups: &[Group]) -> Option<Table> {
-    let mut table = Table::new(&["group"], &["confidence", "right", "expected calibration error"]);
+    let mut table = Table::new(&["group", "result"], &["confidence", "right", "expected calibration error"]);
     for group in groups {
-        let reliability = group.reliability?;
-        let all = reliability.all();
-        let of_speech = |part: f64| if all.speech > 0.0 { percent(part / all.speech) } else { "-".into() };
-        table.rows.push(vec![
-            group.group.clone(),
-            of_speech(all.expected),
-            of_speech(all.right),
-            of_speech(reliability.expected_calibration_error() * all.speech),
-        ]);
+        for (result, reliability) in [("final", group.reliability), ("in order", group.in_order_reliability)]
+        {
+            let reliability = reliability?;
+            let all = reliability.all();
+            let of_speech =
+                |part: f64| if all.speech > 0.0 { percent(part / all.speech) } else { "-".into() };
+            table.rows.push(vec![
+                group.group.clone(),
+                result.to_owned(),
+                of_speech(all.expected),
+                of_speech(all.right),
+                of_speech(reliability.expected_calibration_error() * all.speech),
+            ]);
+        }
     }
     Some(table)
 }
 
 /// The same over all recordings by confidence.
 pub fn reliability(headline: &Group) -> Option<Table> {
-    let reliability = headline.reliability?;
-    let mut table = Table::new(&["confidence from"], &["seconds of speech", "mean confidence", "right"]);
-    for (number, bin) in reliability.bins.iter().enumerate().filter(|(_, bin)| bin.speech > 0.0) {
-        table.rows.push(vec![
-            format!("{:.1}", number as f64 / BINS as f64),
-            format!("{:.0}", bin.speech),
-            percent(bin.expected / bin.speech),
-            percent(bin.right / bin.speech),
-        ]);
+    let results = [("final", headline.reliability?), ("in order", headline.in_order_reliability?)];
+    let mut table =
+        Table::new(&["result", "confidence from"], &["seconds of speech", "mean confidence", "right"]);
+    for (result, reliability) in results {
+        for (number, bin) in reliability.bins.iter().enumerate().filter(|(_, bin)| bin.speech > 0.0) {
+            table.rows.push(vec![
+                result.to_owned(),
+                format!("{:.1}", number as f64 / BINS as f64),
+                format!("{:.0}", bin.speech),
+                percent(bin.expected / bin.speech),
+                percent(bin.right / bin.speech),
+            ]);
+        }
     }
     Some(table)
 }

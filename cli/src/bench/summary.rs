@@ -27,6 +27,8 @@ pub struct Measured {
     pub matching_seconds: Option<f64>,
     /// The result as shown in order; `None` where results were read.
     pub in_order: Option<Marks>,
+    /// How well the confidences of that hold; `None` where results were read.
+    pub in_order_reliability: Option<Reliability>,
     /// A peer's.
     pub peer: Option<Marks>,
 }
@@ -108,6 +110,8 @@ pub struct Group {
     pub reliability: Option<Reliability>,
     /// As shown in order.
     pub in_order: Option<Row>,
+    /// How well the confidences of that hold.
+    pub in_order_reliability: Option<Reliability>,
     /// A peer's, over the recordings of which it has a result.
     pub peer: Option<Row>,
 }
@@ -128,16 +132,17 @@ pub fn summary(measured: &[Measured]) -> Vec<Group> {
         audio_seconds: groups.iter().map(|g| g.audio_seconds).sum(),
         seconds: groups.iter().map(|g| g.seconds).sum(),
         last: rows(|g| Some(g.last)).unwrap_or_default(),
-        reliability: reliability(measured.iter()),
+        reliability: reliability(measured.iter().map(|one| one.reliability)),
         in_order: rows(|g| g.in_order),
+        in_order_reliability: reliability(measured.iter().map(|one| one.in_order_reliability)),
         peer: rows(|g| g.peer),
     };
     groups.push(headline);
     groups
 }
 
-fn reliability<'a>(members: impl Iterator<Item = &'a Measured>) -> Option<Reliability> {
-    members.map(|one| one.reliability).try_fold(Reliability::default(), |mut all, one| {
+fn reliability(mut members: impl Iterator<Item = Option<Reliability>>) -> Option<Reliability> {
+    members.try_fold(Reliability::default(), |mut all, one| {
         all.add(&one?);
         Some(all)
     })
@@ -153,8 +158,9 @@ fn group(name: &str, members: &[&Measured]) -> Group {
         audio_seconds: members.iter().map(|m| m.audio_seconds).sum(),
         seconds: members.iter().map(|m| m.seconds).sum(),
         last: pooled(|m| Some(&m.last)).unwrap_or_default(),
-        reliability: reliability(members.iter().copied()),
+        reliability: reliability(members.iter().map(|one| one.reliability)),
         in_order: pooled(|m| m.in_order.as_ref()),
+        in_order_reliability: reliability(members.iter().map(|one| one.in_order_reliability)),
         peer: pooled(|m| m.peer.as_ref()),
     }
 }

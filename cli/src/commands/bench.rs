@@ -101,7 +101,7 @@ fn measure(
             mean_voice.add(&analysed.blocks, &recording.reference);
             let mut results = marks::results(&analysed.blocks, settings, recording)?;
             let seconds = analysed.seconds.map(|seconds| seconds + results.seconds);
-            (analysed.audio_seconds, seconds, std::mem::take(&mut results.last), Some(results))
+            (analysed.audio_seconds, seconds, std::mem::take(&mut results.last.segments), Some(results))
         }
     };
     if let Some(folder) = &args.rttm {
@@ -116,9 +116,10 @@ fn measure(
         audio_seconds,
         seconds,
         last: marks(&last)?,
-        reliability: ours.as_ref().map(|results| results.reliability),
+        reliability: ours.as_ref().map(|results| results.last.reliability),
         matching_seconds: ours.as_ref().map(|results| results.seconds),
-        in_order: ours.as_ref().map(|results| marks(&results.in_order)).transpose()?,
+        in_order: ours.as_ref().map(|results| marks(&results.in_order.segments)).transpose()?,
+        in_order_reliability: ours.as_ref().map(|results| results.in_order.reliability),
         peer,
     })
 }
