@@ -5,31 +5,52 @@ use crate::outbox;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use service_kit::attempts::History;
+use service_kit::attempts::{Attempt, History};
 use service_kit::messages::{DecodeJob, Message};
 use service_kit::{topology, transaction};
 use sqlx::types::Json;
 use sqlx::{PgPool, PgTransaction};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What every queue of ours is called.
 const OUR_QUEUES: &str = "throughline.";
 
 /// A message that failed for good.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeadLetter {
     pub id: i64,
     pub recording: Option<Uuid>,
     pub run: Option<i32>,
     pub chunk: Option<i32>,
+    /// Queue that it was on.
     pub queue: String,
+    /// Why it was given up.
     pub reason: String,
+    /// Type of the message.
     pub message: String,
+    /// Bytes of the message.
     pub bytes: i32,
-    pub attempts: History,
+    /// What was tried, oldest first.
+    pub attempts: Vec<FailedAttempt>,
     pub trace_id: Option<String>,
     pub died_at: DateTime<Utc>,
+}
+
+/// One attempt that failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FailedAttempt {
+    pub reason: String,
+    /// Who tried: service, host and process; empty where nobody could say.
+    pub by: String,
+    pub at: DateTime<Utc>,
+}
+
+impl From<&Attempt> for FailedAttempt {
+    fn from(attempt: &Attempt) -> Self {
+        Self { reason: attempt.reason.clone(), by: attempt.by.clone(), at: attempt.at }
+    }
 }
 
 /// What became of a replay.
@@ -91,7 +112,7 @@ async fn find(
         reason: row.reason,
         message: row.kind,
         bytes: row.bytes,
-        attempts: row.attempts.0,
+        attempts: row.attempts.0.attempts().iter().map(FailedAttempt::from).collect(),
         // version-TRACE-span-flags (W3C Trace Context)
         trace_id: row.traceparent.and_then(|text| text.split('-').nth(1).map(str::to_owned)),
         died_at: row.died_at,

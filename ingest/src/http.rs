@@ -3,12 +3,14 @@
 mod auth;
 mod body;
 mod dead_letters;
+mod explained;
 mod file_name;
 mod form;
 mod guard;
 pub(crate) mod key;
 mod matches;
 mod meter;
+mod openapi;
 mod options;
 mod pace;
 mod problem;
@@ -29,32 +31,24 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 pub(crate) use problem::ApiError;
 use service_kit::admin::{self, Readiness};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// How long the database and the broker have to answer a readiness check.
 const READY_WITHIN: Duration = Duration::from_secs(3);
 
 /// The whole API with the operator's pages.
 pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router {
-    let v1 = Router::new()
-        .route(guard::UPLOADS, get(recordings::list).post(upload::upload))
-        .route("/v1/recordings/{id}", get(recordings::show).delete(recordings::delete))
-        .route("/v1/recordings/{id}/turns", get(turns::turns))
-        .route("/v1/recordings/{id}/matches", get(matches::matches))
-        .route("/v1/recordings/{id}/reprocess", post(recordings::reprocess))
-        .route("/v1/dead-letters", get(dead_letters::list))
-        .route("/v1/dead-letters/{id}", get(dead_letters::show).delete(dead_letters::drop))
-        .route("/v1/dead-letters/{id}/replay", post(dead_letters::replay))
-        .route_layer(middleware::from_fn_with_state(context.clone(), auth::check))
-        // The upload counts for itself, against its own limit.
-        .layer(DefaultBodyLimit::disable());
+    let (v1, document) = v1(&context).split_for_parts();
     let operator = admin::routes(metrics, readiness(context.clone()));
     v1.with_state(context)
+        .merge(openapi::routes(&document))
         .merge(operator)
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             ApiError::Method(shown::shown(method.as_str()), shown::shown(uri.path()))
@@ -63,6 +57,22 @@ pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router
         .layer(middleware::from_fn(guard::bound))
         .layer(middleware::from_fn(guard::no_smuggling))
         .layer(middleware::from_fn(measure))
+}
+
+/// The API proper, and the document of it.
+fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(recordings::list, upload::upload))
+        .routes(routes!(recordings::show, recordings::delete))
+        .routes(routes!(turns::turns))
+        .routes(routes!(matches::matches))
+        .routes(routes!(recordings::reprocess))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show, dead_letters::drop))
+        .routes(routes!(dead_letters::replay))
+        .route_layer(middleware::from_fn_with_state(context.clone(), auth::check))
+        // The upload counts for itself, against its own limit.
+        .layer(DefaultBodyLimit::disable())
 }
 
 async fn measure(request: Request, next: Next) -> Response {

@@ -4,4 +4,5 @@ pub mod accept;
 pub mod change;
 pub mod claims;
 pub(crate) mod matches;
+pub(crate) mod state;
 pub(crate) mod view;

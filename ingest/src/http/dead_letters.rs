@@ -1,28 +1,68 @@
 //! Dead letters: the operator's calls.
 
-use super::problem::ApiError;
+use super::openapi::Usual;
+use super::problem::{ApiError, Problem};
 use super::query::{NoQuery, Query};
 use super::shown::shown;
 use crate::context::Context;
-use crate::dead_letters::{self, Replay};
+use crate::dead_letters::{self, DeadLetter, Replay};
 use crate::thread;
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::http::header::{HeaderName, LOCATION};
+use axum::http::{StatusCode, Uri};
+use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// Letters in one answer, unless asked otherwise and at most.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
+/// A page of dead letters.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeadLetterList {
+    /// Newest first.
+    dead_letters: Vec<DeadLetter>,
+    /// What to give as `before` for the next page; null on the last.
+    next: Option<i64>,
+}
+
+/// A dead letter with its message.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OpenedLetter {
+    dead_letter: DeadLetter,
+    /// The message; null where it cannot be read. Analyses are long and hold voice vectors, and are left out.
+    #[schema(value_type = Option<Object>)]
+    body: Option<Value>,
+}
+
+/// A dead letter whose message was sent again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Replayed {
+    recording: Uuid,
+}
+
 fn number(text: &str) -> Result<i64, ApiError> {
     text.parse().map_err(|_| ApiError::BadLetterId(shown(text)))
 }
 
-/// `GET /v1/dead-letters?limit=&before=&recording=`: newest first; `before` is the `next` of the answer before.
-pub(crate) async fn list(State(context): State<Arc<Context>>, uri: Uri) -> Result<Response, ApiError> {
+/// List dead letters, newest first
+#[utoipa::path(
+    get, path = "/v1/dead-letters", tag = "dead letters",
+    params(
+        ("limit" = Option<u32>, Query, maximum = 4294967295u32, description = "Letters in one answer: 50 unless asked otherwise, at most 500"),
+        ("before" = Option<i64>, Query, description = "The `next` of the answer before"),
+        ("recording" = Option<Uuid>, Query, description = "Only those of this recording")
+    ),
+    responses((status = 200, description = "A page of dead letters", body = DeadLetterList), Usual)
+)]
+pub(crate) async fn list(
+    State(context): State<Arc<Context>>,
+    uri: Uri,
+) -> Result<Json<DeadLetterList>, ApiError> {
     let query = Query::read(&uri, &["limit", "before", "recording"])?;
     let limit = query.get("limit", "a whole number")?.unwrap_or(PAGE).clamp(1, LARGEST_PAGE) as usize;
     let before = query.get("before", "the `next` of an answer before, a number")?;
@@ -32,34 +72,50 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, uri: Uri) -> Resul
     let more = letters.len() > limit;
     letters.truncate(limit);
     let next = letters.last().filter(|_| more).map(|last| last.id);
-    Ok(Json(json!({ "dead_letters": letters, "next": next })).into_response())
+    Ok(Json(DeadLetterList { dead_letters: letters, next }))
 }
 
-/// `GET /v1/dead-letters/{id}`
+/// Show a dead letter with its message
+#[utoipa::path(
+    get, path = "/v1/dead-letters/{id}", tag = "dead letters", params(("id" = i64, Path, description = "Number of the letter")),
+    responses(
+        (status = 200, description = "The letter", body = OpenedLetter),
+        (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json"),
+        Usual
+    )
+)]
 pub(crate) async fn show(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
     NoQuery: NoQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Json<OpenedLetter>, ApiError> {
     let id = number(&id)?;
     let letter = dead_letters::show(&context.pool, id).await?.ok_or(ApiError::UnknownLetter(id))?;
     let body = dead_letters::body(&context.pool, id).await?;
-    Ok(Json(json!({ "dead_letter": letter, "body": body })).into_response())
+    Ok(Json(OpenedLetter { dead_letter: letter, body }))
 }
 
-/// `POST /v1/dead-letters/{id}/replay`
+/// Send a dead letter's message again
+#[utoipa::path(
+    post, path = "/v1/dead-letters/{id}/replay", tag = "dead letters", params(("id" = i64, Path, description = "Number of the letter")),
+    responses(
+        (status = 202, description = "It is sent", body = Replayed, headers(("Location" = String, description = "Address of its recording"))),
+        (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It cannot be replayed; the detail says why", body = Problem, content_type = "application/problem+json"),
+        Usual
+    )
+)]
 pub(crate) async fn replay(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
     NoQuery: NoQuery,
-) -> Result<Response, ApiError> {
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Replayed>), ApiError> {
     let id = number(&id)?;
     match thread::on_its_own(async move || dead_letters::replay(&context, id).await).await?? {
         Replay::Sent(recording) => {
             tracing::info!(%recording, letter = id, "replayed");
             let location = format!("/v1/recordings/{recording}");
-            let body = json!({ "recording": recording });
-            Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(body)).into_response())
+            Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(Replayed { recording })))
         }
         Replay::Unknown => Err(ApiError::UnknownLetter(id)),
         Replay::NoRecording => Err(ApiError::NotReplayable(
@@ -78,7 +134,17 @@ pub(crate) async fn replay(
     }
 }
 
-/// `DELETE /v1/dead-letters/{id}`
+/// Drop a dead letter for good
+///
+/// Its recording stays as it is.
+#[utoipa::path(
+    delete, path = "/v1/dead-letters/{id}", tag = "dead letters", params(("id" = i64, Path, description = "Number of the letter")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json"),
+        Usual
+    )
+)]
 pub(crate) async fn drop(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,

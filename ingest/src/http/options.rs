@@ -7,6 +7,7 @@ use diarization::diarize::Settings;
 use diarization::hints::{HintError, Hints};
 use diarization::labels::{LabelError, LabelScheme, is_printable};
 use diarization::similarity::{Threshold, ThresholdError};
+use utoipa::{IntoParams, ToSchema};
 
 const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, allow_gaps, chunk_blocks and file_name";
 /// Longest value of an option, in bytes.
@@ -62,6 +63,41 @@ pub(crate) struct Options {
     threshold: Option<Threshold>,
     allow_gaps: Option<bool>,
     chunk_blocks: Option<usize>,
+}
+
+/// What an uploader can say, for the document.
+#[derive(IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only the document needs it")]
+pub(crate) struct UploadOptions {
+    /// The file's name unless given.
+    #[schema(max_length = 300)]
+    #[param(max_length = 300)]
+    title: Option<String>,
+    /// How speakers are named: `numbered` (unless given), `interview`, or names with commas between.
+    labels: Option<String>,
+    /// How many speakers there are; not together with `min_speakers` and `max_speakers`.
+    #[schema(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100)]
+    num_speakers: Option<u32>,
+    #[schema(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100)]
+    min_speakers: Option<u32>,
+    #[schema(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100)]
+    max_speakers: Option<u32>,
+    /// Probability from which two voices count as the same: lower merges more speakers, higher splits more.
+    #[schema(minimum = 0.01, maximum = 0.99, default = 0.45)]
+    #[param(minimum = 0.01, maximum = 0.99, default = 0.45)]
+    threshold: Option<f64>,
+    /// Complete without chunks that cannot be analysed.
+    allow_gaps: Option<bool>,
+    /// Blocks of 59.94 s per chunk; the result does not depend on it.
+    #[schema(minimum = 1, maximum = 20)]
+    #[param(minimum = 1, maximum = 20)]
+    chunk_blocks: Option<u32>,
+    /// Name of the file; for a form, in place of the name that it has there.
+    file_name: Option<String>,
 }
 
 /// Options put together.

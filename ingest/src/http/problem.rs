@@ -2,15 +2,32 @@
 
 use super::options::OptionError;
 use super::query::QueryError;
+use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 use service_kit::object_store::StoreError;
 use tokio::task::JoinError;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Content type of problems.
-const PROBLEM_JSON: &str = "application/problem+json";
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// `urn:throughline:problem:` and a word for the kind, which does not change between releases.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:throughline:problem:bad-option")]
+    kind: String,
+    /// The same for all of a type.
+    title: &'static str,
+    /// The status of the answer.
+    status: u16,
+    /// What was wrong, where, and what to do.
+    detail: String,
+}
 
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -166,14 +183,10 @@ impl IntoResponse for ApiError {
         if let Some(cause) = self.cause() {
             tracing::error!(status = status.as_u16(), cause, "a request failed");
         }
-        let problem = json!({
-            "type": format!("urn:throughline:problem:{slug}"),
-            "title": title,
-            "status": status.as_u16(),
-            "detail": self.to_string(),
-        });
-        let mut response =
-            (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], problem.to_string()).into_response();
+        let kind = format!("urn:throughline:problem:{slug}");
+        let problem = Problem { kind, title, status: status.as_u16(), detail: self.to_string() };
+        let mut response = (status, Json(problem)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         let extra = match (status, &self) {
             (StatusCode::UNAUTHORIZED, _) => Some((header::WWW_AUTHENTICATE, "Bearer")),
             (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _) | (_, Self::KeyInUse) => {

@@ -1,19 +1,24 @@
 //! Recordings: showing, listing, reprocessing and deleting them.
 
+use super::openapi::{NoRecording, Usual};
 use super::problem::ApiError;
 use super::query::{NoQuery, Query};
 use super::shown::shown;
 use crate::context::Context;
-use crate::recordings::{change, view};
+use crate::recordings::change;
+use crate::recordings::state::State as Stands;
+use crate::recordings::view::{self, Recording, Summary};
 use crate::thread;
 use crate::upkeep::erasure::{self, Erased};
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
+use axum::http::header::{HeaderName, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Recordings in one answer, unless asked otherwise and at most.
@@ -21,7 +26,39 @@ const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
 /// The id in the address.
-pub(crate) struct RecordingId(pub Uuid);
+#[derive(IntoParams)]
+#[into_params(names("id"), parameter_in = Path)]
+pub(crate) struct RecordingId(
+    /// Id of a recording.
+    pub Uuid,
+);
+
+/// A page of recordings.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordingList {
+    /// Newest first.
+    recordings: Vec<Summary>,
+    /// What to give as `before` for the next page; null on the last.
+    next: Option<Uuid>,
+}
+
+/// A recording that will be processed again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Reprocessed {
+    id: Uuid,
+    state: Stands,
+    /// Number of the new run.
+    run: i32,
+}
+
+/// A recording that is gone but for its audio.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Erasing {
+    id: Uuid,
+    #[schema(pattern = "^erasing$")]
+    state: &'static str,
+    detail: &'static str,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for RecordingId {
     type Rejection = ApiError;
@@ -33,18 +70,33 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordingId {
     }
 }
 
-/// `GET /v1/recordings/{id}`
+/// Show a recording
+#[utoipa::path(
+    get, path = "/v1/recordings/{id}", tag = "recordings", params(RecordingId),
+    responses((status = 200, description = "The recording", body = Recording), NoRecording, Usual)
+)]
 pub(crate) async fn show(
     State(context): State<Arc<Context>>,
     RecordingId(id): RecordingId,
     NoQuery: NoQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Json<Recording>, ApiError> {
     let recording = view::recording(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
-    Ok(Json(recording).into_response())
+    Ok(Json(recording))
 }
 
-/// `GET /v1/recordings?limit=&before=`: newest first; `before` is the `next` of the answer before.
-pub(crate) async fn list(State(context): State<Arc<Context>>, uri: Uri) -> Result<Response, ApiError> {
+/// List recordings, newest first
+#[utoipa::path(
+    get, path = "/v1/recordings", tag = "recordings",
+    params(
+        ("limit" = Option<u32>, Query, maximum = 4294967295u32, description = "Recordings in one answer: 50 unless asked otherwise, at most 500"),
+        ("before" = Option<Uuid>, Query, description = "The `next` of the answer before")
+    ),
+    responses((status = 200, description = "A page of recordings", body = RecordingList), Usual)
+)]
+pub(crate) async fn list(
+    State(context): State<Arc<Context>>,
+    uri: Uri,
+) -> Result<Json<RecordingList>, ApiError> {
     let query = Query::read(&uri, &["limit", "before"])?;
     let limit = query.get("limit", "a whole number")?.unwrap_or(PAGE).clamp(1, LARGEST_PAGE) as usize;
     let before = query.get("before", "the `next` of an answer before, an id")?;
@@ -53,25 +105,41 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, uri: Uri) -> Resul
     let more = recordings.len() > limit;
     recordings.truncate(limit);
     let next = recordings.last().filter(|_| more).map(|last| last.id);
-    Ok(Json(json!({ "recordings": recordings, "next": next })).into_response())
+    Ok(Json(RecordingList { recordings, next }))
 }
 
-/// `POST /v1/recordings/{id}/reprocess`
+/// Process a recording again
+///
+/// With the models of today. Turns and voice vectors stay until the new run replaces them.
+#[utoipa::path(
+    post, path = "/v1/recordings/{id}/reprocess", tag = "recordings", params(RecordingId),
+    responses(
+        (status = 202, description = "It will be", body = Reprocessed, headers(("Location" = String, description = "Address of the recording"))),
+        NoRecording, Usual
+    )
+)]
 pub(crate) async fn reprocess(
     State(context): State<Arc<Context>>,
     RecordingId(id): RecordingId,
     NoQuery: NoQuery,
-) -> Result<Response, ApiError> {
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Reprocessed>), ApiError> {
     let run = thread::on_its_own(async move || change::reprocess(&context, id).await).await??;
     let run = run.ok_or(ApiError::UnknownRecording(id))?;
     tracing::info!(recording = %id, run, "will be processed again");
     let location = format!("/v1/recordings/{id}");
-    let body = json!({ "id": id, "state": "queued", "run": run });
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(body)).into_response())
+    let body = Reprocessed { id, state: Stands::Queued, run };
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(body)))
 }
 
-/// `DELETE /v1/recordings/{id}`: 204 when nothing is left, 202 when the rows are gone and the audio goes as soon as the object store
-/// allows it.
+/// Delete a recording with its audio, turns and voice vectors
+#[utoipa::path(
+    delete, path = "/v1/recordings/{id}", tag = "recordings", params(RecordingId),
+    responses(
+        (status = 204, description = "Nothing is left of it"),
+        (status = 202, description = "The rows are gone; the audio goes as soon as the object store allows it", body = Erasing),
+        NoRecording, Usual
+    )
+)]
 pub(crate) async fn delete(
     State(context): State<Arc<Context>>,
     RecordingId(id): RecordingId,
@@ -81,7 +149,7 @@ pub(crate) async fn delete(
         Erased::Gone => Ok(StatusCode::NO_CONTENT.into_response()),
         Erased::Pending => {
             let detail = "the object store cannot be reached; what is stored of it goes once it can";
-            let body = json!({ "id": id, "state": "erasing", "detail": detail });
+            let body = Erasing { id, state: "erasing", detail };
             Ok((StatusCode::ACCEPTED, Json(body)).into_response())
         }
         Erased::Unknown => Err(ApiError::UnknownRecording(id)),

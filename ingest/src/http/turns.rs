@@ -2,10 +2,13 @@
 //!
 //! RTTM has no registered media type: it is sent as `text/rttm` to those who ask for that, and as `text/plain` to the rest.
 
+use super::explained::RunnerUp;
+use super::openapi::{NoRecording, Usual};
 use super::problem::ApiError;
 use super::query::Query;
 use super::recordings::RecordingId;
 use crate::context::Context;
+use crate::recordings::state;
 use crate::recordings::view::{self, ShownTurn, Turns, is_completed, milliseconds_of};
 use axum::Json;
 use axum::extract::State;
@@ -14,9 +17,11 @@ use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 use diarization::export;
 use diarization::rttm::{self, Segment};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::str::FromStr;
 use std::sync::Arc;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 /// What can be asked for.
@@ -31,6 +36,15 @@ enum Format {
     Export(export::Format),
 }
 
+impl PartialSchema for Format {
+    fn schema() -> RefOr<Schema> {
+        let names = ["json", "rttm"].into_iter().chain(export::Format::names());
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for Format {}
+
 impl FromStr for Format {
     type Err = ();
 
@@ -43,7 +57,69 @@ impl FromStr for Format {
     }
 }
 
-/// `GET /v1/recordings/{id}/turns`
+/// Who spoke when.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TurnsFound {
+    recording: Uuid,
+    #[schema(value_type = state::State)]
+    state: String,
+    /// Whether the recording is still in work, and all this may change.
+    provisional: bool,
+    /// By start.
+    turns: Vec<TurnFound>,
+}
+
+/// What is JSON of the forms.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only the document needs it")]
+enum TurnsJson {
+    Turns(TurnsFound),
+    /// Tasks of Label Studio, for `format=label-studio`.
+    #[schema(value_type = Vec<Object>)]
+    LabelStudio(Vec<()>),
+}
+
+/// A stretch of speech of one speaker.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TurnFound {
+    /// Seconds from the start of the recording.
+    start: f64,
+    /// Seconds from the start of the recording.
+    end: f64,
+    /// Label of the speaker.
+    speaker: String,
+    /// The same in frames of 16.875 ms.
+    first_frame: usize,
+    /// One past the last frame.
+    end_frame: usize,
+    /// Whether it may still change.
+    provisional: bool,
+    /// Probability that the speaker is right, 0 to 1; null of recordings completed before this was stored.
+    confidence: Option<f64>,
+    /// Cosine of the voices about the recording's centre, -1 to 1; null of speech too short to have a voice.
+    score: Option<f64>,
+    /// The next, where there is another.
+    runner_up: Option<RunnerUp>,
+}
+
+/// Who spoke when
+///
+/// As JSON, or in a form that another program reads. While chunks are in work the turns known so far, marked as provisional.
+#[utoipa::path(
+    get, path = "/v1/recordings/{id}/turns", tag = "recordings",
+    params(
+        RecordingId,
+        ("format" = inline(Option<Format>), Query, description = "How they are written; the `Accept` header decides where this does not")
+    ),
+    responses(
+        (status = 200, description = "The turns", content(
+            (TurnsJson = "application/json"), (String = "text/rttm"), (String = "text/plain"), (String = "text/csv"),
+            (String = "application/x-subrip"), (String = "text/vtt"), (String = "application/xml")
+        )),
+        NoRecording, Usual
+    )
+)]
 pub(crate) async fn turns(
     State(context): State<Arc<Context>>,
     RecordingId(id): RecordingId,
@@ -56,7 +132,7 @@ pub(crate) async fn turns(
     let explained = !matches!(format, Format::Rttm | Format::PlainRttm);
     let found = view::turns(&context.pool, id, explained).await?.ok_or(ApiError::UnknownRecording(id))?;
     let content_type = match format {
-        Format::Json => return Ok(Json(as_json(id, &found)).into_response()),
+        Format::Json => return Ok(Json(as_json(id, found)).into_response()),
         Format::Export(format) => return Ok(attached(format, &found)),
         Format::Rttm => "text/rttm; charset=utf-8",
         Format::PlainRttm => "text/plain; charset=utf-8",
@@ -117,25 +193,31 @@ fn preferred(accept: &str) -> Format {
     best.0
 }
 
-fn as_json(id: Uuid, found: &Turns) -> Value {
-    let turns: Vec<Value> = found
-        .turns
-        .iter()
-        .map(|shown| {
-            json!({
-                "start": milliseconds_of(shown.turn.start_seconds()),
-                "end": milliseconds_of(shown.turn.end_seconds()),
-                "speaker": shown.label,
-                "first_frame": shown.turn.first_frame,
-                "end_frame": shown.turn.end_frame,
-                "provisional": shown.provisional,
-                "confidence": shown.why.as_ref().map(|why| why.confidence),
-                "score": shown.why.as_ref().and_then(|why| why.score),
-                "runner_up": shown.why.as_ref().and_then(|why| why.runner_up.as_ref()),
-            })
-        })
-        .collect();
-    json!({ "recording": id, "state": found.state, "provisional": !is_completed(&found.state), "turns": turns })
+fn as_json(id: Uuid, found: Turns) -> TurnsFound {
+    let provisional = !is_completed(&found.state);
+    let turn = |shown: ShownTurn| {
+        let start = milliseconds_of(shown.turn.start_seconds());
+        let end = milliseconds_of(shown.turn.end_seconds());
+        let (confidence, score) =
+            shown.why.as_ref().map_or((None, None), |why| (Some(why.confidence), why.score));
+        TurnFound {
+            start,
+            end,
+            speaker: shown.label,
+            first_frame: shown.turn.first_frame,
+            end_frame: shown.turn.end_frame,
+            provisional: shown.provisional,
+            confidence,
+            score,
+            runner_up: shown.why.and_then(|why| why.runner_up).map(RunnerUp::from),
+        }
+    };
+    TurnsFound {
+        recording: id,
+        state: found.state,
+        provisional,
+        turns: found.turns.into_iter().map(turn).collect(),
+    }
 }
 
 /// The same bytes that `Diarization::segments` would give: same order, same arithmetic.
@@ -219,7 +301,8 @@ mod tests {
         let turn = Turn { first_frame: 12_345, end_frame: 12_400, speaker: 0 };
         let shown = ShownTurn { turn, label: "A".into(), provisional: true, why: None };
         let found = Turns { turns: vec![shown], ..of_state("processing") };
-        let start = as_json(Uuid::nil(), &found)["turns"][0]["start"].to_string();
-        assert!(as_rttm(&found).contains(&format!(" {start} ")), "{start}");
+        let rttm = as_rttm(&found);
+        let start = serde_json::to_string(&as_json(Uuid::nil(), found).turns[0].start).expect("a number");
+        assert!(rttm.contains(&format!(" {start} ")), "{start}");
     }
 }

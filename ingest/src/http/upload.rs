@@ -5,12 +5,14 @@ use super::body::{Received, Sink};
 use super::form;
 use super::key;
 use super::meter::{Broken, Meter};
-use super::options::{Chosen, Options};
-use super::problem::ApiError;
+use super::openapi::Usual;
+use super::options::{Chosen, Options, UploadOptions};
+use super::problem::{ApiError, Problem};
 use super::query;
 use crate::context::{Context, folder};
 use crate::recordings::accept::{self, FIRST_RUN, NewRecording};
 use crate::recordings::claims::{self, Claim, Held, Key};
+use crate::recordings::state;
 use crate::thread;
 use crate::upkeep::orphans::{self, UPLOAD_WITHIN};
 use axum::Json;
@@ -23,12 +25,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use serde_json::json;
+use serde::Serialize;
 use service_kit::telemetry;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{Instrument, Span};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What a form may have around its file.
@@ -45,7 +48,59 @@ struct Accepted {
     replayed: bool,
 }
 
-/// `POST /v1/recordings`
+/// A recording that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Uploaded {
+    id: Uuid,
+    state: state::State,
+    title: String,
+    /// Stem of the file's name.
+    file_name: String,
+    run: i32,
+    /// Digest of the file, hexadecimal.
+    sha256: String,
+    /// Bytes of the file.
+    bytes: u64,
+}
+
+/// An upload as a form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the document needs it")]
+struct UploadForm {
+    /// The recording.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    file: Vec<u8>,
+    #[serde(flatten)]
+    options: UploadOptions,
+}
+
+/// Upload a recording
+///
+/// As a form, or as a bare body with the options in the query. The file is looked into after the answer: one that is not audio ends as
+/// `failed`.
+#[utoipa::path(
+    post, path = "/v1/recordings", tag = "recordings",
+    params(
+        UploadOptions,
+        ("Idempotency-Key" = Option<String>, Header, pattern = r#"^("[ !#-\[\]-~]{1,255}"|[!#-\[\]-~]{1,255})$"#,
+         description = "The same file with the same options and the same key is one recording, however often it is sent")
+    ),
+    request_body(content((UploadForm = "multipart/form-data"), (Vec<u8> = "application/octet-stream"))),
+    responses(
+        (status = 202, description = "It is a recording now", body = Uploaded, headers(
+            ("Location" = String, description = "Address of the recording"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true` where it was one before")
+        )),
+        (status = 408, description = "The upload was too slow", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "An upload with this key is still under way", body = Problem, content_type = "application/problem+json",
+         headers(("Retry-After" = u32, description = "Seconds to wait"))),
+        (status = 422, description = "The key belongs to another upload", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "As many uploads as are taken at once are under way", body = Problem, content_type = "application/problem+json",
+         headers(("Retry-After" = u32, description = "Seconds to wait"))),
+        (status = 507, description = "The object store is full; nothing was kept", body = Problem, content_type = "application/problem+json"),
+        Usual
+    )
+)]
 pub(crate) async fn upload(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
@@ -56,10 +111,15 @@ pub(crate) async fn upload(
     // A task of its own: when the client goes away, the handler is dropped, but this runs on and cleans up.
     let accepted = tokio::spawn(receive(context, caller, request).instrument(span)).await??;
     let location = format!("/v1/recordings/{}", accepted.id);
-    let body = json!({
-        "id": accepted.id, "state": "queued", "title": accepted.chosen.title, "file_name": accepted.chosen.file_stem,
-        "run": FIRST_RUN, "sha256": accepted.received.sha256, "bytes": accepted.received.bytes,
-    });
+    let body = Uploaded {
+        id: accepted.id,
+        state: state::State::Queued,
+        title: accepted.chosen.title,
+        file_name: accepted.chosen.file_stem,
+        run: FIRST_RUN,
+        sha256: accepted.received.sha256,
+        bytes: accepted.received.bytes,
+    };
     let mut response = (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(body)).into_response();
     if accepted.replayed {
         response.headers_mut().insert(key::REPLAYED, HeaderValue::from_static("true"));

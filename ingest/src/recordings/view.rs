@@ -1,6 +1,6 @@
 //! View: what readers see of recordings, each answer from one snapshot of the database.
 
-use super::matches;
+use super::{matches, state};
 use chrono::{DateTime, Utc};
 use diarization::blocks::{BLOCK_SAMPLES, FRAME_SECONDS, SAMPLE_RATE};
 use diarization::diarize::Settings;
@@ -8,43 +8,54 @@ use diarization::evidence;
 use diarization::explanation::Explanation;
 use diarization::timeline::Turn;
 use serde::Serialize;
-use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{PgPool, PgTransaction};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A recording, as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Recording {
     pub id: Uuid,
     pub title: String,
+    /// Stem of the uploaded file's name; the file field of the recording's RTTM.
     pub file_name: String,
+    #[schema(value_type = state::State)]
     pub state: String,
+    /// Why it failed.
     pub failure: Option<String>,
+    /// What was damaged in the file.
     pub warnings: Vec<String>,
+    /// Raised by every reprocessing.
     pub run: i32,
     pub chunks: Chunks,
+    /// Known once decoding has ended.
     pub duration_seconds: Option<f64>,
+    /// In the order in which they first speak.
     pub speakers: Vec<Speaker>,
     pub gaps: Vec<Gap>,
     pub settings: ShownSettings,
+    /// Models that it is analysed with.
     pub model_version: String,
+    /// What an analysis with them contains.
     pub configuration: String,
+    /// Digest of the upload, hexadecimal.
     pub sha256: String,
+    /// Bytes of the upload.
     pub bytes: i64,
     pub created_at: DateTime<Utc>,
     pub completed_at: Option<DateTime<Utc>>,
 }
 
 /// Progress: chunks matched, of how many; the total is known once decoding has ended.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Chunks {
     pub done: i32,
     pub total: Option<i32>,
 }
 
 /// A part of the recording that could not be analysed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Gap {
     pub start_seconds: f64,
     pub end_seconds: f64,
@@ -52,28 +63,34 @@ pub(crate) struct Gap {
 }
 
 /// One speaker.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Speaker {
     pub label: String,
     pub speech_seconds: f64,
 }
 
 /// What the uploader asked for, under the names that the upload takes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Settings)]
 pub(crate) struct ShownSettings {
-    pub labels: Value,
-    pub min_speakers: Value,
-    pub max_speakers: Value,
-    pub threshold: Value,
+    /// `numbered`, `interview` or names.
+    pub labels: String,
+    pub min_speakers: Option<usize>,
+    pub max_speakers: Option<usize>,
+    /// Probability from which two voices count as the same.
+    pub threshold: f64,
+    /// Whether chunks may be missing.
     pub allow_gaps: bool,
+    /// Blocks of 59.94 s per chunk.
     pub chunk_blocks: i32,
 }
 
 /// A recording in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Summary {
     pub id: Uuid,
     pub title: String,
+    #[schema(value_type = state::State)]
     pub state: String,
     pub failure: Option<String>,
     pub duration_seconds: Option<f64>,
@@ -119,15 +136,15 @@ fn duration(samples: Option<i64>) -> Option<f64> {
 pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recording>, sqlx::Error> {
     let mut snapshot = snapshot(pool).await?;
     let row = sqlx::query!(
-        "SELECT title, file_stem, state, failure, warnings, run, next_chunk, chunk_count, samples, settings, allow_gaps, chunk_blocks,
-                model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at
-         FROM recordings WHERE id = $1",
+        r#"SELECT title, file_stem, state, failure, warnings, run, next_chunk, chunk_count, samples, settings AS "settings: Json<Settings>",
+                  allow_gaps, chunk_blocks, model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at
+           FROM recordings WHERE id = $1"#,
         id
     )
     .fetch_optional(&mut *snapshot)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let setting = |path: &str| row.settings.pointer(path).cloned().unwrap_or(Value::Null);
+    let Json(Settings { hints, labels }) = row.settings;
     Ok(Some(Recording {
         id,
         gaps: gaps(&mut snapshot, id, row.chunk_blocks, row.samples).await?,
@@ -145,10 +162,10 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
         chunks: Chunks { done: row.next_chunk, total: row.chunk_count },
         duration_seconds: duration(row.samples),
         settings: ShownSettings {
-            labels: setting("/labels"),
-            min_speakers: setting("/hints/min_speakers"),
-            max_speakers: setting("/hints/max_speakers"),
-            threshold: setting("/hints/threshold"),
+            labels: labels.into(),
+            min_speakers: hints.min_speakers,
+            max_speakers: hints.max_speakers,
+            threshold: hints.threshold.probability(),
             allow_gaps: row.allow_gaps,
             chunk_blocks: row.chunk_blocks,
         },
