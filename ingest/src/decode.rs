@@ -3,6 +3,7 @@
 //! Any ingest process can take over from one that died: it decodes again and stores the same objects again, and the rows that
 //! are there already say which jobs were ordered. Every write is fenced by the run, so a job of an older run changes nothing.
 
+pub mod peaks;
 mod progress;
 pub mod reader;
 pub mod scratch;

@@ -1,5 +1,6 @@
 //! HTTP: the routes, and what holds for all of them.
 
+mod audio;
 mod auth;
 mod body;
 mod dead_letters;
@@ -13,6 +14,7 @@ mod meter;
 mod openapi;
 mod options;
 mod pace;
+mod pages;
 mod problem;
 pub(crate) mod query;
 mod recordings;
@@ -21,6 +23,7 @@ mod shown;
 mod stream;
 mod turns;
 mod upload;
+mod waveform;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use {body::Sink, meter::Meter, options::Options, upload::Incoming};
@@ -50,6 +53,7 @@ pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router
     v1.with_state(context)
         .merge(openapi::routes(&document))
         .merge(operator)
+        .merge(pages::routes())
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             ApiError::Method(shown::shown(method.as_str()), shown::shown(uri.path()))
         })
@@ -66,6 +70,8 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(recordings::show, recordings::delete))
         .routes(routes!(turns::turns))
         .routes(routes!(matches::matches))
+        .routes(routes!(audio::audio))
+        .routes(routes!(waveform::waveform))
         .routes(routes!(recordings::reprocess))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::drop))

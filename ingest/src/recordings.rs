@@ -4,5 +4,6 @@ pub mod accept;
 pub mod change;
 pub mod claims;
 pub(crate) mod matches;
+pub(crate) mod player;
 pub(crate) mod state;
 pub(crate) mod view;

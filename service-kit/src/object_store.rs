@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
@@ -203,6 +204,22 @@ impl Objects {
         Ok(self.store.get(&self.key(object)).await?.bytes().await?)
     }
 
+    /// Bytes of `object`.
+    pub async fn size(&self, object: &str) -> Result<u64, StoreError> {
+        Ok(self.store.head(&self.key(object)).await?.size)
+    }
+
+    /// The bytes `range` of `object`, as they come from the store.
+    pub async fn get_part(
+        &self,
+        object: &str,
+        range: Range<u64>,
+    ) -> Result<impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static, StoreError> {
+        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let found = self.store.get_opts(&self.key(object), options).await?;
+        Ok(found.into_stream().map_err(StoreError::from))
+    }
+
     /// Streams `object` into the file `path`.
     pub async fn get_to_file(&self, object: &str, path: &Path) -> Result<(), StoreError> {
         let mut stream = self.store.get(&self.key(object)).await?.into_stream();
@@ -341,6 +358,17 @@ mod tests {
         assert_eq!(written, 15 << 20);
         let bytes = objects.get("a/b").await.expect("is there");
         assert_eq!((bytes.len(), bytes[0], bytes[bytes.len() - 1]), (15 << 20, 0, 4));
+    }
+
+    #[tokio::test]
+    async fn a_part_of_an_object_is_read_without_the_rest() {
+        let (_folder, objects) = store();
+        objects.put("a", Bytes::from_static(b"0123456789")).await.expect("stores");
+        assert_eq!(objects.size("a").await.expect("is there"), 10);
+        let part = objects.get_part("a", 3..7).await.expect("is there");
+        let bytes: Vec<Bytes> = part.try_collect().await.expect("reads");
+        assert_eq!(bytes.concat(), b"3456");
+        assert!(objects.size("b").await.expect_err("is not there").is_not_found());
     }
 
     #[tokio::test]

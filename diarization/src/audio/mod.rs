@@ -49,6 +49,15 @@ use sniff::{Format, Route, Sniffed, sniff};
 use source::{Block, Source};
 use warnings::Warnings;
 
+/// The media type of a file that begins with `head`, such as `audio/ogg`, by its content alone; `None` of what is not audio, and of
+/// audio that no browser plays.
+pub fn media_type(head: &[u8]) -> Option<&'static str> {
+    match sniff(&mut std::io::Cursor::new(head)) {
+        Ok(Sniffed::Known(format)) => sniff::media_type(format),
+        _ => None,
+    }
+}
+
 /// Samples per second of everything this module gives out.
 pub const SAMPLE_RATE: u32 = 16_000;
 /// The lowest sample rate accepted, in Hz: below it there is no speech to hear.

@@ -103,6 +103,21 @@ pub(super) fn sniff<R: Read + Seek>(file: &mut R) -> std::io::Result<Sniffed> {
     Ok(found)
 }
 
+/// The media type of what browsers may be able to play; `None` of the rest.
+pub(super) fn media_type(format: Format) -> Option<&'static str> {
+    Some(match format.demuxer {
+        "wav" => "audio/wav",
+        "aiff" => "audio/aiff",
+        "flac" => "audio/flac",
+        "ogg" => "audio/ogg",
+        "matroska" => "audio/webm",
+        "mov" => "audio/mp4",
+        "mp3" => "audio/mpeg",
+        "aac" => "audio/aac",
+        _ => return None,
+    })
+}
+
 /// MPEG audio has no magic bytes beyond its frames.
 pub(super) const MPEG_AUDIO: Format = format("MPEG audio", "mp3", Route::BuiltIn);
 
@@ -175,6 +190,18 @@ mod tests {
         let mut bytes = b"ID3\x04\0\0\0\0\0\x05".to_vec();
         bytes.extend_from_slice(b"\0\0\0\0\0MAC \x96\x0f");
         assert!(matches!(of(&bytes), Sniffed::Known(f) if f.demuxer == "ape"));
+    }
+
+    #[test]
+    fn a_browser_is_told_what_it_may_play_and_nothing_of_the_rest() {
+        let told = |bytes: &[u8]| match of(bytes) {
+            Sniffed::Known(format) => media_type(format),
+            _ => None,
+        };
+        assert_eq!(told(b"fLaC"), Some("audio/flac"));
+        assert_eq!(told(b"ID3\x04\0\0\0\x0f\x7f\x7f"), Some("audio/mpeg"));
+        assert_eq!(told(b"#!AMR"), None);
+        assert_eq!(told(b"<html>"), None);
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub async fn order(context: &Context, order: &ChunkJob) -> Result<bool, sqlx::Er
     .await
 }
 
-/// Writes how many chunks there are and tells the matcher, once.
+/// Writes how many chunks there are and how loud it is, and tells the matcher, once.
 pub async fn end(context: &Context, job: &DecodeJob, whole: &Whole) -> Result<(), sqlx::Error> {
     let notice = RecordingDecoded { recording: job.recording, run: job.run };
     transaction::run(&context.pool, "end decoding", &context.shutdown, async |transaction| {
@@ -110,6 +110,14 @@ pub async fn end(context: &Context, job: &DecodeJob, whole: &Whole) -> Result<()
         .execute(&mut **transaction)
         .await?;
         if ended.rows_affected() == 1 {
+            sqlx::query!(
+                "INSERT INTO waveforms (recording_id, peaks) VALUES ($1, $2)
+                 ON CONFLICT (recording_id) DO UPDATE SET peaks = excluded.peaks",
+                job.recording,
+                &whole.peaks
+            )
+            .execute(&mut **transaction)
+            .await?;
             outbox::add(transaction, job.recording, topology::MATCH, &notice).await?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Reader: decodes a file on a thread of its own and hands out finished chunks, one ahead of the one being stored.
 
+use super::peaks::Peaks;
 use super::scratch::Scratch;
 use bytes::Bytes;
 use diarization::audio::{self, AudioError, GiveUp};
@@ -30,6 +31,8 @@ pub struct Whole {
     pub chunks: usize,
     /// What was damaged.
     pub warnings: Vec<String>,
+    /// How loud it is, for the player: [`super::peaks`].
+    pub peaks: Vec<u8>,
 }
 
 /// Why there is no whole.
@@ -98,7 +101,7 @@ fn decode(
     let decoded_seconds = metrics::counter!("throughline_audio_decoded_seconds_total");
     let mut stream = audio::open_until(path, give_up).map_err(|error| fault(&error, path))?;
     let mut chunker = Chunker::new(chunk_blocks);
-    let (mut samples, mut chunks) = (0, 0);
+    let (mut samples, mut chunks, mut peaks) = (0, 0, Peaks::default());
     while let Some(part) = stream.next_samples().map_err(|error| fault(&error, path))? {
         let before = samples / rate;
         samples += part.len() as u64;
@@ -110,6 +113,7 @@ fn decode(
             );
             return Err(Fault::File(format!("{limit}; split it into shorter files")));
         }
+        peaks.push(&part);
         chunks += send(chunker.push(&part), sender)?;
         if sender.is_closed() {
             return Err(abandoned());
@@ -117,7 +121,7 @@ fn decode(
     }
     chunks += send(chunker.finish(), sender)?;
     let warnings = stream.warnings().iter().map(|warning| clean(warning, path)).collect();
-    Ok(Whole { samples, chunks, warnings })
+    Ok(Whole { samples, chunks, warnings, peaks: peaks.finish() })
 }
 
 fn hours(count: u32) -> String {
@@ -188,6 +192,7 @@ mod tests {
         assert_eq!(lengths.len(), 3);
         let whole = reading.whole().await.expect("is whole");
         assert_eq!((whole.samples, whole.chunks, whole.warnings.len()), (150 * 16_000, 3, 0));
+        assert_eq!(whole.peaks.len(), 150 * 20);
     }
 
     #[tokio::test]

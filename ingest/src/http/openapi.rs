@@ -104,6 +104,15 @@ impl IntoResponses for NoRecording {
     }
 }
 
+/// What a call about a part of a file can come to besides.
+pub(crate) struct NoPart;
+
+impl IntoResponses for NoPart {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[("416", "The range lies behind the end")])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::Config;
@@ -119,9 +128,20 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    /// Addresses that are not the API's: the operator's, and the document's own.
-    const OTHERS: [&str; 7] =
-        ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/", "/docs/{*rest}"];
+    /// Addresses that are not the API's: the operator's, the document's own, and the pages.
+    const OTHERS: [&str; 11] = [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+        "/docs/",
+        "/docs/{*rest}",
+        "/",
+        "/recordings/{id}",
+        "/operations",
+        "/files/{version}/{*path}",
+    ];
 
     /// Of services that are not asked.
     fn context() -> Arc<Context> {

@@ -42,6 +42,10 @@ pub(crate) enum ApiError {
     BadId(String),
     #[error("there is no recording {0}; it was never uploaded, or was deleted")]
     UnknownRecording(Uuid),
+    #[error("the audio of recording {0} is no longer in the object store; upload the file again")]
+    NoAudio(Uuid),
+    #[error("the audio has {0} bytes, and the Range header asks for none of them")]
+    Range(u64),
     #[error("'{0}' is not the number of a dead letter; `GET /v1/dead-letters` lists them")]
     BadLetterId(String),
     #[error("there is no dead letter {0}; it was replayed or dropped, or its recording was deleted")]
@@ -116,6 +120,8 @@ impl ApiError {
             Self::BadId(_) | Self::BadLetterId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),
             Self::UnknownLetter(_) => (StatusCode::NOT_FOUND, "unknown-dead-letter", "Unknown dead letter"),
             Self::NotReplayable(..) => (StatusCode::CONFLICT, "not-replayable", "Cannot be replayed"),
+            Self::NoAudio(_) => (StatusCode::NOT_FOUND, "no-audio", "The audio is gone"),
+            Self::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "range", "Not a part of the audio"),
             Self::UnknownRecording(_) => (StatusCode::NOT_FOUND, "unknown-recording", "Unknown recording"),
             Self::Option(_) | Self::Query(_) => {
                 (StatusCode::BAD_REQUEST, "bad-option", "An option cannot be used")

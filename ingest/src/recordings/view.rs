@@ -128,7 +128,8 @@ pub(crate) fn seconds_of_chunk(chunk: i32, chunk_blocks: i32, samples: Option<i6
     milliseconds_of(samples.map_or(sample, |end| sample.min(end)) as f64 / f64::from(SAMPLE_RATE))
 }
 
-fn duration(samples: Option<i64>) -> Option<f64> {
+/// Seconds of so many samples.
+pub(crate) fn duration(samples: Option<i64>) -> Option<f64> {
     samples.map(|samples| milliseconds_of(samples as f64 / f64::from(SAMPLE_RATE)))
 }
 

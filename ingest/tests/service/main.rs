@@ -7,6 +7,7 @@ mod injection;
 mod keys;
 mod limits;
 mod outbox;
+mod pages;
 mod raw;
 mod reading;
 mod stack;

@@ -351,7 +351,12 @@ fn reading(spec: Option<Spec>) -> Reading {
             let ready = ReadyChunk { index, chunk: spec.chunk(index), samples, bytes };
             sender.send(ready).await.map_err(|_| Fault::Server("decoding was given up".into()))?;
         }
-        Ok(Whole { samples: spec.samples() as u64, chunks: spec.chunks(), warnings: Vec::new() })
+        Ok(Whole {
+            samples: spec.samples() as u64,
+            chunks: spec.chunks(),
+            warnings: Vec::new(),
+            peaks: Vec::new(),
+        })
     });
     Reading { chunks, thread, give_up: GiveUp::default() }
 }

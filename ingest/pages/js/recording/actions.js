@@ -1,0 +1,97 @@
+// Actions: export, undo, cancel, reprocess, delete.
+
+import { send } from "../api.js";
+import { ask } from "../dialog.js";
+import { byId, h } from "../dom.js";
+import { tell, told } from "../notices.js";
+import { isInWork } from "../text.js";
+import { correct, loadRecording, on, state, take } from "./state.js";
+
+const FORMATS = [
+  ["json", "JSON, with all that is known", "json"], ["rttm", "RTTM", "rttm"], ["csv", "CSV, for spreadsheets", "csv"], ["srt", "SRT subtitles", "srt"],
+  ["vtt", "WebVTT captions", "vtt"], ["audacity", "Audacity labels", "txt"], ["textgrid", "Praat TextGrid", "TextGrid"], ["eaf", "ELAN (EAF)", "eaf"],
+  ["label-studio", "Label Studio", "label-studio.json"],
+];
+
+function fillMenu() {
+  const name = state.recording.file_name;
+  const entry = ([format, words, ending]) =>
+    h("li", {}, h("a", { href: `${state.path}/turns?format=${format}`, download: `${name}.${ending}`, "data-format": format }, words));
+  const sound = h("li", {}, h("a", { href: `${state.path}/audio`, download: name }, "The uploaded file"));
+  byId("formats").replaceChildren(...FORMATS.map(entry), sound);
+}
+
+export async function undo() {
+  if (state.corrections.length === 0) return;
+  await told(async () => {
+    await correct(null);
+    tell("Taken back.");
+  });
+}
+
+async function cancel() {
+  const title = "Cancel the recording?";
+  const words = "What is not analysed yet will not be. It can be reprocessed later.";
+  if (!(await ask({ title, words, confirm: "Cancel it", danger: true }))) return;
+  await act(() => send("POST", `${state.path}/cancel`), "Cancelled.");
+}
+
+async function reprocess() {
+  const { settings } = state.recording;
+  const number = { type: "number", min: 1, step: 1 };
+  const answer = await ask({
+    title: "Reprocess the recording",
+    words: "It is labelled anew, with today's models. What was analysed with the same models is used again. Corrections are kept.",
+    fields: [
+      { name: "threshold", label: "Threshold: lower merges more speakers, higher splits more", type: "number", min: 0, max: 1, step: 0.01, value: settings.threshold ?? "" },
+      { name: "num_speakers", label: "Number of speakers, if you know it", ...number },
+      { name: "min_speakers", label: "At least", ...number, value: settings.min_speakers ?? "" },
+      { name: "max_speakers", label: "At most", ...number, value: settings.max_speakers ?? "" },
+    ],
+    confirm: "Reprocess",
+  });
+  if (!answer) return;
+  const given = Object.entries(answer).filter(([, value]) => value !== "").map(([name, value]) => [name, Number(value)]);
+  const options = Object.fromEntries(given);
+  // The number is both bounds.
+  if (options.num_speakers) for (const bound of ["min_speakers", "max_speakers"]) delete options[bound];
+  await act(() => send("POST", `${state.path}/reprocess`, given.length ? options : undefined), "It is labelled anew.");
+}
+
+async function remove() {
+  const title = `Delete “${state.recording.title}”?`;
+  const words = "Its audio, turns, voice vectors and corrections go for good.";
+  if (!(await ask({ title, words, confirm: "Delete for good", danger: true }))) return;
+  const done = await told(async () => (await send("DELETE", state.path), true));
+  if (done) location.assign("/");
+}
+
+async function act(work, words) {
+  await told(async () => {
+    await work();
+    tell(words);
+    await take(await loadRecording());
+  });
+}
+
+export function start() {
+  on("recording", () => {
+    const working = isInWork(state.recording.state);
+    byId("cancel").hidden = !working;
+    byId("reprocess").hidden = working;
+    fillMenu();
+  });
+  on("corrections", () => {
+    byId("undo").disabled = state.corrections.length === 0;
+  });
+  for (const [id, act] of Object.entries({ undo, cancel, reprocess, delete: remove })) byId(id).addEventListener("click", act);
+  const menu = byId("export");
+  document.addEventListener("click", (event) => {
+    if (!menu.contains(event.target)) menu.open = false;
+  });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    menu.open = false;
+    menu.firstElementChild.focus();
+  });
+}

@@ -1,0 +1,103 @@
+// Behind the labels: matches of each chunk, how alike the speakers are, corrections, and what the recording is. Asked for when unfolded.
+
+import { get } from "../api.js";
+import { byId, h } from "../dom.js";
+import { bytes, clock, moment, percent, score } from "../text.js";
+import { who } from "./colours.js";
+import { on, state } from "./state.js";
+
+function table(caption, heads, rows) {
+  const cell = (content, numeric) => h("td", { class: numeric ? "number" : "" }, content);
+  return h(
+    "div",
+    { class: "table", role: "region", tabIndex: 0, "aria-label": caption },
+    h(
+      "table",
+      {},
+      h("caption", {}, caption),
+      h("thead", {}, h("tr", {}, heads.map(([words, numeric]) => h("th", { scope: "col", class: numeric ? "number" : "" }, words)))),
+      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((content, at) => cell(content, heads[at][1]))))),
+    ),
+  );
+}
+
+async function matches() {
+  const found = await get(`${state.path}/matches`);
+  if (found.matches.length === 0) return h("p", { class: "muted" }, "None are kept. Reprocess the recording to have them.");
+  const heads = [["Chunk"], ["Speaker"], ["Speech", true], ["Sure", true], ["Alike", true], ["Next"]];
+  const rows = found.matches.map((match) => [
+    `${clock(match.start)} – ${clock(match.end)}`, who(match.speaker), clock(match.seconds), percent(match.confidence), score(match.score),
+    match.runner_up ? `${match.runner_up.speaker}, ${percent(match.runner_up.confidence)}` : "nobody",
+  ]);
+  return table("Who was found in each chunk, how sure that is, and who came next", heads, rows);
+}
+
+async function similarity() {
+  const found = await get(`${state.path}/speakers`);
+  const labels = found.speakers.map((speaker) => speaker.label);
+  if (!found.similarity?.length) return h("p", { class: "muted" }, "Known once the recording is finished.");
+  const cell = (alike) => h("td", { class: "cell", style: { "--alike": String(Math.max(0, alike ?? 0)) } }, score(alike));
+  return h(
+    "div",
+    { class: "table", role: "region", tabIndex: 0, "aria-label": "How alike the speakers are" },
+    h(
+      "table",
+      {},
+      h("caption", {}, "Cosine of the voices: 1 is the same voice, 0 what any two people have in common here"),
+      h("thead", {}, h("tr", {}, h("td", {}), labels.map((label) => h("th", { scope: "col" }, label)))),
+      h("tbody", {}, found.similarity.map((row, at) => h("tr", {}, h("th", { scope: "row" }, labels[at]), row.map(cell)))),
+    ),
+  );
+}
+
+function words(correction) {
+  if (correction.kind === "rename") return `${correction.speaker} is called ${correction.name}`;
+  if (correction.kind === "merge") return `${correction.speaker} is ${correction.into}`;
+  const to = typeof correction.to === "string" ? correction.to : `${correction.to?.new} (new)`;
+  return `A turn of ${correction.speaker} is ${to}'s`;
+}
+
+async function corrections() {
+  if (state.corrections.length === 0) return h("p", { class: "muted" }, "None. They are kept when the recording is reprocessed.");
+  return h(
+    "ol",
+    { class: "small" },
+    state.corrections.map((it) => h("li", {}, words(it), it.applied === false && h("span", { class: "badge warn" }, "no longer found"), h("span", { class: "muted" }, ` · ${moment(it.created_at)}`))),
+  );
+}
+
+async function about() {
+  const it = state.recording;
+  const hints = [["min_speakers", "at least"], ["max_speakers", "at most"]].filter(([key]) => it.settings[key] !== null);
+  const pairs = [
+    ["File", `${it.file_name}, ${bytes(it.bytes)}`],
+    ["SHA-256", it.sha256],
+    ["Models", it.model_version],
+    ["Configuration", it.configuration],
+    ["Labels", typeof it.settings.labels === "string" ? it.settings.labels : JSON.stringify(it.settings.labels)],
+    ["Speakers", hints.length ? hints.map(([key, word]) => `${word} ${it.settings[key]}`).join(", ") : "not said"],
+    ["Threshold", it.settings.threshold ?? "the usual"],
+    ["Run", String(it.run)],
+  ];
+  return h("dl", { class: "pairs" }, pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]));
+}
+
+const FOLDS = { matches, similarity, corrections, about };
+
+async function fill(name) {
+  const fold = byId(name);
+  if (!fold.open || !state.recording) return;
+  const box = fold.lastElementChild;
+  try {
+    box.replaceChildren(await FOLDS[name]());
+  } catch (error) {
+    box.replaceChildren(h("p", { class: "muted" }, error.message));
+  }
+}
+
+export function start() {
+  for (const name of Object.keys(FOLDS)) {
+    byId(name).addEventListener("toggle", () => fill(name));
+    on("turns", () => fill(name));
+  }
+}

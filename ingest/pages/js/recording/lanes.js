@@ -1,0 +1,157 @@
+// Lanes: who spoke when, a lane for each speaker, drawn for what is in sight only.
+
+import { byId, eachFrame, h } from "../dom.js";
+import { clock, percent } from "../text.js";
+import { learn, numberOf, paintOf, swatch } from "./colours.js";
+import { duration, now, play, seek, sight } from "./player.js";
+import { firstAfter, on, select, state } from "./state.js";
+
+const LANE = 28;
+const BAR = 16;
+
+const canvas = byId("lane-canvas");
+const playhead = byId("playhead");
+let labels = [];
+let overlaps = [];
+let longest = 0;
+
+/** Stretches in which two or more speak, as [start, end]. */
+export function overlapsOf(turns) {
+  const borders = turns.flatMap((turn) => [[turn.start, 1], [turn.end, -1]]);
+  borders.sort((one, other) => one[0] - other[0] || one[1] - other[1]);
+  const found = [];
+  let speaking = 0;
+  let since = 0;
+  for (const [at, step] of borders) {
+    if (step > 0 && speaking === 1) since = at;
+    if (step < 0 && speaking === 2 && at > since) found.push([since, at]);
+    speaking += step;
+  }
+  return found;
+}
+
+function arrange() {
+  labels = state.recording.speakers.map((speaker) => speaker.label);
+  for (const turn of state.turns) if (!labels.includes(turn.speaker)) labels.push(turn.speaker);
+  learn(labels);
+  labels.sort((one, other) => numberOf(one) - numberOf(other));
+  overlaps = overlapsOf(state.turns);
+  longest = state.turns.reduce((most, turn) => Math.max(most, turn.end - turn.start), 0);
+  byId("names").replaceChildren(...labels.map((label) => h("span", { title: label }, swatch(label), h("span", {}, label))));
+  canvas.style.height = `${Math.max(1, labels.length) * LANE}px`;
+  canvas.setAttribute("aria-label", description());
+  tellOverlap();
+}
+
+function description() {
+  const shares = labels.map((label) => `${label}: ${state.turns.filter((turn) => turn.speaker === label).length} turns`);
+  return `A lane for each speaker. ${shares.join(", ")}`;
+}
+
+function tellOverlap() {
+  const seconds = overlaps.reduce((sum, [start, end]) => sum + end - start, 0);
+  const words = [
+    overlaps.length ? `Shaded: several speak at once, ${clock(seconds)} in all (${percent(seconds / (duration() || 1))})` : "Nobody speaks while another does",
+    state.turns.some((turn) => turn.provisional) && "Hatched: provisional, may still change",
+    state.recording.gaps.length > 0 && "Orange in the waveform: could not be analysed",
+  ];
+  byId("legend").replaceChildren(...words.filter(Boolean).map((line) => h("span", {}, line)));
+}
+
+/** Diagonal lines in `paint`, for what is provisional. */
+function hatch(context, paint) {
+  const tile = h("canvas", { width: 6, height: 6 });
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = paint;
+  pen.lineWidth = 2;
+  pen.beginPath();
+  for (const shift of [-6, 0, 6]) {
+    pen.moveTo(shift, 6);
+    pen.lineTo(shift + 6, 0);
+  }
+  pen.stroke();
+  return context.createPattern(tile, "repeat");
+}
+
+const draw = eachFrame(() => {
+  if (!state.recording) return;
+  const [width, height, ratio] = [canvas.clientWidth, canvas.clientHeight, devicePixelRatio || 1];
+  canvas.width = width * ratio;
+  canvas.height = height * ratio;
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  const style = getComputedStyle(document.documentElement);
+  const { from, to } = sight();
+  const at = (seconds) => ((seconds - from) / (to - from)) * width;
+  context.fillStyle = style.getPropertyValue("--line");
+  labels.forEach((_, lane) => context.fillRect(0, lane * LANE + LANE / 2, width, 1));
+  context.globalAlpha = 0.16;
+  context.fillStyle = style.getPropertyValue("--text");
+  for (const [start, end] of overlaps) if (end > from && start < to) context.fillRect(at(start), 0, Math.max(1, at(end) - at(start)), height);
+  context.globalAlpha = 1;
+  const paints = labels.map(paintOf);
+  const hatches = labels.map((_, lane) => hatch(context, paints[lane]));
+  const lanes = new Map(labels.map((label, lane) => [label, lane]));
+  for (let index = firstAfter(to) - 1; index >= 0 && state.turns[index].start > from - longest; index--) {
+    const turn = state.turns[index];
+    if (turn.end < from) continue;
+    const lane = lanes.get(turn.speaker);
+    const [x, y, wide] = [at(turn.start), lane * LANE + (LANE - BAR) / 2, Math.max(1.5, at(turn.end) - at(turn.start))];
+    context.fillStyle = turn.provisional ? hatches[lane] : paints[lane];
+    context.fillRect(x, y, wide, BAR);
+    if (turn.provisional) {
+      context.strokeStyle = paints[lane];
+      context.strokeRect(x + 0.5, y + 0.5, Math.max(0.5, wide - 1), BAR - 1);
+    }
+    if (index === state.selected) {
+      context.strokeStyle = style.getPropertyValue("--text");
+      context.lineWidth = 2;
+      context.strokeRect(x - 1, y - 2, wide + 2, BAR + 4);
+      context.lineWidth = 1;
+    }
+  }
+  movePlayhead();
+});
+
+function movePlayhead() {
+  const { from, to } = sight();
+  const x = ((now() - from) / (to - from)) * canvas.clientWidth;
+  playhead.hidden = x < 0 || x > canvas.clientWidth;
+  playhead.style.setProperty("transform", `translateX(${x.toFixed(1)}px)`);
+}
+
+/** The turn in the lane under the pointer, or the moment. */
+function pressed(event) {
+  const box = canvas.getBoundingClientRect();
+  const { from, to } = sight();
+  const seconds = from + ((event.clientX - box.left) / box.width) * (to - from);
+  const label = labels[Math.floor((event.clientY - box.top) / LANE)];
+  // A turn may be narrower than a pointer is exact.
+  const near = ((to - from) / box.width) * 3;
+  for (let index = firstAfter(seconds + near) - 1; index >= 0 && state.turns[index].start > seconds - longest - near; index--) {
+    const turn = state.turns[index];
+    if (turn.speaker === label && turn.end > seconds - near) {
+      select(index);
+      seek(turn.start);
+      return play();
+    }
+  }
+  return seek(seconds);
+}
+
+export function start() {
+  on("recording", () => {
+    arrange();
+    draw();
+  });
+  on("turns", () => {
+    arrange();
+    draw();
+  });
+  on("selected", draw);
+  on("sight", draw);
+  on("time", movePlayhead);
+  canvas.addEventListener("click", pressed);
+  new ResizeObserver(draw).observe(canvas);
+}
+

@@ -1,0 +1,114 @@
+// The recording page.
+
+import { get } from "../api.js";
+import { byId, h } from "../dom.js";
+import { follow } from "../live.js";
+import { clock, isFinished, isInWork, moment, span, stateWords } from "../text.js";
+import * as actions from "./actions.js";
+import * as behind from "./behind.js";
+import { who } from "./colours.js";
+import * as keys from "./keys.js";
+import * as lanes from "./lanes.js";
+import * as player from "./player.js";
+import * as speakers from "./speakers.js";
+import { announce, loadRecording, on, state, take } from "./state.js";
+import * as turns from "./turns.js";
+import * as why from "./why.js";
+
+function heading() {
+  const it = state.recording;
+  const [words, kind] = stateWords(it.state);
+  document.title = `${it.title} · Throughline`;
+  byId("title").textContent = it.title;
+  byId("facts").replaceChildren(
+    h("span", { class: `badge ${kind}`, id: "badge" }, words),
+    ...[it.duration_seconds && span(it.duration_seconds), it.speakers.length && `${it.speakers.length} speakers`, `uploaded ${moment(it.created_at)}`]
+      .filter(Boolean)
+      .map((fact) => h("span", {}, fact)),
+  );
+  byId("length").textContent = clock(player.duration());
+}
+
+/** What must be said above the player; told to screen readers when it changes. */
+function progress() {
+  const it = state.recording;
+  const lines = [];
+  if (isInWork(it.state)) {
+    const { done, total } = it.chunks;
+    const known = total ? `${done} of ${total} chunks` : done ? `${done} chunks so far` : it.state === "queued" ? "waiting for its turn" : "being read";
+    lines.push(
+      h(
+        "div",
+        { class: "note" },
+        h("p", {}, `In work: ${known}. Names and borders are provisional until it is finished.`),
+        total ? h("progress", { max: total, value: done, "aria-label": "Chunks done" }) : null,
+      ),
+    );
+  }
+  if (it.failure) lines.push(h("p", { class: "note bad" }, `It failed: ${it.failure}`));
+  if (it.state === "cancelled") lines.push(h("p", { class: "note warn" }, "It was cancelled. Reprocess it to have it labelled."));
+  for (const warning of it.warnings) lines.push(h("p", { class: "note warn" }, warning));
+  for (const gap of it.gaps) lines.push(h("p", { class: "note warn" }, `Not analysed: ${clock(gap.start_seconds)} to ${clock(gap.end_seconds)} (${gap.reason})`));
+  byId("state").replaceChildren(...lines);
+}
+
+let drawn = "";
+
+/** The waveform: once the recording is decoded, and again where it is decoded anew. */
+async function waveform() {
+  const it = state.recording;
+  const wanted = `${it.run} ${it.duration_seconds}`;
+  if (!it.duration_seconds || drawn === wanted) return;
+  drawn = wanted;
+  player.draw(await get(`${state.path}/waveform`));
+}
+
+function time() {
+  byId("now").textContent = clock(player.now());
+}
+
+function speaking() {
+  const at = player.now();
+  const heard = state.turns.filter((turn) => turn.start <= at && turn.end > at).map((turn) => turn.speaker);
+  byId("speaking").replaceChildren(...heard.map((label) => who(label)));
+}
+
+function controls() {
+  byId("play").addEventListener("click", player.playPause);
+  byId("zoom").addEventListener("input", (event) => player.zoom(Number(event.target.value)));
+  byId("speed").addEventListener("change", (event) => player.setSpeed(Number(event.target.value)));
+  byId("follow").addEventListener("change", (event) => player.setFollow(event.target.checked));
+  on("playing", () => {
+    byId("play").textContent = player.isPlaying() ? "Pause" : "Play";
+  });
+}
+
+async function shown(recording) {
+  const finished = state.recording && !isFinished(state.recording.state) && isFinished(recording.state);
+  await Promise.all([take(recording), waveformOf(recording)]);
+  if (finished) announce("finished");
+}
+
+async function waveformOf(recording) {
+  state.recording ??= recording;
+  await waveform();
+}
+
+on("recording", heading);
+on("recording", progress);
+on("time", time);
+on("time", speaking);
+on("current", speaking);
+for (const part of [lanes, speakers, turns, why, behind, actions, keys]) part.start();
+controls();
+
+const gone = () => byId("state").replaceChildren(h("p", { class: "note bad", role: "alert" }, "This recording is gone: it was deleted, or never was."));
+try {
+  await shown(await loadRecording());
+  // Behind the frame in which all of it is drawn.
+  requestAnimationFrame(() => setTimeout(() => performance.mark("first-view")));
+  follow(state.id, { changed: (recording) => shown(recording).catch(() => {}), look: loadRecording, gone });
+} catch (error) {
+  if (error.status === 404) gone();
+  else byId("state").replaceChildren(h("p", { class: "note bad", role: "alert" }, error.message));
+}

@@ -1,0 +1,71 @@
+// Speakers: each one's share of the speech; renaming and merging.
+
+import { ask } from "../dialog.js";
+import { byId, h } from "../dom.js";
+import { tell, told } from "../notices.js";
+import { clock, isFinished, percent } from "../text.js";
+import { colourOf, learn, renamed, swatch } from "./colours.js";
+import { correct, on, state } from "./state.js";
+
+export function labels() {
+  return state.recording.speakers.map((speaker) => speaker.label);
+}
+
+/** Asks for a new name of `label`, and sends it. */
+export async function rename(label) {
+  const fields = [{ name: "name", label: "Name", value: label, required: true, longest: 80 }];
+  const answer = await ask({ title: `Rename ${label}`, fields, confirm: "Rename" });
+  if (!answer || answer.name === label) return;
+  await told(async () => {
+    const before = label;
+    if (!labels().includes(answer.name)) renamed(before, answer.name);
+    await correct({ kind: "rename", speaker: before, name: answer.name });
+    tell(`${before} is called ${answer.name} now.`);
+  });
+}
+
+/** Asks whom `label` is the same as, and merges the two. */
+export async function merge(label) {
+  const others = labels().filter((other) => other !== label);
+  const answer = await ask({
+    title: `Merge ${label} into another`,
+    words: `All turns of ${label} become the other's. It can be undone.`,
+    fields: [{ name: "into", label: "The same person as", options: others.map((other) => [other, other]) }],
+    confirm: "Merge",
+  });
+  if (!answer) return;
+  await told(async () => {
+    await correct({ kind: "merge", speaker: label, into: answer.into });
+    tell(`${label} is ${answer.into} now.`);
+  });
+}
+
+function item(speaker, whole, finished) {
+  const share = whole ? speaker.speech_seconds / whole : 0;
+  const change = (words, act, hint) => h("button", { class: "quiet small", "aria-label": hint, on: { click: act } }, words);
+  const several = state.recording.speakers.length > 1;
+  return h(
+    "li",
+    { style: { "--colour": colourOf(speaker.label) } },
+    h(
+      "div",
+      { class: "row" },
+      swatch(speaker.label),
+      h("span", { class: "name" }, speaker.label),
+      finished && change("Rename", () => rename(speaker.label), `Rename ${speaker.label}`),
+      finished && several && change("Merge", () => merge(speaker.label), `Merge ${speaker.label} into another`),
+      h("span", { class: "share" }, `${clock(speaker.speech_seconds)} · ${percent(share)}`),
+    ),
+    h("div", { class: "bar" }, h("i", { style: { width: `${(share * 100).toFixed(1)}%` } })),
+  );
+}
+
+export function start() {
+  on("recording", () => {
+    const { speakers, state: is } = state.recording;
+    learn(labels());
+    const whole = speakers.reduce((sum, speaker) => sum + speaker.speech_seconds, 0);
+    byId("speakers").replaceChildren(...speakers.map((speaker) => item(speaker, whole, isFinished(is))));
+    byId("speakers-sum").textContent = speakers.length ? `${clock(whole)} of speech` : "none yet";
+  });
+}

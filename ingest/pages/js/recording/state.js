@@ -1,0 +1,98 @@
+// State: what the page knows of its recording, and who wants to hear of it.
+
+import { get, send } from "../api.js";
+import { isFinished } from "../text.js";
+
+const id = location.pathname.split("/")[2];
+const listeners = new Map();
+
+export const state = {
+  id,
+  path: `/v1/recordings/${id}`,
+  recording: null,
+  /** As `/turns` has them, in order of their start. */
+  turns: [],
+  corrections: [],
+  /** Index into `turns`; -1 for none. */
+  selected: -1,
+};
+
+/** Calls `heard` whenever `what` is announced: "recording", "turns", "corrections", "selected". */
+export function on(what, heard) {
+  listeners.set(what, [...(listeners.get(what) ?? []), heard]);
+}
+
+export function announce(what) {
+  for (const heard of listeners.get(what) ?? []) heard();
+}
+
+export async function loadRecording() {
+  return get(state.path);
+}
+
+/** Takes a recording in; its turns and corrections are asked for where they may have changed. */
+export async function take(recording) {
+  const before = state.recording;
+  state.recording = recording;
+  announce("recording");
+  if (!before || before.revision !== recording.revision || before.revision === undefined) await refresh();
+}
+
+let asked = 0;
+
+async function refresh() {
+  const mine = ++asked;
+  const [turns, corrections] = await Promise.all([get(`${state.path}/turns`), loadCorrections()]);
+  // An answer to an older question is of no use.
+  if (mine !== asked) return;
+  const kept = state.turns[state.selected];
+  state.turns = turns.turns;
+  state.selected = kept ? state.turns.findIndex((turn) => turn.first_frame === kept.first_frame && turn.end_frame === kept.end_frame) : -1;
+  state.corrections = corrections;
+  announce("turns");
+  announce("corrections");
+  announce("selected");
+}
+
+async function loadCorrections() {
+  if (!isFinished(state.recording.state)) return [];
+  try {
+    return (await get(`${state.path}/corrections`)).corrections;
+  } catch (error) {
+    if (error.status === 404) return [];
+    throw error;
+  }
+}
+
+export function select(index) {
+  if (index < -1 || index >= state.turns.length) return;
+  state.selected = index;
+  announce("selected");
+}
+
+/** Sends a correction, or takes the last one back (`correction` is null), and shows what became of it. */
+export async function correct(correction) {
+  if (correction) await send("POST", `${state.path}/corrections`, correction);
+  else await send("DELETE", `${state.path}/corrections/last`);
+  state.recording = await loadRecording();
+  announce("recording");
+  await refresh();
+}
+
+/** Index of the turn that is heard at `seconds`: of those under way the one that began last; -1 in silence. */
+export function turnAt(seconds) {
+  const next = firstAfter(seconds);
+  for (let index = next - 1; index >= Math.max(0, next - 50); index--) if (state.turns[index].end > seconds) return index;
+  return -1;
+}
+
+/** Index of the first turn that begins after `seconds`. */
+export function firstAfter(seconds) {
+  let [low, high] = [0, state.turns.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (state.turns[middle].start <= seconds) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

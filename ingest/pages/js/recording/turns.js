@@ -1,0 +1,133 @@
+// Turns: the list, of which only what is in sight is made; it follows the playhead.
+
+import { byId, eachFrame, h } from "../dom.js";
+import { clock, percent } from "../text.js";
+import { swatch } from "./colours.js";
+import { isPlaying, now, play, seek, show } from "./player.js";
+import { announce, firstAfter, on, select, state, turnAt } from "./state.js";
+
+const ROW = 40;
+/** Rows made beyond either edge. */
+const BEYOND = 6;
+/** Below this the runner-up is worth a thought. */
+const UNSURE = 0.8;
+
+const list = byId("turns");
+const space = byId("turns-space");
+let current = -1;
+let shown = "";
+
+function row(index) {
+  const turn = state.turns[index];
+  const unsure = turn.confidence !== null && turn.confidence < UNSURE;
+  const words = turn.confidence === null ? "" : percent(turn.confidence);
+  return h(
+    "div",
+    {
+      class: turn.provisional ? "turn provisional" : "turn",
+      id: `turn-${index}`,
+      role: "option",
+      "aria-selected": String(index === state.selected),
+      "aria-current": index === current ? "true" : null,
+      "aria-posinset": String(index + 1),
+      "aria-setsize": String(state.turns.length),
+      style: { top: `${index * ROW}px` },
+      on: { click: () => choose(index) },
+    },
+    h("span", { class: "start" }, clock(turn.start, true)),
+    swatch(turn.speaker),
+    h("span", { class: "name" }, turn.speaker, turn.provisional && h("span", { class: "muted small" }, " · provisional")),
+    h("span", { class: "length" }, `${(turn.end - turn.start).toFixed(1)} s`),
+    h("span", { class: unsure ? "sure unsure" : "sure", title: unsure ? "less sure than 80 %" : "" }, unsure ? `${words} ?` : words),
+  );
+}
+
+const draw = eachFrame(() => {
+  const first = Math.max(0, Math.floor(list.scrollTop / ROW) - BEYOND);
+  const last = Math.min(state.turns.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + BEYOND);
+  shown = `${first}-${last}`;
+  const rows = [];
+  for (let index = first; index < last; index++) rows.push(row(index));
+  space.replaceChildren(...rows);
+  const selected = byIndex(state.selected);
+  if (selected) list.setAttribute("aria-activedescendant", selected.id);
+  else list.removeAttribute("aria-activedescendant");
+});
+
+const byIndex = (index) => document.getElementById(`turn-${index}`);
+
+/** Draws only when other rows came into sight. */
+function scrolled() {
+  const first = Math.max(0, Math.floor(list.scrollTop / ROW) - BEYOND);
+  const last = Math.min(state.turns.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + BEYOND);
+  if (shown !== `${first}-${last}`) draw();
+}
+
+function bringIntoSight(index) {
+  const top = index * ROW;
+  if (top < list.scrollTop) list.scrollTop = top - ROW;
+  else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top - list.clientHeight / 2;
+}
+
+/** Selects a turn and plays from its start. */
+export function choose(index) {
+  const turn = state.turns[index];
+  if (!turn) return;
+  select(index);
+  seek(turn.start);
+  show(turn.start);
+  play();
+}
+
+/** Goes to the turn before (-1) or after (1); plays on if it was playing. */
+export function step(by) {
+  const from = state.selected >= 0 ? state.selected : by > 0 ? firstAfter(now()) - 1 : firstAfter(now());
+  const index = Math.min(Math.max(0, from + by), state.turns.length - 1);
+  if (index < 0) return;
+  select(index);
+  bringIntoSight(index);
+  seek(state.turns[index].start);
+  show(state.turns[index].start);
+}
+
+function follow() {
+  const index = turnAt(now());
+  if (index === current) return;
+  current = index;
+  announce("current");
+  if (index >= 0 && byId("follow").checked && isPlaying()) bringIntoSight(index);
+  draw();
+}
+
+export function currentTurn() {
+  return current;
+}
+
+function keys(event) {
+  const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 12, PageUp: -12, Home: -Infinity, End: Infinity };
+  if (event.key === "Enter") choose(state.selected);
+  else if (event.key in steps) {
+    const index = Math.min(Math.max(0, state.selected + steps[event.key]), state.turns.length - 1);
+    select(index);
+    bringIntoSight(index);
+  } else return;
+  event.preventDefault();
+}
+
+export function start() {
+  on("turns", () => {
+    const many = state.turns.length;
+    space.style.height = `${many * ROW}px`;
+    list.hidden = many === 0;
+    byId("turns-none").hidden = many > 0;
+    byId("turns-count").textContent = many === 1 ? "1 turn" : `${many} turns`;
+    current = -1;
+    follow();
+    draw();
+  });
+  on("selected", draw);
+  on("time", follow);
+  list.addEventListener("scroll", scrolled, { passive: true });
+  list.addEventListener("keydown", keys);
+  new ResizeObserver(draw).observe(list);
+}

@@ -1,0 +1,91 @@
+// Why: the turn that is selected, why it is shown under its speaker, and what can be done about it.
+
+import { ask } from "../dialog.js";
+import { byId, h } from "../dom.js";
+import { tell, told } from "../notices.js";
+import { clock, isFinished, percent, score } from "../text.js";
+import { colourOf, who } from "./colours.js";
+import { choose } from "./turns.js";
+import { labels, rename } from "./speakers.js";
+import { correct, on, state } from "./state.js";
+
+const NEW = " new";
+
+/** Gives the selected turn to another speaker, who may be new. */
+export async function move(turn = state.turns[state.selected]) {
+  if (!turn) return;
+  const others = labels().filter((label) => label !== turn.speaker);
+  const answer = await ask({
+    title: "Who is it?",
+    words: `The turn from ${clock(turn.start, true)} to ${clock(turn.end, true)}, shown under ${turn.speaker}.`,
+    fields: [
+      { name: "to", label: "Speaker", options: [...others.map((label) => [label, label]), [NEW.trim(), "somebody new, called:"]] },
+      { name: "name", label: "Name of a new speaker", longest: 80 },
+    ],
+    confirm: "Move",
+  });
+  if (!answer) return;
+  const isNew = !others.includes(answer.to);
+  if (isNew && !answer.name) return tell("A new speaker needs a name.");
+  await told(async () => {
+    const to = isNew ? { new: answer.name } : answer.to;
+    await correct({ kind: "move", first_frame: turn.first_frame, end_frame: turn.end_frame, speaker: turn.speaker, to });
+    tell(`The turn is ${isNew ? answer.name : answer.to}'s now.`);
+  });
+}
+
+function candidate(label, { confidence, score: alike }) {
+  return h(
+    "div",
+    { class: "row", style: { "--colour": colourOf(label) } },
+    who(label),
+    h("span", { class: "figure" }, percent(confidence)),
+    h("div", { class: "bar" }, h("i", { style: { width: `${Math.round(confidence * 100)}%` } })),
+    h("span", { class: "muted small" }, alike === null ? "voice: too short to tell" : `voice alike: ${score(alike)}`),
+  );
+}
+
+function reasons(turn) {
+  if (turn.confidence === null || turn.confidence === undefined) {
+    return [h("p", { class: "muted small" }, "Not known why. It was found before reasons were kept; reprocess the recording to have them.")];
+  }
+  const next = turn.runner_up;
+  return [
+    h("h3", {}, "Why this label?"),
+    h("div", { class: "candidates" }, candidate(turn.speaker, turn), next && candidate(next.speaker, next)),
+    h(
+      "p",
+      { class: "muted small" },
+      "The percentage is the probability that the speaker is right, the figure below it how alike the voices are: 1 is the same, 0 what any two people have in common here.",
+      !next && " There was nobody else to choose from.",
+    ),
+  ];
+}
+
+function draw() {
+  const turn = state.turns[state.selected];
+  const box = byId("turn");
+  byId("turn-place").textContent = turn ? `${clock(turn.start, true)} – ${clock(turn.end, true)}` : "";
+  if (!turn) {
+    box.replaceChildren(h("p", { class: "muted" }, "Choose a turn in the list or a lane."));
+    return;
+  }
+  const finished = isFinished(state.recording.state);
+  box.replaceChildren(
+    h("div", { class: "buttons" }, who(turn.speaker), turn.provisional && h("span", { class: "badge work" }, "provisional")),
+    h(
+      "div",
+      { class: "buttons" },
+      h("button", { class: "small", on: { click: () => choose(state.selected) } }, "Play it"),
+      finished && h("button", { class: "small", id: "move", on: { click: () => move(turn) } }, "It is somebody else…"),
+      finished && h("button", { class: "small", on: { click: () => rename(turn.speaker) } }, "Rename the speaker…"),
+    ),
+    ...reasons(turn),
+  );
+}
+
+export function start() {
+  on("selected", draw);
+  on("recording", draw);
+  draw();
+}

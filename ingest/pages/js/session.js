@@ -1,0 +1,44 @@
+// Session: the form for the token, shown when the API wants one.
+
+import { h } from "./dom.js";
+
+let open = null;
+
+/** Shows the form until a token is taken; however many requests wait for it. */
+export function askForToken() {
+  open ??= new Promise((resolve) => show(resolve)).finally(() => {
+    open = null;
+  });
+  return open;
+}
+
+function show(resolve) {
+  const input = h("input", { type: "password", required: true, autocomplete: "current-password" });
+  const wrong = h("p", { class: "note bad", role: "alert", hidden: true });
+  const form = h(
+    "form",
+    { method: "dialog" },
+    h("h2", { id: "token-title" }, "This service wants a token"),
+    h("p", { class: "muted" }, "Whoever runs it has one for you. It is exchanged for a cookie and not kept in the page."),
+    h("label", { class: "field" }, h("span", {}, "API token"), input),
+    wrong,
+    h("div", { class: "buttons" }, h("button", { class: "primary" }, "Go on")),
+  );
+  const dialog = h("dialog", { "aria-labelledby": "token-title", on: { cancel: (event) => event.preventDefault() } }, form);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const headers = { authorization: `Bearer ${input.value.trim()}` };
+    const answer = await fetch("/v1/session", { method: "POST", headers }).catch(() => null);
+    if (answer?.ok) {
+      dialog.close();
+      dialog.remove();
+      resolve();
+      return;
+    }
+    wrong.textContent = answer?.status === 401 ? "This is not a token of this service." : "The token could not be checked; try again.";
+    wrong.hidden = false;
+    input.select();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
