@@ -1,0 +1,99 @@
+// The page of uploads and recordings.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { SIZES, accessible, api, close, drop, eventually, fits, launch, open, picture } from "./browser.mjs";
+
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+test("files that are dropped are uploaded, and one that is no audio is refused with the reason", async () => {
+  const page = await open(browser, "/");
+  await page.locator("#options summary").click();
+  await page.locator("#option-labels").selectOption("interview");
+  await page.locator("#option-speakers").fill("2");
+  await drop(page, "#drop", ["interview_3min.opus", { name: "notes.txt", text: "Not a sound in here.\n".repeat(50) }]);
+  const refused = page.locator('#uploads li[data-file="notes.txt"] .said');
+  await refused.filter({ hasText: "refused:" }).waitFor({ timeout: 60_000 });
+  assert.match(await refused.textContent(), /plain text/);
+  const taken = page.locator('#uploads li[data-file="interview_3min.opus"]');
+  await taken.locator("a").waitFor();
+  // The list below knows of both, with the reason.
+  await page.locator("#list li", { hasText: "interview_3min" }).waitFor();
+  await page.locator("#list .failure", { hasText: "plain text" }).waitFor();
+  // Progress to the end, without a click.
+  await taken.locator(".said", { hasText: "finished" }).waitFor({ timeout: 180_000 });
+  await page.locator("#list li", { hasText: "interview_3min" }).locator(".badge", { hasText: "finished" }).waitFor();
+  const { recordings } = await api("/v1/recordings?limit=10");
+  const recording = await api(`/v1/recordings/${recordings.find((it) => it.title === "interview_3min").id}`);
+  assert.deepEqual(recording.speakers.map((speaker) => speaker.label), ["Interviewer", "Respondent"]);
+  assert.equal(recording.settings.max_speakers, 2);
+  await picture(page, "recordings");
+  await close(page);
+});
+
+test("an upload that breaks off goes on where it stopped", async () => {
+  const page = await open(browser, "/");
+  let broken = 0;
+  let sent = [];
+  // The first bytes get through, then the line is dead, twice.
+  await page.route("**/v1/uploads/*", async (route) => {
+    const request = route.request();
+    sent.push(request.method());
+    if (request.method() === "PATCH" && broken < 2) {
+      broken++;
+      return route.abort("connectionreset");
+    }
+    return route.continue();
+  });
+  await page.locator("#option-title").evaluate((input) => (input.value = "Broken off"));
+  await drop(page, "#drop", ["interview_3min.opus"]);
+  await page.locator('#uploads li[data-file="interview_3min.opus"] a').waitFor({ timeout: 60_000 });
+  assert.equal(broken, 2);
+  // It asked how far it was and went on with the same upload.
+  assert.deepEqual(sent, ["PATCH", "HEAD", "PATCH", "HEAD", "PATCH"]);
+  await eventually("it is listed once", async () => {
+    const { recordings } = await api("/v1/recordings?title=Broken");
+    return recordings.length === 1;
+  });
+  await close(page);
+});
+
+test("the list is filtered by title and by state", async () => {
+  const page = await open(browser, "/");
+  await page.locator("#list li", { hasText: "notes" }).waitFor();
+  await page.locator("#filter-state").selectOption("failed");
+  await page.locator("#list li", { hasText: "interview_3min" }).waitFor({ state: "detached" });
+  assert.deepEqual(await page.locator("#list .title").allTextContents(), ["notes"]);
+  await page.locator("#filter-title").fill("no such title");
+  await page.locator("#none", { hasText: "No recording is like that" }).waitFor();
+  await close(page);
+});
+
+test("the page is usable by keyboard, at both widths, and axe-core finds nothing serious", async () => {
+  for (const [name, size] of Object.entries(SIZES)) {
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open(browser, "/", size, { colorScheme });
+      await page.locator("#list li").first().waitFor();
+      await page.locator("#options summary").click();
+      await accessible(page, `${name}, ${colorScheme}`);
+      await fits(page);
+      if (name === "narrow" && colorScheme === "light") await picture(page, "recordings-narrow");
+      await close(page);
+    }
+  }
+  const page = await open(browser, "/");
+  await page.locator("#list li").first().waitFor();
+  const reached = [];
+  for (let press = 0; press < 14; press++) {
+    await page.keyboard.press("Tab");
+    reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.className));
+  }
+  for (const wanted of ["skip", "pick", "filter-title", "filter-state", "title"]) assert.ok(reached.includes(wanted), `${wanted} is not among ${reached}`);
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/recordings/*");
+  await close(page);
+});

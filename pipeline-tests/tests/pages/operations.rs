@@ -1,0 +1,43 @@
+//! Operations: an operator mends what has failed.
+
+use crate::passes;
+use lapin::options::{BasicGetOptions, BasicRejectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use pipeline_tests::eventually::eventually;
+use pipeline_tests::{Stack, oracle};
+use service_kit::topology;
+use uuid::Uuid;
+
+/// A recording whose only chunk is thrown away as a broker throws away what nobody could do.
+async fn failed(stack: &mut Stack) -> Uuid {
+    let options = [("labels", "interview"), ("chunk_blocks", "20")];
+    let id = stack.submit(&oracle::sample("interview_3min.opus"), &options).await;
+    let recording = stack.recording_when(id, "is decoded", |it| it["chunks"]["total"].is_number()).await;
+    let text = |name: &str| recording[name].as_str().expect("text").to_owned();
+    let queue = topology::chunk_queue(&text("model_version"), &text("configuration"));
+    let connection =
+        Connection::connect(stack.amqp_url(), ConnectionProperties::default()).await.expect("connects");
+    let channel = connection.create_channel().await.expect("a channel");
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await.expect("is there");
+    let job = eventually("the job is on its queue", async || {
+        channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await.expect("gets")
+    })
+    .await;
+    job.delivery.acker.reject(BasicRejectOptions { requeue: false }).await.expect("is rejected");
+    connection.close(200, "done".into()).await.expect("closes");
+    stack.recording_when(id, "fails", |it| it["state"] == "failed").await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_look_at_the_board_replay_drop_pause_and_cancel() {
+    let mut stack = Stack::start(0, 1, 1).await;
+    // The one that is dropped, and then the one that is replayed.
+    failed(&mut stack).await;
+    let id = failed(&mut stack).await;
+    stack.start_worker();
+    passes(&stack, "operations.test.mjs", &[("THROUGHLINE_FAILED", id.to_string())]).await;
+    stack.stop().await;
+}
