@@ -22,6 +22,7 @@ pub(crate) mod serve;
 mod shown;
 mod stream;
 mod turns;
+mod tus;
 mod upload;
 mod waveform;
 
@@ -76,6 +77,7 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::drop))
         .routes(routes!(dead_letters::replay))
+        .merge(tus::routes())
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::check))
         // The upload counts for itself, against its own limit.
         .layer(DefaultBodyLimit::disable())

@@ -4,6 +4,7 @@
 //! first message, [`outbox`] sends what was committed, [`decode`] takes the job (on any ingest process), stores chunk by chunk
 //! and commits each with the job for a worker. [`upkeep`] deletes what must go from the object store. [`service`] wires these together; [`config`] says how.
 
+mod composing;
 pub mod config;
 pub mod context;
 pub mod dead_letters;

@@ -5,5 +5,6 @@ pub mod change;
 pub mod claims;
 pub(crate) mod matches;
 pub(crate) mod player;
+pub(crate) mod resumable;
 pub(crate) mod state;
 pub(crate) mod view;

@@ -1,13 +1,14 @@
 //! Upkeep: what must go from the object store goes, whatever was in the way when it should have gone.
 //!
-//! Three kinds of things: all of a recording that was deleted ([`erasure`]), the chunks' audio of one that is done with it
-//! ([`chunk_audio`]), and what no recording knows of ([`orphans`]). Nothing is taken for gone, or for nobody's, in a store that is
+//! Four kinds of things: all of a recording that was deleted ([`erasure`]), the chunks' audio of one that is done with it
+//! ([`chunk_audio`]), what resumable uploads leave behind ([`uploads`]), and what no recording knows of ([`orphans`]). Nothing is taken for gone, or for nobody's, in a store that is
 //! not the one this database tells of ([`identity`]). Every ingest process does all of it; what one has in hand, others leave.
 
 pub mod chunk_audio;
 pub mod erasure;
 pub(crate) mod identity;
 pub(crate) mod orphans;
+pub(crate) mod uploads;
 
 use crate::context::Context;
 use service_kit::object_store::StoreError;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 const ERASE_EVERY: Duration = Duration::from_secs(5);
 /// How often recordings that are done with their chunks are looked for.
 const CLEAR_EVERY: Duration = Duration::from_secs(60);
+/// How often resumable uploads that nobody goes on with are looked for.
+const SETTLE_EVERY: Duration = Duration::from_secs(30);
 
 /// Something is still there that should be gone.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +42,7 @@ pub enum UpkeepError {
 /// Keeps up until shutdown.
 pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
     let started = Instant::now();
-    let (mut cleared, mut swept) = (started, started);
+    let (mut cleared, mut settled, mut swept) = (started, started, started);
     let mut orphans = orphans::Sweep::default();
     let mut introduced = false;
     while !context.shutdown.is_asked() {
@@ -53,6 +56,10 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
         if cleared.elapsed() >= CLEAR_EVERY.min(context.sweep_every) {
             cleared = Instant::now();
             tell("chunks that are done with are not yet deleted", chunk_audio::pass(&context).await);
+        }
+        if settled.elapsed() >= SETTLE_EVERY.min(context.sweep_every) {
+            settled = Instant::now();
+            tell("resumable uploads are not yet settled", uploads::pass(&context).await);
         }
         if swept.elapsed() >= context.sweep_every {
             swept = Instant::now();

@@ -169,6 +169,19 @@ impl Objects {
         Ok(found.bytes().await?)
     }
 
+    /// The bytes of `object`, of which `stored` were stored, as they come.
+    pub async fn read(
+        &self,
+        object: &str,
+        stored: u64,
+    ) -> Result<impl Stream<Item = Result<Bytes, StoreError>> + Send + use<>, StoreError> {
+        let found = self.store.get(&self.key(object)).await?;
+        if found.meta.size != stored {
+            return Err(StoreError::Size { object: object.to_owned(), found: found.meta.size, stored });
+        }
+        Ok(found.into_stream().map_err(StoreError::from))
+    }
+
     /// Whether the store answers at all: tells an object that cannot be read from a store that is away.
     pub async fn answers(&self) -> Result<(), StoreError> {
         // A folder that is gone would list as an empty one.
@@ -229,6 +242,14 @@ impl Objects {
         }
         file.flush().await?;
         Ok(())
+    }
+
+    /// Deletes `object`, if it is there.
+    pub async fn delete(&self, object: &str) -> Result<(), StoreError> {
+        match self.store.delete(&self.key(object)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Deletes everything under `folder`, parts of unfinished uploads included, and looks again until nothing is there; returns

@@ -21,6 +21,9 @@ pub struct LimitsConfig {
     /// Bytes per second that a client must send or take on average while it is waited for; 0 asks for none.
     #[arg(long, env = "THROUGHLINE_MIN_BYTES_PER_SECOND", default_value_t = 1024)]
     pub min_bytes_per_second: u64,
+    /// Seconds after which a resumable upload that is not complete goes, counted from the last bytes that came.
+    #[arg(long, env = "THROUGHLINE_UPLOAD_EXPIRES_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub upload_expires_seconds: u64,
 }
 
 impl LimitsConfig {
@@ -45,6 +48,7 @@ impl LimitsConfig {
             max_upload_seconds: 21_600,
             silence_seconds: 60,
             min_bytes_per_second: 1024,
+            upload_expires_seconds: 86_400,
         }
     }
 }

@@ -12,12 +12,19 @@ const LARGEST_UNWANTED: u64 = 64 << 10;
 /// How long a request other than an upload may take: a little more than a transaction waits for a database that is away.
 const ANSWER_WITHIN: Duration = Duration::from_secs(150);
 
-/// The address that takes bodies.
+/// The addresses that take bodies.
 pub(crate) const UPLOADS: &str = "/v1/recordings";
+pub(crate) const RESUMABLE: &str = "/v1/uploads";
+pub(crate) const RESUMABLE_ONE: &str = "/v1/uploads/{id}";
 
 fn is_upload(request: &Request) -> bool {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    request.method() == Method::POST && route == Some(UPLOADS)
+    match route {
+        Some(UPLOADS | RESUMABLE) => request.method() == Method::POST,
+        // A POST that stands for a PATCH, too.
+        Some(RESUMABLE_ONE) => request.method() == Method::PATCH || request.method() == Method::POST,
+        _ => false,
+    }
 }
 
 /// Refuses large bodies where none is wanted, and bounds the time of all requests but uploads, which have their own limits.

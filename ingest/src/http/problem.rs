@@ -98,6 +98,30 @@ pub(crate) enum ApiError {
         "this Idempotency-Key belongs to recording {0}, which was another file or had other options; use a new key"
     )]
     KeyReused(Uuid),
+    #[error("{0}; the first {1} bytes are kept: ask with HEAD how far the upload is, and go on from there")]
+    Interrupted(String, u64),
+    #[error(
+        "there is no upload {0}; it was never created, was deleted, or nothing came of it for too long: create a new one"
+    )]
+    UnknownUpload(Uuid),
+    #[error("the upload is complete; to delete it, `DELETE /v1/recordings/{0}`")]
+    UploadComplete(Uuid),
+    #[error("this service speaks version 1.0.0 of the tus protocol; send the header `Tus-Resumable: 1.0.0`")]
+    TusVersion,
+    #[error("the header {0} {1}")]
+    TusHeader(&'static str, String),
+    #[error("the bytes of an upload have the content type application/offset+octet-stream")]
+    TusContentType,
+    #[error("the upload goes on at byte {0}, not at {1}; ask with HEAD how far it is, and go on from there")]
+    WrongOffset(u64, u64),
+    #[error("there is more than the {0} bytes that were announced for this upload; what came before is kept")]
+    PastTheEnd(u64),
+    #[error("the upload has come in more than {0} pieces; create a new one, and send larger pieces")]
+    TooManyParts(u64),
+    #[error("all {0} bytes have come, but are not yet put together; ask with HEAD again in a moment")]
+    NotComposed(u64),
+    #[error("as many uploads as this service takes at once are under way; go on with this one in a moment")]
+    BusyResumable,
     #[error(
         "the service has no room left for uploads; nothing was kept, ask its operator to make room and send it again"
     )]
@@ -152,6 +176,24 @@ impl ApiError {
             Self::Database(_) | Self::Store(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again")
             }
+            Self::Interrupted(..) => {
+                (StatusCode::REQUEST_TIMEOUT, "interrupted", "The upload was interrupted")
+            }
+            Self::UnknownUpload(_) => (StatusCode::NOT_FOUND, "unknown-upload", "Unknown upload"),
+            Self::UploadComplete(_) => (StatusCode::FORBIDDEN, "upload-complete", "The upload is complete"),
+            Self::TusVersion => (StatusCode::PRECONDITION_FAILED, "tus-version", "Unknown version of tus"),
+            Self::TusHeader(..) => (StatusCode::BAD_REQUEST, "tus-header", "A header cannot be used"),
+            Self::TusContentType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "tus-content-type", "Wrong content type")
+            }
+            Self::WrongOffset(..) => (StatusCode::CONFLICT, "wrong-offset", "The upload is elsewhere"),
+            Self::PastTheEnd(_) => (StatusCode::PAYLOAD_TOO_LARGE, "past-the-end", "More than was announced"),
+            Self::TooManyParts(_) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too-many-parts", "The pieces are too small")
+            }
+            Self::NotComposed(_) => (StatusCode::SERVICE_UNAVAILABLE, "not-composed", "Not yet complete"),
+            // Clients of this protocol try again after a 503, and give up after a 429.
+            Self::BusyResumable => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many uploads at once"),
             Self::Panicked(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }

@@ -37,7 +37,7 @@ use uuid::Uuid;
 /// What a form may have around its file.
 const FORM_OVERHEAD: u64 = 1 << 20;
 /// How long the rest of a refused upload is read, so that a client that sends all before it reads anything gets the answer.
-const HEAR_OUT: Duration = Duration::from_secs(5);
+pub(crate) const HEAR_OUT: Duration = Duration::from_secs(5);
 
 /// An upload that is a recording now.
 struct Accepted {
@@ -312,7 +312,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// The client's trace context, if it has one.
-fn trace_of(headers: &HeaderMap) -> BTreeMap<String, String> {
+pub(crate) fn trace_of(headers: &HeaderMap) -> BTreeMap<String, String> {
     ["traceparent", "tracestate"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), headers.get(name)?.to_str().ok()?.to_owned())))

@@ -7,6 +7,7 @@ use diarization::analysis::CONFIGURATION;
 use diarization::diarize::Settings;
 use service_kit::messages::DecodeJob;
 use service_kit::{telemetry, topology, transaction};
+use sqlx::PgTransaction;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -43,13 +44,11 @@ pub async fn accept(
     new: &NewRecording,
     key: Option<&(Key, String)>,
 ) -> Result<bool, sqlx::Error> {
-    let job = DecodeJob { recording: new.id, run: FIRST_RUN };
     let accepted = transaction::run(&context.pool, "accept upload", &context.shutdown, async |transaction| {
         // A commit whose answer was lost is tried again, and then the recording is there already, or even deleted.
-        let erased =
-            sqlx::query_scalar!("SELECT recording_id FROM erasures WHERE recording_id = $1", new.id)
-                .fetch_optional(&mut **transaction)
-                .await?;
+        let erased = sqlx::query_scalar!("SELECT recording_id FROM erasures WHERE recording_id = $1", new.id)
+            .fetch_optional(&mut **transaction)
+            .await?;
         if erased.is_some() {
             return Ok(true);
         }
@@ -58,33 +57,44 @@ pub async fn accept(
         {
             return Ok(false);
         }
-        let inserted = sqlx::query!(
-            "INSERT INTO recordings (id, title, file_stem, run, upload_object, upload_sha256, upload_bytes, settings,
-                                     model_version, configuration, chunk_blocks, trace, allow_gaps)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-             ON CONFLICT (id) DO NOTHING",
-            new.id,
-            new.title,
-            new.file_stem,
-            FIRST_RUN,
-            new.object,
-            new.sha256,
-            new.bytes as i64,
-            Json(&new.settings) as _,
-            context.model_version,
-            CONFIGURATION,
-            new.chunk_blocks as i32,
-            Json(telemetry::current_context()) as _,
-            new.allow_gaps,
-        )
-        .execute(&mut **transaction)
-        .await?;
-        if inserted.rows_affected() == 1 {
-            outbox::add(transaction, new.id, topology::DECODE, &job).await?;
-        }
+        insert(transaction, context, new).await?;
         Ok(true)
     })
     .await?;
     context.wake.up();
     Ok(accepted)
+}
+
+/// Adds the recording and the order to decode it, unless it is there already.
+pub(crate) async fn insert(
+    transaction: &mut PgTransaction<'static>,
+    context: &Context,
+    new: &NewRecording,
+) -> Result<(), sqlx::Error> {
+    let inserted = sqlx::query!(
+        "INSERT INTO recordings (id, title, file_stem, run, upload_object, upload_sha256, upload_bytes, settings,
+                                 model_version, configuration, chunk_blocks, trace, allow_gaps)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (id) DO NOTHING",
+        new.id,
+        new.title,
+        new.file_stem,
+        FIRST_RUN,
+        new.object,
+        new.sha256,
+        new.bytes as i64,
+        Json(&new.settings) as _,
+        context.model_version,
+        CONFIGURATION,
+        new.chunk_blocks as i32,
+        Json(telemetry::current_context()) as _,
+        new.allow_gaps,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    if inserted.rows_affected() == 1 {
+        let job = DecodeJob { recording: new.id, run: FIRST_RUN };
+        outbox::add(transaction, new.id, topology::DECODE, &job).await?;
+    }
+    Ok(())
 }

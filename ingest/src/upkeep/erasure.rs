@@ -6,6 +6,7 @@
 
 use super::{UpkeepError, identity};
 use crate::context::{Context, folder};
+use crate::recordings::resumable;
 use service_kit::budget::ACKNOWLEDGE_WITHIN;
 use service_kit::transaction;
 use sqlx::PgTransaction;
@@ -50,6 +51,21 @@ async fn delete_rows(context: &Context, recording: Uuid) -> Result<bool, sqlx::E
 /// Erases a recording: rows first, so that nothing new is made of it, then what is stored.
 pub async fn erase(context: &Context, recording: Uuid) -> Result<Erased, sqlx::Error> {
     let deleted = delete_rows(context, recording).await?;
+    erase_stored(context, recording, deleted).await
+}
+
+/// Erases an upload of `caller` that is no recording yet, in the same way.
+pub(crate) async fn erase_upload(
+    context: &Context,
+    upload: Uuid,
+    caller: &str,
+) -> Result<Erased, sqlx::Error> {
+    let deleted = resumable::delete(context, upload, Some(caller)).await?;
+    erase_stored(context, upload, deleted).await
+}
+
+/// Erases what is stored of what was `deleted`, or of what was deleted before.
+async fn erase_stored(context: &Context, recording: Uuid, deleted: bool) -> Result<Erased, sqlx::Error> {
     // Also of a request that came before and could not be finished.
     let Some(erasure) = claim(context, recording).await? else {
         // Whoever looks for what is due may have finished it since.

@@ -50,12 +50,13 @@ impl Sweep {
     }
 }
 
-/// Those of `ids` of which there is neither a recording nor an erasure.
+/// Those of `ids` of which there is neither a recording nor an upload nor an erasure.
 async fn unknown(context: &Context, ids: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT id AS "id!" FROM UNNEST($1::uuid[]) AS id
            WHERE NOT EXISTS (SELECT 1 FROM recordings r WHERE r.id = id.id)
-             AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.recording_id = id.id)"#,
+             AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.recording_id = id.id)
+             AND NOT EXISTS (SELECT 1 FROM resumable_uploads u WHERE u.id = id.id)"#,
         ids
     )
     .fetch_all(&context.pool)

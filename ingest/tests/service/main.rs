@@ -10,6 +10,8 @@ mod outbox;
 mod pages;
 mod raw;
 mod reading;
+mod resumable;
+mod resumed_by_tus_js;
 mod stack;
 mod takeover;
 mod upkeep;

@@ -34,6 +34,7 @@ pub struct Stack {
 
 /// One more ingest in the same corner.
 pub struct Another {
+    pub address: std::net::SocketAddr,
     shutdown: Shutdown,
     service: JoinHandle<anyhow::Result<()>>,
 }
@@ -63,7 +64,8 @@ async fn start_service(arguments: &[String]) -> (std::net::SocketAddr, Another) 
     let shutdown = Shutdown::default();
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let service = Service::start(config, shutdown.clone(), metrics).await.expect("starts");
-    (service.address, Another { shutdown, service: tokio::spawn(service.finished()) })
+    let address = service.address;
+    (address, Another { address, shutdown, service: tokio::spawn(service.finished()) })
 }
 
 impl Stack {
