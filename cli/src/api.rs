@@ -4,8 +4,8 @@ use crate::report::{Share, Turn};
 use crate::retry::{Retry, may_pass};
 use anyhow::{Context, anyhow};
 use reqwest::{Client, RequestBuilder, Response};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ pub struct Recording {
     pub id: String,
     /// Title.
     pub title: String,
-    /// queued, processing, completed, completed_with_gaps or failed.
+    /// queued, processing, completed, completed_with_gaps, failed or cancelled.
     pub state: String,
     /// Why it failed.
     pub failure: Option<String>,
@@ -50,6 +50,11 @@ impl Recording {
     pub fn is_completed(&self) -> bool {
         matches!(self.state.as_str(), "completed" | "completed_with_gaps")
     }
+
+    /// Whether nothing more happens to it by itself.
+    pub fn has_ended(&self) -> bool {
+        self.is_completed() || matches!(self.state.as_str(), "failed" | "cancelled")
+    }
 }
 
 /// A part of a recording that could not be analysed.
@@ -61,6 +66,15 @@ pub struct Gap {
     pub end_seconds: f64,
     /// Why.
     pub reason: String,
+}
+
+/// A recording that will be processed again.
+#[derive(Debug, Deserialize)]
+pub struct Reprocessed {
+    /// Number of the new run.
+    pub run: u32,
+    /// reused or anew.
+    pub analyses: String,
 }
 
 /// A message that the service gave up on.
@@ -232,6 +246,17 @@ impl Api {
     pub async fn drop_letter(&self, id: i64) -> anyhow::Result<()> {
         self.send(self.http.delete(self.under(&format!("dead-letters/{id}")))).await?;
         Ok(())
+    }
+
+    /// Cancels a recording in work.
+    pub async fn cancel(&self, id: &str) -> anyhow::Result<()> {
+        self.send(self.http.post(self.url(&format!("/{id}/cancel")))).await?;
+        Ok(())
+    }
+
+    /// Has a recording processed again with what `changes` says.
+    pub async fn reprocess(&self, id: &str, changes: &impl Serialize) -> anyhow::Result<Reprocessed> {
+        self.json(self.http.post(self.url(&format!("/{id}/reprocess"))).json(changes)).await
     }
 
     fn url(&self, path: &str) -> String {

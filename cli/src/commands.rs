@@ -2,10 +2,12 @@
 
 pub mod bench;
 pub mod bench_data;
+pub mod cancel;
 pub mod dead_letters;
 pub mod diarize;
 pub mod migrate;
 pub mod models;
+pub mod reprocess;
 pub mod score;
 pub mod status;
 pub mod submit;

@@ -34,6 +34,10 @@ enum Command {
     Submit(commands::submit::Args),
     /// Show what the service knows of a recording.
     Status(commands::status::Args),
+    /// Call off a recording in work.
+    Cancel(commands::cancel::Args),
+    /// Process a recording again, with other settings if wanted.
+    Reprocess(commands::reprocess::Args),
     /// List, show, replay or drop what the service gave up on.
     DeadLetters(commands::dead_letters::Args),
     /// Make a random API token and its digest.
@@ -52,6 +56,8 @@ fn main() -> std::process::ExitCode {
         Command::BenchData(args) => commands::bench_data::run(&args),
         Command::Submit(args) => commands::submit::run(&args),
         Command::Status(args) => commands::status::run(&args),
+        Command::Cancel(args) => commands::cancel::run(&args),
+        Command::Reprocess(args) => commands::reprocess::run(&args),
         Command::DeadLetters(args) => commands::dead_letters::run(&args),
         Command::Token(args) => commands::token::run(&args),
         Command::Models(args) => commands::models::run(&args),

@@ -3,6 +3,7 @@
 use crate::config::tokens::Token;
 use crate::config::{Config, LimitsConfig};
 use crate::outbox::Wake;
+use crate::session::SessionKey;
 use anyhow::Context as _;
 use service_kit::broker::Broker;
 use service_kit::object_store::Objects;
@@ -34,6 +35,10 @@ pub struct Context {
     pub model_version: String,
     /// Tokens in force; `None` where calls need none.
     pub tokens: Option<watch::Receiver<Arc<Vec<Token>>>>,
+    /// What browsers' sessions are signed with.
+    pub session_key: SessionKey,
+    /// A permit for each stream of events.
+    pub streams: Arc<Semaphore>,
     /// What an upload may cost.
     pub limits: LimitsConfig,
     /// A permit for each upload that comes in.
@@ -71,6 +76,9 @@ impl Context {
             surroundings: Surroundings::default(),
             model_version,
             tokens,
+            session_key: SessionKey::default(),
+            // The other half is for calls that end.
+            streams: Arc::new(Semaphore::new((config.limits.max_connections as usize / 2).max(1))),
             limits: config.limits.clone(),
             uploads: Arc::new(Semaphore::new(config.limits.max_concurrent_uploads as usize)),
             max_upload_bytes: config.max_upload_bytes,

@@ -28,9 +28,12 @@ use tracing::Instrument;
 /// How long the store has to show that it takes anything.
 const PROBE_WITHIN: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether the recording is still to be decoded.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Why decoding ended early.
 enum Stop {
-    /// The recording is deleted, failed, completed or in another run.
+    /// The recording is deleted, cancelled, failed, completed or in another run.
     Stale,
     /// The file cannot become a recording; the words are for the uploader.
     Fault(String),
@@ -93,7 +96,12 @@ pub async fn handle(
 ) -> Verdict {
     let span = tracing::info_span!("decode", recording = %job.recording, run = job.run);
     let outcome = async {
-        match decode(context, &job, read).await {
+        let decoded = tokio::select! {
+            biased;
+            decoded = decode(context, &job, read) => decoded,
+            () = unwanted(context, &job) => Err(Stop::Stale),
+        };
+        match decoded {
             Err(Stop::Fault(words)) => {
                 tracing::info!(recording = %job.recording, failure = words, "the recording cannot be decoded");
                 progress::fail(context, &job, &words).await.map_err(Stop::from)
@@ -183,6 +191,18 @@ async fn end(context: &Context, job: &DecodeJob, whole: &Whole) -> Result<(), St
     context.wake.up();
     tracing::info!(recording = %job.recording, samples = whole.samples, chunks = whole.chunks, "decoded");
     Ok(())
+}
+
+/// Returns when the recording is no longer to be decoded in this run: cancelled, deleted, or to be processed anew.
+async fn unwanted(context: &Context, job: &DecodeJob) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        // A database that is away says nothing.
+        if matches!(progress::is_wanted(context, job).await, Ok(false)) {
+            tracing::info!(recording = %job.recording, "nobody wants it decoded any more");
+            return;
+        }
+    }
 }
 
 /// A chunk may have been stored after its recording was deleted, and nobody else would know of it.

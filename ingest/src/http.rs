@@ -3,11 +3,14 @@
 mod audio;
 mod auth;
 mod body;
+mod change;
 mod dead_letters;
+mod events;
 mod explained;
 mod file_name;
 mod form;
 mod guard;
+mod json;
 pub(crate) mod key;
 mod matches;
 mod meter;
@@ -19,6 +22,7 @@ mod problem;
 pub(crate) mod query;
 mod recordings;
 pub(crate) mod serve;
+mod session;
 mod shown;
 mod stream;
 mod turns;
@@ -73,7 +77,10 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(matches::matches))
         .routes(routes!(audio::audio))
         .routes(routes!(waveform::waveform))
-        .routes(routes!(recordings::reprocess))
+        .routes(routes!(change::reprocess))
+        .routes(routes!(change::cancel))
+        .routes(routes!(events::events))
+        .routes(routes!(session::begin, session::end))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::drop))
         .routes(routes!(dead_letters::replay))

@@ -16,6 +16,7 @@ mod http;
 pub mod outbox;
 pub mod recordings;
 pub mod service;
+pub mod session;
 mod thread;
 mod token_file;
 pub mod upkeep;

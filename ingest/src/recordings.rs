@@ -1,10 +1,13 @@
 //! Recordings: the statements by which ingest reads and changes them.
 
 pub mod accept;
+pub mod cancel;
 pub mod change;
 pub mod claims;
+pub(crate) mod filter;
 pub(crate) mod matches;
 pub(crate) mod player;
 pub(crate) mod resumable;
 pub(crate) mod state;
 pub(crate) mod view;
+pub mod wanted;

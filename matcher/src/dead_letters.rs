@@ -102,6 +102,8 @@ fn text(from_outside: &str) -> String {
 
 /// What a dead letter meant for its recording.
 enum Consequence {
+    /// Nobody waits for what it was about: it is not kept.
+    Dropped,
     None,
     Failed(Uuid, String),
     Gap(Uuid, i32),
@@ -120,13 +122,13 @@ async fn bury(database: &Database, delivery: &Delivery) -> Result<(), MatchError
             && !lock(transaction, recording).await?
         {
             // Deleted: nothing of it may be kept, and an analysis holds voice vectors.
-            return Ok(Consequence::None);
+            return Ok(Consequence::Dropped);
         }
         if let Some(subject) = &subject
             && !is_missing(transaction, subject).await?
         {
             // Of an older run, or its twin got through: nobody could do anything with it.
-            return Ok(Consequence::None);
+            return Ok(Consequence::Dropped);
         }
         keep(transaction, about, subject.as_ref(), &death, &history, delivery).await?;
         let Some(Subject { recording, run, task }) = &subject else { return Ok(Consequence::None) };
@@ -141,10 +143,19 @@ async fn bury(database: &Database, delivery: &Delivery) -> Result<(), MatchError
         Ok(if failed { Consequence::Failed(*recording, reason) } else { Consequence::None })
     };
     let consequence = database.run("dead_letter", work).await?;
+    if matches!(consequence, Consequence::Dropped) {
+        tracing::info!(
+            queue = death.queue,
+            reason = death.reason,
+            kind = delivery.kind,
+            "a dead letter that nobody misses"
+        );
+        return Ok(());
+    }
     metrics::counter!("throughline_dead_letters_total", "queue" => death.queue.clone()).increment(1);
     tracing::warn!(queue = death.queue, reason = death.reason, kind = delivery.kind, "dead letter");
     match consequence {
-        Consequence::None => {}
+        Consequence::None | Consequence::Dropped => {}
         Consequence::Failed(recording, reason) => failure::tell(recording, &reason),
         // What waited behind the missing chunk can go on.
         Consequence::Gap(recording, run) => progress(database, recording, run).await?,

@@ -120,7 +120,7 @@ async fn wait(api: &Api, id: &str) -> anyhow::Result<Recording> {
             Err(error) => return Err(error.context(format!("recording {id} may still be in work"))),
         };
         unanswered = 0;
-        if recording.is_completed() || recording.state == "failed" {
+        if recording.has_ended() {
             bar.finish_and_clear();
             return Ok(recording);
         }

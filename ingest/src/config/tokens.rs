@@ -60,6 +60,19 @@ pub struct Token {
     digest: TokenDigest,
 }
 
+impl Token {
+    /// Its digest.
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        &self.digest.0
+    }
+
+    /// The token `plain` under that name.
+    #[cfg(test)]
+    pub(crate) fn new(name: &str, plain: &[u8]) -> Self {
+        Self { name: name.to_owned(), digest: TokenDigest::of(plain) }
+    }
+}
+
 /// Which of `tokens` was given. The time taken tells nothing: digests are compared, all of them and all of their bytes.
 pub fn find<'a>(tokens: &'a [Token], given: &[u8]) -> Option<&'a Token> {
     let given = TokenDigest::of(given);

@@ -142,6 +142,16 @@ pub async fn fail(context: &Context, job: &DecodeJob, words: &str) -> Result<(),
     .await
 }
 
+/// True while the recording is in work in this run.
+pub async fn is_wanted(context: &Context, job: &DecodeJob) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM recordings WHERE id = $1 AND run = $2 AND state IN ('queued', 'processing')",
+        job.recording,
+        job.run
+    );
+    Ok(found.fetch_optional(&context.pool).await?.is_some())
+}
+
 /// True while the recording is not deleted.
 pub async fn exists(context: &Context, recording: Uuid) -> Result<bool, sqlx::Error> {
     let found = sqlx::query_scalar!("SELECT id FROM recordings WHERE id = $1", recording);

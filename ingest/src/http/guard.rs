@@ -7,8 +7,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 
-/// Largest body that is passed over where none is wanted.
-const LARGEST_UNWANTED: u64 = 64 << 10;
+/// Largest body of all but uploads, and largest that is passed over where none is wanted.
+pub(crate) const LARGEST_UNWANTED: u64 = 64 << 10;
 /// How long a request other than an upload may take: a little more than a transaction waits for a database that is away.
 const ANSWER_WITHIN: Duration = Duration::from_secs(150);
 

@@ -1,6 +1,7 @@
 //! OpenAPI: the document that says what the API takes and answers, made from the handlers themselves, and the page to browse it.
 
 use super::problem::{PROBLEM_JSON, Problem};
+use super::session;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
@@ -8,7 +9,9 @@ use std::collections::BTreeMap;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr};
 use utoipa::{IntoResponses, Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -30,6 +33,7 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
     tags(
         (name = "recordings", description = "Uploads, and what becomes of them"),
         (name = "resumable uploads", description = "The tus protocol, version 1.0.0: uploads in pieces that may be interrupted"),
+        (name = "session", description = "A cookie for browsers in place of a token"),
         (name = "dead letters", description = "What failed for good")
     )
 )]
@@ -45,8 +49,14 @@ impl Modify for Security {
             .build();
         if let Some(components) = &mut document.components {
             components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+            let cookie = ApiKeyValue::with_description(
+                session::NAME,
+                "A browser's session, got by `POST /v1/session`.",
+            );
+            components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         }
-        document.security = Some(vec![SecurityRequirement::new("bearer", [""; 0])]);
+        let either = ["bearer", "session"].map(|scheme| SecurityRequirement::new(scheme, [""; 0]));
+        document.security = Some(either.to_vec());
     }
 }
 
@@ -89,6 +99,7 @@ impl IntoResponses for Usual {
         problems(&[
             ("400", "What was sent cannot be used; the detail says what and why"),
             ("401", "The API token is missing or wrong"),
+            ("403", "A browser sent it for another site's page"),
             ("413", "A larger body than is taken here"),
             ("500", "Our fault"),
             ("503", "Database or object store away; try again"),

@@ -38,6 +38,14 @@ pub(crate) enum ApiError {
     Method(String, String),
     #[error("send the API token as `Authorization: Bearer TOKEN`; the one given is missing or wrong")]
     Unauthorized,
+    #[error(
+        "another site's page has sent this; call the API from its own pages, or with `Authorization: Bearer TOKEN`"
+    )]
+    CrossSite,
+    #[error(
+        "as many streams of events as this service keeps at once are open; ask for the recording itself, or try again in a moment"
+    )]
+    ManyStreams,
     #[error("'{0}' is not the id of a recording, which looks like 0199a3c4-5d6e-7f80-9123-456789abcdef")]
     BadId(String),
     #[error("there is no recording {0}; it was never uploaded, or was deleted")]
@@ -86,6 +94,16 @@ pub(crate) enum ApiError {
     Busy,
     #[error("this address takes no body; leave it out")]
     UnwantedBody,
+    #[error(
+        "the body is larger than the 65536 bytes that this address takes; leave out what does not belong in it"
+    )]
+    LargeBody,
+    #[error("this address takes JSON; send it with `Content-Type: application/json`")]
+    NotJson,
+    #[error("the body cannot be used: {0}")]
+    Body(String),
+    #[error("the recording {0} is {1} and cannot be cancelled; only what is queued or processing can")]
+    NotInWork(Uuid, String),
     #[error("there was no answer within {0} seconds; look whether it has been done, and try again")]
     Overdue(u64),
     #[error(
@@ -141,6 +159,8 @@ impl ApiError {
             Self::Route(_) => (StatusCode::NOT_FOUND, "unknown-route", "No such address"),
             Self::Method(..) => (StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "API token missing or wrong"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site", "Sent by another site"),
+            Self::ManyStreams => (StatusCode::TOO_MANY_REQUESTS, "many-streams", "Too many streams at once"),
             Self::BadId(_) | Self::BadLetterId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),
             Self::UnknownLetter(_) => (StatusCode::NOT_FOUND, "unknown-dead-letter", "Unknown dead letter"),
             Self::NotReplayable(..) => (StatusCode::CONFLICT, "not-replayable", "Cannot be replayed"),
@@ -156,6 +176,10 @@ impl ApiError {
             Self::NoFile | Self::SecondFile => (StatusCode::BAD_REQUEST, "one-file", "One file is needed"),
             Self::Empty => (StatusCode::BAD_REQUEST, "empty-upload", "The upload is empty"),
             Self::UnwantedBody => (StatusCode::PAYLOAD_TOO_LARGE, "unwanted-body", "No body is wanted"),
+            Self::LargeBody => (StatusCode::PAYLOAD_TOO_LARGE, "large-body", "The body is too large"),
+            Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "JSON is wanted"),
+            Self::Body(_) => (StatusCode::BAD_REQUEST, "bad-body", "The body cannot be used"),
+            Self::NotInWork(..) => (StatusCode::CONFLICT, "not-in-work", "Not in work"),
             Self::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The upload was too slow"),
             Self::TookTooLong(_) => (StatusCode::REQUEST_TIMEOUT, "too-long", "The upload took too long"),
             Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy", "Too many uploads at once"),

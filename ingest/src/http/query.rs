@@ -19,6 +19,8 @@ pub(crate) enum QueryError {
     NoneTaken(String),
     #[error("the option '{0}' is given twice; give it once")]
     Twice(&'static str),
+    #[error("the option '{0}' has a NUL character in it; leave that out")]
+    Nul(&'static str),
     #[error("the option '{name}' must be {wanted}, not '{value}'")]
     Value { name: &'static str, wanted: &'static str, value: String },
 }
@@ -40,6 +42,10 @@ impl Query {
             };
             if read.iter().any(|(other, _)| *other == name) {
                 return Err(QueryError::Twice(name));
+            }
+            // Postgres stores no such text.
+            if value.contains('\0') {
+                return Err(QueryError::Nul(name));
             }
             read.push((name, value));
         }
@@ -99,6 +105,7 @@ mod tests {
             refusal("/?limit=1&limit=1", &["limit"]),
             "the option 'limit' is given twice; give it once"
         );
+        assert!(refusal("/?limit=%00", &["limit"]).contains("NUL"));
         assert_eq!(
             refusal("/?%0aINFO+all+is+well", &[]),
             "there is no option '\u{fffd}INFO all is well' here; this address takes none"

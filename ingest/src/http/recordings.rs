@@ -5,18 +5,18 @@ use super::problem::ApiError;
 use super::query::{NoQuery, Query};
 use super::shown::shown;
 use crate::context::Context;
-use crate::recordings::change;
+use crate::recordings::filter::Filter;
 use crate::recordings::state::State as Stands;
 use crate::recordings::view::{self, Recording, Summary};
 use crate::thread;
 use crate::upkeep::erasure::{self, Erased};
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
-use axum::http::header::{HeaderName, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::str::FromStr;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -24,6 +24,21 @@ use uuid::Uuid;
 /// Recordings in one answer, unless asked otherwise and at most.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
+
+/// What `state` can be.
+const STATES: &str = "one or several of queued, processing, completed, completed_with_gaps, failed and cancelled, with commas between";
+
+/// Names of states with commas between.
+struct States(Vec<String>);
+
+impl FromStr for States {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let name = |name: &str| name.parse().map(|state: Stands| state.name().to_owned());
+        text.split(',').map(name).collect::<Result<_, _>>().map(Self)
+    }
+}
 
 /// The id in the address.
 #[derive(IntoParams)]
@@ -40,15 +55,6 @@ pub(crate) struct RecordingList {
     recordings: Vec<Summary>,
     /// What to give as `before` for the next page; null on the last.
     next: Option<Uuid>,
-}
-
-/// A recording that will be processed again.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Reprocessed {
-    id: Uuid,
-    state: Stands,
-    /// Number of the new run.
-    run: i32,
 }
 
 /// A recording that is gone but for its audio.
@@ -89,7 +95,11 @@ pub(crate) async fn show(
     get, path = "/v1/recordings", tag = "recordings",
     params(
         ("limit" = Option<u32>, Query, maximum = 4294967295u32, description = "Recordings in one answer: 50 unless asked otherwise, at most 500"),
-        ("before" = Option<Uuid>, Query, description = "The `next` of the answer before")
+        ("before" = Option<Uuid>, Query, description = "The `next` of the answer before"),
+        ("state" = Option<Vec<Stands>>, Query, style = Form, explode = false, description = "Only those in one of these states"),
+        ("title" = Option<String>, Query, description = "Only those with this in the title, in whatever case"),
+        ("created_after" = Option<DateTime<Utc>>, Query, description = "Only those uploaded later"),
+        ("created_before" = Option<DateTime<Utc>>, Query, description = "Only those uploaded earlier")
     ),
     responses((status = 200, description = "A page of recordings", body = RecordingList), Usual)
 )]
@@ -97,38 +107,22 @@ pub(crate) async fn list(
     State(context): State<Arc<Context>>,
     uri: Uri,
 ) -> Result<Json<RecordingList>, ApiError> {
-    let query = Query::read(&uri, &["limit", "before"])?;
+    let query = Query::read(&uri, &["limit", "before", "state", "title", "created_after", "created_before"])?;
     let limit = query.get("limit", "a whole number")?.unwrap_or(PAGE).clamp(1, LARGEST_PAGE) as usize;
-    let before = query.get("before", "the `next` of an answer before, an id")?;
+    let time = "a time such as 2026-01-31T12:00:00Z";
+    let filter = Filter {
+        before: query.get("before", "the `next` of an answer before, an id")?,
+        states: query.get("state", STATES)?.map(|States(states)| states),
+        title: query.get("title", "text")?,
+        created_after: query.get("created_after", time)?,
+        created_before: query.get("created_before", time)?,
+    };
     // One more than shown says whether there is a next page.
-    let mut recordings = view::list(&context.pool, limit as i64 + 1, before).await?;
+    let mut recordings = view::list(&context.pool, limit as i64 + 1, &filter).await?;
     let more = recordings.len() > limit;
     recordings.truncate(limit);
     let next = recordings.last().filter(|_| more).map(|last| last.id);
     Ok(Json(RecordingList { recordings, next }))
-}
-
-/// Process a recording again
-///
-/// With the models of today. Turns and voice vectors stay until the new run replaces them.
-#[utoipa::path(
-    post, path = "/v1/recordings/{id}/reprocess", tag = "recordings", params(RecordingId),
-    responses(
-        (status = 202, description = "It will be", body = Reprocessed, headers(("Location" = String, description = "Address of the recording"))),
-        NoRecording, Usual
-    )
-)]
-pub(crate) async fn reprocess(
-    State(context): State<Arc<Context>>,
-    RecordingId(id): RecordingId,
-    NoQuery: NoQuery,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Reprocessed>), ApiError> {
-    let run = thread::on_its_own(async move || change::reprocess(&context, id).await).await??;
-    let run = run.ok_or(ApiError::UnknownRecording(id))?;
-    tracing::info!(recording = %id, run, "will be processed again");
-    let location = format!("/v1/recordings/{id}");
-    let body = Reprocessed { id, state: Stands::Queued, run };
-    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(body)))
 }
 
 /// Delete a recording with its audio, turns and voice vectors

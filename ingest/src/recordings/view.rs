@@ -1,5 +1,6 @@
 //! View: what readers see of recordings, each answer from one snapshot of the database.
 
+use super::filter::Filter;
 use super::{matches, state};
 use chrono::{DateTime, Utc};
 use diarization::blocks::{BLOCK_SAMPLES, FRAME_SECONDS, SAMPLE_RATE};
@@ -8,6 +9,7 @@ use diarization::evidence;
 use diarization::explanation::Explanation;
 use diarization::timeline::Turn;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use sqlx::types::Json;
 use sqlx::{PgPool, PgTransaction};
 use utoipa::ToSchema;
@@ -45,6 +47,8 @@ pub(crate) struct Recording {
     pub bytes: i64,
     pub created_at: DateTime<Utc>,
     pub completed_at: Option<DateTime<Utc>>,
+    /// Another text whenever anything of this, or of what is shown beside it, has changed.
+    pub revision: String,
 }
 
 /// Progress: chunks matched, of how many; the total is known once decoding has ended.
@@ -138,7 +142,7 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
     let mut snapshot = snapshot(pool).await?;
     let row = sqlx::query!(
         r#"SELECT title, file_stem, state, failure, warnings, run, next_chunk, chunk_count, samples, settings AS "settings: Json<Settings>",
-                  allow_gaps, chunk_blocks, model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at
+                  allow_gaps, chunk_blocks, model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at, updated_at
            FROM recordings WHERE id = $1"#,
         id
     )
@@ -146,7 +150,7 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
     .await?;
     let Some(row) = row else { return Ok(None) };
     let Json(Settings { hints, labels }) = row.settings;
-    Ok(Some(Recording {
+    let mut recording = Recording {
         id,
         gaps: gaps(&mut snapshot, id, row.chunk_blocks, row.samples).await?,
         speakers: if is_completed(&row.state) {
@@ -176,21 +180,42 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
         bytes: row.upload_bytes,
         created_at: row.created_at,
         completed_at: row.completed_at,
-    }))
+        revision: String::new(),
+    };
+    recording.revision = revision(&recording, row.updated_at);
+    Ok(Some(recording))
 }
 
-/// Up to `limit` recordings, newest first, older than `before`. Ids rise with time, so the place in the list holds even
-/// when the recording `before` is deleted meanwhile.
-pub(crate) async fn list(
-    pool: &PgPool,
-    limit: i64,
-    before: Option<Uuid>,
-) -> Result<Vec<Summary>, sqlx::Error> {
+/// A text for what is shown of a recording that was last changed at `updated_at`.
+fn revision(recording: &Recording, updated_at: DateTime<Utc>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(serde_json::to_vec(recording).unwrap_or_default());
+    hash.update(updated_at.timestamp_micros().to_be_bytes());
+    hex::encode(&hash.finalize()[..12])
+}
+
+/// The version of the recording's row, which changes with every change of it; `None` without such a recording. Much cheaper than to
+/// read it all.
+pub(crate) async fn version(pool: &PgPool, id: Uuid) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT xmin::text AS "version!" FROM recordings WHERE id = $1"#, id)
+        .fetch_optional(pool)
+        .await
+}
+
+/// Up to `limit` recordings that pass `filter`, newest first. Ids rise with time, so the place in the list holds even
+/// when the recording that it goes on from is deleted meanwhile.
+pub(crate) async fn list(pool: &PgPool, limit: i64, filter: &Filter) -> Result<Vec<Summary>, sqlx::Error> {
     let rows = sqlx::query!(
         "SELECT id, title, state, failure, samples, created_at, completed_at FROM recordings
-         WHERE $2::uuid IS NULL OR id < $2 ORDER BY id DESC LIMIT $1",
+         WHERE ($2::uuid IS NULL OR id < $2) AND ($3::text[] IS NULL OR state = ANY($3)) AND ($4::text IS NULL OR title ILIKE $4)
+           AND ($5::timestamptz IS NULL OR created_at > $5) AND ($6::timestamptz IS NULL OR created_at < $6)
+         ORDER BY id DESC LIMIT $1",
         limit,
-        before
+        filter.before,
+        filter.states.as_deref() as _,
+        filter.title_pattern(),
+        filter.created_after,
+        filter.created_before
     )
     .fetch_all(pool)
     .await?;

@@ -1,9 +1,9 @@
-//! Changes: reprocessing and deleting.
+//! Changes: reprocessing and deleting. (Cancelling is in `cancelling.rs`.)
 
-use crate::stack::{Stack, interview};
+use crate::stack::{Stack, interview, problem};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use service_kit::messages::ChunkJob;
+use service_kit::messages::{ChunkJob, RecordingDecoded};
 use service_kit::topology;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +29,7 @@ async fn reprocessing_starts_a_new_run_and_keeps_the_voices_until_it_is_done() {
     let answer = stack.post(&format!("/v1/recordings/{id}/reprocess")).send().await.expect("answers");
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
     let body: Value = answer.json().await.expect("is JSON");
-    assert_eq!(body, json!({ "id": id, "state": "queued", "run": 2 }));
+    assert_eq!(body, json!({ "id": id, "state": "queued", "run": 2, "analyses": "anew" }));
     let recording = stack.decoded(id).await;
     assert_eq!((&recording["run"], &recording["state"]), (&json!(2), &json!("processing")));
     assert_eq!((&recording["model_version"], &recording["completed_at"]), (&json!(version), &Value::Null));
@@ -45,6 +45,64 @@ async fn reprocessing_starts_a_new_run_and_keeps_the_voices_until_it_is_done() {
     assert_eq!(stack.count("SELECT count(*) FROM turns").await, 1);
     assert_eq!(stack.count("SELECT count(*) FROM matches").await, 1);
     assert_eq!(stack.count("SELECT count(*) FROM speaker_embeddings").await, 1);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_analysed_is_used_again_with_other_settings_unless_models_or_the_caller_want_otherwise() {
+    let stack = Stack::start(&[]).await;
+    let accepted = stack.upload("?chunk_blocks=2&min_speakers=2&labels=interview", interview()).await;
+    let id = accepted["id"].as_str().expect("an id");
+    let version = stack.decoded(id).await["model_version"].as_str().expect("a version").to_owned();
+    let chunks = topology::chunk_queue(&version, diarization::analysis::CONFIGURATION);
+    stack.drain::<ChunkJob>(&chunks).await;
+    stack.drain::<RecordingDecoded>(topology::MATCH).await;
+    let analysed = "INSERT INTO inbox SELECT r.id, c.chunk, r.model_version, r.configuration, 'x'
+                    FROM recordings r JOIN chunks c ON c.recording_id = r.id ON CONFLICT DO NOTHING";
+    let completed = "UPDATE recordings SET state = 'completed', completed_at = now(), next_chunk = 2, reference_set = 'x',
+                                           warnings = '{damaged}'";
+    for sql in [analysed, completed] {
+        sqlx::query(sql).execute(&stack.pool).await.expect("runs");
+    }
+    let reprocess = async |body: Value| {
+        let answer = stack.post(&format!("/v1/recordings/{id}/reprocess")).json(&body).send().await;
+        answer.expect("answers")
+    };
+    let refused =
+        problem(reprocess(json!({ "max_speakers": 1 })).await, StatusCode::BAD_REQUEST, "bad-option").await;
+    assert!(refused.contains("at least 2 speakers and at most 1"), "{refused}");
+    let refused =
+        problem(reprocess(json!({ "speakers": 1 })).await, StatusCode::BAD_REQUEST, "bad-body").await;
+    assert!(refused.contains("unknown field `speakers`"), "{refused}");
+
+    let answer: Value =
+        reprocess(json!({ "num_speakers": 1, "threshold": 0.6 })).await.json().await.expect("is JSON");
+    assert_eq!(answer, json!({ "id": id, "state": "queued", "run": 2, "analyses": "reused" }));
+    stack.sent().await;
+    let recording = stack.recording(id).await;
+    assert_eq!(recording["chunks"], json!({ "done": 0, "total": 2 }));
+    assert_eq!(recording["warnings"], json!(["damaged"]));
+    let settings = &recording["settings"];
+    assert_eq!((&settings["min_speakers"], &settings["max_speakers"]), (&json!(1), &json!(1)));
+    assert_eq!((&settings["threshold"], &settings["labels"]), (&json!(0.6), &json!("interview")));
+    // The matcher is told, and nobody else.
+    let told = stack.drain::<RecordingDecoded>(topology::MATCH).await;
+    assert_eq!(told.iter().map(|told| told.run).collect::<Vec<_>>(), [2]);
+    assert_eq!(stack.drain::<ChunkJob>(&chunks).await.len(), 0);
+    assert_eq!(stack.count("SELECT count(*) FROM recordings WHERE reference_set IS NULL").await, 1);
+
+    for (sql, body) in [
+        ("SELECT 1", json!({ "analyse": "always" })),
+        ("UPDATE recordings SET model_version = 'an older one'", json!({})),
+        ("DELETE FROM inbox WHERE chunk = 1", json!({})),
+    ] {
+        sqlx::query(analysed).execute(&stack.pool).await.expect("inserts");
+        sqlx::query(sql).execute(&stack.pool).await.expect("runs");
+        let answer: Value = reprocess(body).await.json().await.expect("is JSON");
+        assert_eq!(answer["analyses"], "anew", "{sql}");
+        stack.decoded(id).await;
+        assert_eq!(stack.drain::<ChunkJob>(&chunks).await.len(), 2, "{sql}");
+    }
     stack.stop().await;
 }
 

@@ -1,6 +1,8 @@
 //! The service over real RabbitMQ and Postgres, spoken to as its users do.
 
 mod access;
+mod browsers;
+mod cancelling;
 mod changes;
 mod decoding;
 mod injection;

@@ -8,6 +8,59 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_filtered_by_state_title_and_time() {
+    let stack = Stack::start(&[]).await;
+    let mut ids = Vec::new();
+    for (title, state, day) in [
+        ("50% of the Interview", "queued", 1),
+        ("Interview Bob", "completed", 2),
+        ("a_b", "cancelled", 3),
+        ("axb", "queued", 4),
+    ] {
+        let accepted = stack.upload("", b"not audio".to_vec()).await;
+        let id = accepted["id"].as_str().expect("an id").to_owned();
+        stack.recording_when(&id, |r| r["state"] == "failed").await;
+        sqlx::query(
+            "UPDATE recordings SET title = $2, state = $3, failure = NULL, created_at = make_timestamptz(2026, 1, $4, 12, 0, 0),
+                                   completed_at = CASE WHEN $3 = 'completed' THEN now() END
+             WHERE id = $1::text::uuid",
+        )
+        .bind(&id)
+        .bind(title)
+        .bind(state)
+        .bind(day)
+        .execute(&stack.pool)
+        .await
+        .expect("updates");
+        ids.push(id);
+    }
+    for (query, found) in [
+        ("state=queued", &[3, 0][..]),
+        ("state=completed,cancelled", &[2, 1]),
+        ("title=interview", &[1, 0]),
+        ("title=50%25", &[0]),
+        ("title=a_b", &[2]),
+        ("created_after=2026-01-02T00:00:00Z&created_before=2026-01-03T13:00:00%2B00:00", &[2, 1]),
+        ("state=queued&title=INTERVIEW", &[0]),
+        ("limit=1&state=queued", &[3]),
+        ("title=nothing", &[]),
+    ] {
+        let answer = stack.get(&format!("/v1/recordings?{query}")).send().await.expect("answers");
+        let page: Value = answer.json().await.expect("is JSON");
+        let shown: Vec<_> =
+            page["recordings"].as_array().into_iter().flatten().map(|r| r["id"].clone()).collect();
+        assert_eq!(shown, found.iter().map(|&at| json!(ids[at])).collect::<Vec<_>>(), "{query}");
+        let next = if query.starts_with("limit") { json!(ids[3]) } else { Value::Null };
+        assert_eq!(page["next"], next, "{query}");
+    }
+    for query in ["state=done", "state=queued,", "created_after=yesterday", "title=%00"] {
+        let answer = stack.get(&format!("/v1/recordings?{query}")).send().await.expect("answers");
+        problem(answer, StatusCode::BAD_REQUEST, "bad-option").await;
+    }
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn turns_are_read_as_json_and_as_rttm() {
     let stack = Stack::start(&[]).await;
     let accepted = stack.upload("?file_name=my%20talk.wav", b"not audio".to_vec()).await;

@@ -107,6 +107,13 @@ impl Stack {
         start_service(&self.arguments()).await.1
     }
 
+    /// Starts one more in the same corner, with `arguments` besides.
+    pub async fn another_with(&self, arguments: &[&str]) -> (std::net::SocketAddr, Another) {
+        let mut all = self.arguments();
+        all.extend(arguments.iter().map(ToString::to_string));
+        start_service(&all).await
+    }
+
     pub async fn stop(self) {
         self.service.stop().await;
         self.broker.close().await;

@@ -11,6 +11,7 @@ use ingest::context::{Context, folder};
 use ingest::decode::reader::{Fault, Reading, ReadyChunk, Whole};
 use ingest::recordings::accept::{self, NewRecording};
 use ingest::recordings::change;
+use ingest::recordings::wanted::Wanted;
 use ingest::upkeep::{chunk_audio, erasure};
 use ingest::{dead_letters, decode, outbox};
 use matcher::database::Database;
@@ -169,8 +170,10 @@ impl Services {
     /// Starts a new run.
     pub async fn reprocess(self: Rc<Self>, index: usize, shutdown: Shutdown) -> Ended {
         let context = self.ingest(shutdown);
-        let run = change::reprocess(&context, self.recordings[index].id(index)).await;
-        Ended::Answered(run.map(|_| ()).map_err(|error| error.to_string()))
+        // Every run of the simulation has analyses of its own.
+        let wanted = Wanted { always: true, ..Wanted::default() };
+        let begun = change::reprocess(&context, self.recordings[index].id(index), &wanted).await;
+        Ended::Answered(begun.map(|_| ()).map_err(|error| error.to_string()))
     }
 
     /// Erases a recording.

@@ -1,0 +1,122 @@
+//! Events: a recording as it changes, as server-sent events.
+
+use super::openapi::{NoRecording, Usual};
+use super::problem::{ApiError, Problem};
+use super::query::NoQuery;
+use super::recordings::RecordingId;
+use crate::context::Context;
+use crate::recordings::view::{self, Recording};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{CACHE_CONTROL, HeaderName};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{StreamExt, stream};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+/// How often it is looked whether the recording's row has changed.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Looks after which the whole recording is read even where its row has not changed.
+const LOOKS: u32 = 10;
+/// How long nothing may be sent: less than what lies between drops connections for.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// One client's stream.
+struct Stream {
+    context: Arc<Context>,
+    id: Uuid,
+    /// The row's version when it was last looked at.
+    row: Option<String>,
+    /// What the client has.
+    revision: Option<String>,
+    looks: u32,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Stream {
+    /// The recording once it is not what the client has; `None` once it is gone.
+    async fn next(&mut self) -> Option<Recording> {
+        loop {
+            match self.look().await {
+                Ok(Some(recording)) if self.revision.as_ref() != Some(&recording.revision) => {
+                    self.revision = Some(recording.revision.clone());
+                    return Some(recording);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                // The client waits with us.
+                Err(error) => {
+                    tracing::debug!(recording = %self.id, %error, "the recording could not be read")
+                }
+            }
+            self.row_changes().await;
+        }
+    }
+
+    async fn look(&mut self) -> Result<Option<Recording>, sqlx::Error> {
+        self.looks = 0;
+        // Before the rest is read: what changes in between is seen at the next look.
+        self.row = view::version(&self.context.pool, self.id).await?;
+        view::recording(&self.context.pool, self.id).await
+    }
+
+    /// Returns when the row has changed, or has been looked at often enough.
+    async fn row_changes(&mut self) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.looks += 1;
+            match view::version(&self.context.pool, self.id).await {
+                Ok(row) if row != self.row => return,
+                _ if self.looks >= LOOKS => return,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Follow a recording
+///
+/// An event `recording` with what `GET /v1/recordings/{id}` gives, at once and whenever that changes; its id is the recording's `revision`.
+/// With `Last-Event-ID` the first comes only once there is something new. The stream ends when the recording is deleted.
+#[utoipa::path(
+    get, path = "/v1/recordings/{id}/events", tag = "recordings",
+    params(
+        RecordingId,
+        ("Last-Event-ID" = Option<String>, Header, description = "The `revision` that the client has; browsers send it by themselves")
+    ),
+    responses(
+        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 429, description = "Too many streams are open", body = Problem, content_type = "application/problem+json",
+         headers(("Retry-After" = u32, description = "Seconds to wait"))),
+        NoRecording, Usual
+    )
+)]
+pub(crate) async fn events(
+    State(context): State<Arc<Context>>,
+    RecordingId(id): RecordingId,
+    headers: HeaderMap,
+    NoQuery: NoQuery,
+) -> Result<Response, ApiError> {
+    let permit = context.streams.clone().try_acquire_owned().map_err(|_| ApiError::ManyStreams)?;
+    if view::version(&context.pool, id).await?.is_none() {
+        return Err(ApiError::UnknownRecording(id));
+    }
+    let known = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let shutdown = context.shutdown.clone();
+    let stream = Stream { context, id, row: None, revision: known, looks: 0, _permit: permit };
+    let events = stream::unfold(stream, |mut stream| async move {
+        let recording = stream.next().await?;
+        let event = Event::default().event("recording").id(&recording.revision).json_data(&recording);
+        // What is shown can always be written.
+        Some((Ok::<_, Infallible>(event.unwrap_or_default()), stream))
+    });
+    let ends = async move { shutdown.asked().await };
+    let answer = Sse::new(events.take_until(ends)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    // Of nginx: it would gather what should pass at once.
+    let headers = [(CACHE_CONTROL, "no-store"), (HeaderName::from_static("x-accel-buffering"), "no")];
+    Ok((headers, answer).into_response())
+}

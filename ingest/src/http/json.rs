@@ -1,0 +1,38 @@
+//! JSON: bodies of calls that take some, read strictly: what is not known is refused by name.
+
+use super::guard::LARGEST_UNWANTED;
+use super::problem::ApiError;
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+
+/// The body of a call that can do without one; `None` where there is none.
+pub(crate) struct Given<T>(pub Option<T>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = to_bytes(body, LARGEST_UNWANTED as usize).await.map_err(|_| ApiError::LargeBody)?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(ApiError::NotJson);
+        }
+        serde_json::from_slice(&bytes)
+            .map(|body| Self(Some(body)))
+            .map_err(|error| ApiError::Body(error.to_string()))
+    }
+}
+
+/// Tells a field that is null from one that is not there; with `#[serde(default)]`.
+pub(crate) fn null_or<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,104 @@
+//! Session: the cookie by which a browser calls the API, got for a token.
+
+use super::openapi::Usual;
+use super::problem::ApiError;
+use super::query::NoQuery;
+use crate::config::tokens;
+use crate::context::Context;
+use crate::session::{self, LASTS};
+use axum::extract::State;
+use axum::http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Name of the cookie.
+pub(crate) const NAME: &str = "throughline-session";
+
+/// The pass that a request brings, if it does.
+pub(crate) fn pass_of(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find_map(|(name, value)| (name == NAME).then_some(value))
+}
+
+/// The token of an `Authorization: Bearer TOKEN` header; the word in any case.
+pub(crate) fn bearer_of(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
+}
+
+/// `HttpOnly`: no script reads it. `SameSite=Strict`: no other site's page sends it.
+fn cookie(headers: &HeaderMap, pass: &str, seconds: u64) -> String {
+    let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let proto = proto.split(',').next().unwrap_or_default().trim();
+    let secure = if proto.eq_ignore_ascii_case("https") { "; Secure" } else { "" };
+    format!("{NAME}={pass}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// Begin a browser's session
+///
+/// For a token, a cookie that takes its place for seven days, or until the token is taken back. Where the service has no tokens, none is
+/// needed and none is set.
+#[utoipa::path(
+    post, path = "/v1/session", tag = "session",
+    responses(
+        (status = 204, description = "The session has begun", headers(("Set-Cookie" = Option<String>, description = "The session"))),
+        Usual
+    )
+)]
+pub(crate) async fn begin(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+    NoQuery: NoQuery,
+) -> Result<Response, ApiError> {
+    let Some(known) = &context.tokens else { return Ok(StatusCode::NO_CONTENT.into_response()) };
+    let known = known.borrow().clone();
+    let token =
+        bearer_of(&headers).and_then(|given| tokens::find(&known, given)).ok_or(ApiError::Unauthorized)?;
+    let pass = session::make(context.session_key.get(&context.pool).await?, token, SystemTime::now() + LASTS);
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie(&headers, &pass, LASTS.as_secs()))]).into_response())
+}
+
+/// End the browser's session
+#[utoipa::path(
+    delete, path = "/v1/session", tag = "session",
+    responses(
+        (status = 204, description = "The browser forgets it", headers(("Set-Cookie" = String, description = "An empty one"))),
+        Usual
+    )
+)]
+pub(crate) async fn end(headers: HeaderMap, NoQuery: NoQuery) -> Response {
+    (StatusCode::NO_CONTENT, [(SET_COOKIE, cookie(&headers, "", 0))]).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn only_a_bearer_token_is_taken() {
+        let bearer = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
+            bearer_of(&headers).map(<[u8]>::to_vec)
+        };
+        assert_eq!(bearer("Bearer abc").as_deref(), Some(&b"abc"[..]));
+        assert_eq!(bearer("bearer  abc ").as_deref(), Some(&b"abc"[..]));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("Bear"), None);
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others_and_is_secure_behind_https() {
+        let cookies = HeaderValue::from_static("a=b; throughline-session=1.ff; c=d");
+        let mut headers = HeaderMap::from_iter([(COOKIE, cookies)]);
+        assert_eq!(pass_of(&headers), Some("1.ff"));
+        assert_eq!(pass_of(&HeaderMap::new()), None);
+        assert!(!cookie(&headers, "1.ff", 5).contains("Secure"));
+        headers.insert("x-forwarded-proto", HeaderValue::from_static("https, http"));
+        let set = cookie(&headers, "1.ff", 5);
+        assert_eq!(set, "throughline-session=1.ff; Path=/; Max-Age=5; HttpOnly; SameSite=Strict; Secure");
+    }
+}
