@@ -8,6 +8,7 @@
 use crate::mean_voice::mean_voice;
 use crate::similarity::normalise;
 use crate::voice::{Cluster, Voice, seconds, weighted_sum};
+use serde::{Deserialize, Serialize};
 
 /// Weight of the mean voice, in clusters of [`FULL_S`].
 const PRIOR: f64 = 5.0;
@@ -15,7 +16,7 @@ const PRIOR: f64 = 5.0;
 const FULL_S: f64 = 6.0;
 
 /// The centre of a recording.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Centre(Vec<f32>);
 
 impl Centre {

@@ -26,8 +26,10 @@ pub struct Settings {
 pub struct Speaker {
     /// Name shown to users.
     pub label: String,
-    /// Unit-length voice vector.
+    /// Unit-length voice vector; empty where a person gave a speaker nothing but speech too short to have a voice.
     pub embedding: Vec<f32>,
+    /// Direction of the voice from the recording's centre: the inner product of two is how alike they are. Empty where the vector is.
+    pub direction: Vec<f32>,
     /// Seconds of speech, overlapped speech included.
     pub speech_seconds: f64,
 }
@@ -103,6 +105,6 @@ impl Diarizer {
     pub fn finish(self) -> Diarization {
         let mut labelling = self.survey.decide();
         self.blocks.iter().for_each(|block| labelling.label(block));
-        labelling.conclude()
+        labelling.conclude().diarization()
     }
 }

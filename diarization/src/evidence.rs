@@ -28,13 +28,25 @@ pub struct Choice {
     pub best: Candidate,
     /// The next, where there is another.
     pub runner_up: Option<Candidate>,
+    /// Whether a person said so.
+    pub corrected: bool,
 }
 
 impl Choice {
+    /// What was heard.
+    pub fn heard(best: Candidate, runner_up: Option<Candidate>) -> Self {
+        Self { best, runner_up, corrected: false }
+    }
+
+    /// What a person said: that it is `speaker`, whose voice is as much like it as `score` says. Nobody comes next.
+    pub fn of_person(speaker: usize, score: Option<f32>) -> Self {
+        Self { best: Candidate { speaker, score, confidence: 1.0 }, runner_up: None, corrected: true }
+    }
+
     /// Of speech without a voice of its own, beside a piece of this choice.
     pub fn followed(self) -> Self {
         let follow = |it: Candidate| Candidate { score: None, confidence: it.confidence * FOLLOWING, ..it };
-        Self { best: follow(self.best), runner_up: self.runner_up.map(follow) }
+        Self::heard(follow(self.best), self.runner_up.map(follow))
     }
 
     /// The same with speakers as `named` numbers them, each with a number of its own; nothing where the speaker has none. A runner-up that
@@ -42,7 +54,7 @@ impl Choice {
     pub fn named(self, named: impl Fn(usize) -> Option<usize>) -> Option<Self> {
         let name = |it: Candidate| named(it.speaker).map(|speaker| Candidate { speaker, ..it });
         let best = name(self.best)?;
-        Some(Self { best, runner_up: self.runner_up.and_then(name) })
+        Some(Self { best, runner_up: self.runner_up.and_then(name), ..self })
     }
 }
 
@@ -79,6 +91,8 @@ struct Mean {
     confidence: f64,
     score: Score,
     others: BTreeMap<usize, (f64, Score)>,
+    /// Whether a person said so of any of it.
+    corrected: bool,
 }
 
 /// Mean of the scores that there are.
@@ -104,6 +118,7 @@ impl Score {
 impl Mean {
     fn add(&mut self, choice: &Choice, frames: usize) {
         self.frames += frames;
+        self.corrected |= choice.corrected && frames > 0;
         self.confidence += f64::from(choice.best.confidence) * frames as f64;
         self.score.add(choice.best.score, frames);
         if let Some(next) = choice.runner_up {
@@ -124,6 +139,7 @@ impl Mean {
         Some(Choice {
             best: candidate(speaker, self.score, self.confidence),
             runner_up: next.map(|(&k, &(confidence, score))| candidate(k, score, confidence)),
+            corrected: self.corrected,
         })
     }
 }
@@ -181,12 +197,12 @@ mod tests {
     }
 
     fn a_match(first_frame: usize, end_frame: usize, best: Candidate, next: Option<Candidate>) -> Match {
-        Match { first_frame, end_frame, slot: 0, choice: Choice { best, runner_up: next } }
+        Match { first_frame, end_frame, slot: 0, choice: Choice::heard(best, next) }
     }
 
     #[test]
     fn speakers_get_other_numbers() {
-        let choice = Choice { best: candidate(2, 0.6, 0.9), runner_up: Some(candidate(1, 0.3, 0.1)) };
+        let choice = Choice::heard(candidate(2, 0.6, 0.9), Some(candidate(1, 0.3, 0.1)));
         let named = choice.named(|k| Some(k + 1)).expect("has a number");
         assert_eq!((named.best.speaker, named.runner_up.map(|it| it.speaker)), (3, Some(2)));
         assert_eq!(choice.named(|k| (k == 1).then_some(1)), None);
@@ -210,13 +226,13 @@ mod tests {
         );
         assert_eq!(whole.runner_up, Some(candidate(2, 0.3, 0.2)));
         assert_eq!(found[1].expect("a choice").best, whole.best);
-        assert_eq!(found[2], Some(Choice { best: candidate(1, 0.2, 0.3), runner_up: None }));
+        assert_eq!(found[2], Some(Choice::heard(candidate(1, 0.2, 0.3), None)));
         assert_eq!(found[3], None);
     }
 
     #[test]
     fn speech_that_follows_another_has_no_score_and_is_less_sure() {
-        let lead = Choice { best: candidate(0, 0.8, 0.9), runner_up: None };
+        let lead = Choice::heard(candidate(0, 0.8, 0.9), None);
         let follower = lead.followed();
         assert!(follower.best.score.is_none() && follower.best.confidence < 0.6);
         let one = a_match(0, 100, lead.best, None);

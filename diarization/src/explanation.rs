@@ -12,6 +12,9 @@ pub struct Explanation {
     pub score: Option<f64>,
     /// The next, where there is another.
     pub runner_up: Option<RunnerUp>,
+    /// Whether a person said so of any of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub corrected: bool,
 }
 
 /// Who it is if it is not the speaker.
@@ -41,6 +44,7 @@ impl Explanation {
             confidence: rounded(choice.best.confidence),
             score: choice.best.score.map(rounded),
             runner_up: choice.runner_up.map(runner_up),
+            corrected: choice.corrected,
         }
     }
 }
@@ -52,10 +56,7 @@ mod tests {
     #[test]
     fn it_is_short_and_names_who_comes_next() {
         let candidate = |speaker, score, confidence| Candidate { speaker, score, confidence };
-        let choice = Choice {
-            best: candidate(0, Some(0.612_34), 0.973_99),
-            runner_up: Some(candidate(1, None, 0.021_5)),
-        };
+        let choice = Choice::heard(candidate(0, Some(0.612_34), 0.973_99), Some(candidate(1, None, 0.021_5)));
         let explanation = Explanation::of(&choice, |speaker| ["Ann", "Bob"][speaker].to_owned());
         assert_eq!(
             serde_json::to_value(&explanation).expect("writes"),

@@ -2,11 +2,14 @@
 //! has found, and the voices get their names.
 
 use crate::analysis::BlockAnalysis;
-use crate::diarize::{Diarization, Settings, Speaker};
+use crate::decision::Decision;
+use crate::diarize::{Diarization, Settings};
 use crate::evidence::Choice;
+use crate::labelled::{Heard, Labelled, Run};
+use crate::labels::LabelScheme;
 use crate::matching::assign_one_to_one;
 use crate::speakers::{self, Place};
-use crate::timeline::{self, Turn};
+use crate::timeline;
 use crate::voices::Voices;
 
 /// What was read the second time is not what was surveyed.
@@ -19,39 +22,70 @@ pub struct Changed {
     pub block: usize,
 }
 
-/// A run of frames of a piece, to be given to the piece's speaker.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
-    piece: u32,
-    first_frame: u32,
-    end_frame: u32,
+/// What the names of the voices go by.
+#[derive(Clone, Debug)]
+pub(crate) enum Naming {
+    /// By what each piece was shown under while the recording came in, and how many speakers there were.
+    AsShown { provisional: Vec<Option<usize>>, speakers: usize },
+    /// By what was decided before, of so many pieces: the voices in the order of their names.
+    AsDecided { order: Vec<usize>, pieces: usize },
 }
 
 /// Folds the same blocks once more, into a diarization.
 #[derive(Clone, Debug)]
 pub struct Labelling {
-    pub(crate) settings: Settings,
+    pub(crate) labels: LabelScheme,
     /// The speakers found.
     pub(crate) voices: Voices,
-    /// What is known of all pieces, in order of time, and the speakers they were shown under.
+    pub(crate) naming: Naming,
+    /// What is known of all pieces, in order of time; of what was decided before, of those read so far.
     pub(crate) places: Vec<Place>,
-    pub(crate) provisional: Vec<Option<usize>>,
-    pub(crate) provisional_speakers: usize,
     /// Number of blocks of the recording, and the one that is read next.
     pub(crate) blocks: usize,
     pub(crate) next_block: usize,
     /// Voice of each piece read.
     pub(crate) choices: Vec<Option<Choice>>,
     pub(crate) runs: Vec<Run>,
+    /// Of each piece read, where it is to be corrected.
+    pub(crate) heard: Option<Vec<Heard>>,
 }
 
 impl Labelling {
+    /// Labels a recording again by what was decided of it.
+    pub fn again(settings: &Settings, decision: Decision) -> Self {
+        Self {
+            labels: settings.labels.clone(),
+            voices: decision.voices,
+            naming: Naming::AsDecided { order: decision.order, pieces: decision.pieces },
+            places: Vec::with_capacity(decision.pieces),
+            blocks: decision.blocks,
+            next_block: 0,
+            choices: Vec::with_capacity(decision.pieces),
+            runs: Vec::new(),
+            heard: None,
+        }
+    }
+
+    /// Keeps what [corrections](crate::corrections) are worked out from: some 1.5 MB per hour of speech. Before the first block.
+    pub fn to_be_corrected(mut self) -> Self {
+        self.heard = Some(Vec::new());
+        self
+    }
+
     /// Reads the next block again.
     pub fn push(&mut self, block: &BlockAnalysis) -> Result<(), Changed> {
         let first = self.choices.len();
-        let surveyed = self.places.get(first..first + block.pieces.len());
-        let is_same =
-            surveyed.is_some_and(|places| block.pieces.iter().map(Place::of).eq(places.iter().copied()));
+        let places = block.pieces.iter().map(Place::of);
+        let is_same = match &self.naming {
+            Naming::AsDecided { pieces, .. } => {
+                self.places.extend(places);
+                self.places.len() <= *pieces
+            }
+            Naming::AsShown { .. } => {
+                let surveyed = self.places.get(first..first + block.pieces.len());
+                surveyed.is_some_and(|surveyed| places.eq(surveyed.iter().copied()))
+            }
+        };
         if !is_same || block.block != self.next_block || self.next_block >= self.blocks {
             return Err(Changed { block: self.next_block });
         }
@@ -61,7 +95,16 @@ impl Labelling {
 
     /// Who spoke when, after the last block.
     pub fn finish(self) -> Result<Diarization, Changed> {
-        if self.next_block != self.blocks || self.choices.len() != self.places.len() {
+        Ok(self.labelled()?.diarization())
+    }
+
+    /// What every piece is, after the last block.
+    pub fn labelled(self) -> Result<Labelled, Changed> {
+        let pieces = match &self.naming {
+            Naming::AsDecided { pieces, .. } => *pieces,
+            Naming::AsShown { .. } => self.places.len(),
+        };
+        if self.next_block != self.blocks || self.choices.len() != pieces {
             return Err(Changed { block: self.next_block });
         }
         Ok(self.conclude())
@@ -78,49 +121,39 @@ impl Labelling {
         }
         let scored = speakers::label_block(&block.pieces, &self.voices);
         self.choices.extend(scored.iter().map(|it| it.as_ref()?.choice(Some)));
+        if let Some(heard) = &mut self.heard {
+            let each = scored.into_iter().zip(&block.pieces);
+            heard.extend(each.map(|(scored, piece)| Heard { scored, embedding: piece.embedding.clone() }));
+        }
         self.next_block += 1;
     }
 
-    /// [`finish`](Self::finish) where every block is known to have been read.
-    pub(crate) fn conclude(mut self) -> Diarization {
+    /// [`labelled`](Self::labelled) where every block is known to have been read.
+    pub(crate) fn conclude(mut self) -> Labelled {
         speakers::follow_neighbours(&self.places, &mut self.choices, Choice::followed);
-        let order = self.naming_order();
-        let rank = |voice: usize| order.iter().position(|&v| v == voice);
-        for choice in &mut self.choices {
-            *choice = choice.and_then(|it| it.named(rank));
+        let order = match self.naming {
+            Naming::AsDecided { order, .. } => order,
+            Naming::AsShown { ref provisional, speakers } => self.naming_order(provisional, speakers),
+        };
+        Labelled {
+            labels: self.labels,
+            voices: self.voices,
+            order,
+            places: self.places,
+            blocks: self.blocks,
+            choices: self.choices,
+            runs: self.runs,
+            heard: self.heard,
         }
-        let turns = self.runs.iter().filter_map(|run| {
-            let speaker = self.choices[run.piece as usize]?.best.speaker;
-            Some(Turn { first_frame: run.first_frame as usize, end_frame: run.end_frame as usize, speaker })
-        });
-        let turns = timeline::joined(turns.collect());
-        let speakers = order
-            .iter()
-            .enumerate()
-            .map(|(index, &voice)| Speaker {
-                label: self.settings.labels.label(index),
-                embedding: self.voices.embeddings()[voice].clone(),
-                speech_seconds: turns
-                    .iter()
-                    .filter(|t| t.speaker == index)
-                    .map(|t| t.end_seconds() - t.start_seconds())
-                    .sum(),
-            })
-            .collect();
-        // Of a long recording there are many: not twice as much room as they need.
-        let mut matches = Vec::with_capacity(self.choices.len());
-        let chosen = self.places.iter().zip(&self.choices);
-        matches.extend(chosen.filter_map(|(place, choice)| Some(place.matched((*choice)?))));
-        Diarization { speakers, turns, matches }
     }
 
     /// The order in which the voices found are named: as they were named provisionally, where they were, so that labels
     /// already shown hold; but the first voice to speak comes first, and no name is skipped.
-    fn naming_order(&self) -> Vec<usize> {
+    fn naming_order(&self, provisional: &[Option<usize>], speakers: usize) -> Vec<usize> {
         let count = self.voices.len();
-        let mut shared = vec![vec![0.0_f32; self.provisional_speakers]; count];
+        let mut shared = vec![vec![0.0_f32; speakers]; count];
         let mut first_heard = vec![u32::MAX; count];
-        for ((place, choice), shown) in self.places.iter().zip(&self.choices).zip(&self.provisional) {
+        for ((place, choice), shown) in self.places.iter().zip(&self.choices).zip(provisional) {
             let Some(voice) = choice.map(|it| it.best.speaker) else { continue };
             if let Some(shown) = *shown {
                 shared[voice][shown] += place.weight() as f32;

@@ -59,8 +59,16 @@ pub fn is_printable(c: char) -> bool {
     !(c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}'))
 }
 
-/// A name as RTTM writes it.
-fn in_rttm(name: &str) -> String {
+/// Most characters of a name.
+const LONGEST_NAME: usize = 80;
+
+/// Whether a speaker may be called `name`: something to read on one line, and not too much.
+pub fn is_name(name: &str) -> bool {
+    !name.trim().is_empty() && name.chars().count() <= LONGEST_NAME && name.chars().all(is_printable)
+}
+
+/// A name as RTTM writes it: two names that are the same in it cannot be told apart.
+pub fn in_rttm(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join("_")
 }
 
@@ -79,7 +87,7 @@ impl FromStr for LabelScheme {
                 }
                 let mut seen = HashSet::new();
                 for name in &names {
-                    if name.is_empty() || name.chars().count() > 80 || !name.chars().all(is_printable) {
+                    if !is_name(name) {
                         return Err(LabelError::BadName(name.clone()));
                     }
                     if !seen.insert(in_rttm(name)) {

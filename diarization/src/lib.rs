@@ -8,7 +8,7 @@
 //! piece into a voice vector ([`analysis`] is these five for one chunk), [`ordering`] puts chunks back in order,
 //! [`matching`] names speakers as they come in, [`training`] gathers the voices that [`clustering`] decides on over the whole
 //! recording (about its [`centre`], by [`linkage`] and [`joining`]), [`timeline`] writes turns. [`diarize`] is the fold over all of
-//! it, in the two readings [`survey`] and [`labelling`].
+//! it, in the two readings [`survey`] and [`labelling`]; [`corrections`] are what a person says of the result.
 
 pub mod amount;
 pub mod analysis;
@@ -17,6 +17,8 @@ pub mod blocks;
 pub mod centre;
 pub mod chunks;
 pub mod clustering;
+pub mod corrections;
+pub mod decision;
 pub mod diarize;
 pub mod embedding;
 pub mod evidence;
@@ -26,6 +28,7 @@ pub mod features;
 pub mod hints;
 pub mod installation;
 pub mod joining;
+pub mod labelled;
 pub mod labelling;
 pub mod labels;
 pub mod linkage;

@@ -57,7 +57,7 @@ impl Scored {
         let best = speakers.get_key_value(&speaker).map(candidate)?;
         let others = speakers.iter().filter(|(of, _)| **of != speaker);
         let next = others.max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.0.cmp(a.0)));
-        Some(Choice { best, runner_up: next.map(candidate) })
+        Some(Choice::heard(best, next.map(candidate)))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::analysis::BlockAnalysis;
 use crate::diarize::{OutOfOrder, Settings};
-use crate::labelling::Labelling;
+use crate::labelling::{Labelling, Naming};
 use crate::matching::{self, ReferenceSet};
 use crate::speakers::Place;
 use crate::timeline::{self, Turn};
@@ -48,15 +48,15 @@ impl Survey {
     /// Decides which voices speak in the recording. The blocks are then read again, to label them.
     pub fn decide(self) -> Labelling {
         Labelling {
-            settings: self.settings,
+            labels: self.settings.labels,
             voices: self.training.speakers(),
-            provisional: self.provisional,
-            provisional_speakers: self.references.len(),
+            naming: Naming::AsShown { provisional: self.provisional, speakers: self.references.len() },
             choices: Vec::with_capacity(self.places.len()),
             places: self.places,
             blocks: self.blocks,
             next_block: 0,
             runs: Vec::new(),
+            heard: None,
         }
     }
 }

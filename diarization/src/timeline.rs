@@ -80,6 +80,11 @@ pub fn joined(mut turns: Vec<Turn>) -> Vec<Turn> {
     joined
 }
 
+/// Seconds that `speaker` has of `turns`.
+pub fn seconds_of(turns: &[Turn], speaker: usize) -> f64 {
+    turns.iter().filter(|t| t.speaker == speaker).map(|t| t.end_seconds() - t.start_seconds()).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

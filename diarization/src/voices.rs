@@ -3,9 +3,10 @@
 use crate::centre::Centre;
 use crate::similarity::dot;
 use crate::voice::{Cluster, Voice, direction, weighted_sum};
+use serde::{Deserialize, Serialize};
 
 /// The speakers found, in the order in which they are first heard.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Voices {
     centre: Centre,
     /// Unit-length directions from the centre.
@@ -39,6 +40,16 @@ impl Voices {
     /// Unit-length voice vector of each speaker.
     pub fn embeddings(&self) -> &[Vec<f32>] {
         &self.embeddings
+    }
+
+    /// Direction of each speaker from the recording's centre, of unit length.
+    pub fn directions(&self) -> &[Vec<f32>] {
+        &self.directions
+    }
+
+    /// The recording's centre.
+    pub fn centre(&self) -> &Centre {
+        &self.centre
     }
 
     /// How much `embedding` sounds like each speaker: cosines about the recording's centre.

@@ -4,12 +4,9 @@ use crate::database::Database;
 use crate::error::MatchError;
 use crate::failure;
 use crate::gaps;
-use crate::matches;
-use crate::replay::{self, Replay};
-use crate::turns;
+use crate::replay::{self, Replay, Replayed};
 use diarization::blocks::SAMPLE_RATE;
-use diarization::diarize::Diarization;
-use pgvector::Vector;
+use results::{corrections, decision, outcome};
 use sqlx::PgTransaction;
 use std::time::Instant;
 use uuid::Uuid;
@@ -44,7 +41,7 @@ pub async fn finalise(database: &Database, recording: Uuid, run: i32) -> Result<
             }
             Replay::Done(replayed) => replayed,
         };
-        match commit(database, recording, run, &replay.matched, &replay.gaps, &replay.found).await? {
+        match commit(database, recording, run, &replay).await? {
             Committed::Superseded => return Ok(false),
             // Whoever brought the news may have found the recording in hand, and left it.
             Committed::OtherGaps => continue,
@@ -70,16 +67,15 @@ async fn commit(
     database: &Database,
     recording: Uuid,
     run: i32,
-    matched: &replay::Matched,
-    gaps: &[i32],
-    found: &Diarization,
+    replayed: &Replayed,
 ) -> Result<Committed, sqlx::Error> {
     let work = async |transaction: &mut PgTransaction<'static>| {
         // Under the row's lock, and only if it still is what the replay was made of.
         sqlx::query_scalar!("SELECT id FROM recordings WHERE id = $1 FOR UPDATE", recording)
             .fetch_optional(&mut **transaction)
             .await?;
-        if gaps::of(transaction, recording).await? != gaps {
+        let Replayed { matched, gaps, found, decision, applied, pinned } = replayed;
+        if gaps::of(transaction, recording).await? != *gaps {
             return Ok(Committed::OtherGaps);
         }
         let completed = sqlx::query!(
@@ -99,41 +95,11 @@ async fn commit(
         if completed == 0 {
             return Ok(Committed::Superseded);
         }
-        turns::clear(transaction, recording).await?;
-        let label = |speaker: usize| found.speakers[speaker].label.clone();
-        turns::insert(transaction, recording, &found.turns, false, label).await?;
-        matches::clear(transaction, recording).await?;
-        matches::insert(transaction, recording, &found.matches).await?;
-        replace_speakers(transaction, recording, &matched.model_version, found).await?;
+        outcome::replace(transaction, pinned, found).await?;
+        decision::store(transaction, recording, decision).await?;
+        // Nobody has said anything since: what is in work is not corrected.
+        corrections::note_applied(transaction, recording, applied).await?;
         Ok(Committed::Now)
     };
     database.run("commit", work).await
-}
-
-async fn replace_speakers(
-    transaction: &mut PgTransaction<'static>,
-    recording: Uuid,
-    model_version: &str,
-    found: &Diarization,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM speaker_embeddings WHERE recording_id = $1", recording)
-        .execute(&mut **transaction)
-        .await?;
-    let numbers: Vec<i32> = (0..found.speakers.len() as i32).collect();
-    let labels: Vec<String> = found.speakers.iter().map(|s| s.label.clone()).collect();
-    let vectors: Vec<Vector> = found.speakers.iter().map(|s| Vector::from(s.embedding.clone())).collect();
-    let seconds: Vec<f64> = found.speakers.iter().map(|s| s.speech_seconds).collect();
-    sqlx::query!(
-        "INSERT INTO speaker_embeddings (recording_id, model_version, speaker, speaker_label, embedding_vector, speech_seconds)
-         SELECT $1, $2, s.* FROM UNNEST($3::integer[], $4::text[], $5::vector[], $6::double precision[]) AS s",
-        recording,
-        model_version,
-        &numbers,
-        &labels,
-        &vectors as _,
-        &seconds
-    )
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
 }

@@ -8,9 +8,7 @@
 //! allowed that.
 
 pub mod advance;
-pub mod analysis;
 pub mod backlog;
-pub mod chunks;
 pub mod config;
 pub mod database;
 pub mod dead_letters;
@@ -21,7 +19,6 @@ pub mod finalise;
 pub mod gaps;
 pub mod handler;
 pub mod inbox;
-pub mod matches;
 mod outbox;
 pub mod progress;
 pub mod reconcile;
@@ -30,7 +27,7 @@ pub mod replay;
 pub mod republish;
 pub mod service;
 pub mod state;
-pub mod turns;
 
 pub use config::Config;
+pub use results::{analysis, chunks, matches, turns};
 pub use service::run;

@@ -1,13 +1,14 @@
-//! Replay: reads a recording's analyses page by page, twice, and decides who spoke when. What `throughline diarize` does past
-//! inference, without ever holding more than a page of analyses.
+//! Replay: reads a recording's analyses page by page, twice, decides who spoke when, and applies what people said of it before.
 
-use crate::analysis::OneDimension;
-use crate::chunks::{self, Pinned};
+use crate::chunks::Pinned;
 use crate::database::Database;
 use crate::error::MatchError;
 use crate::gaps;
+use diarization::corrections::Corrected;
+use diarization::decision::Decision;
 use diarization::diarize::{Diarization, Settings};
-use diarization::survey::Survey;
+use results::corrections;
+use results::reading::{self, ReadError, Recording};
 use sqlx::PgTransaction;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -47,8 +48,14 @@ pub struct Replayed {
     pub matched: Matched,
     /// Its gaps as they were.
     pub gaps: Vec<i32>,
-    /// Who spoke when.
+    /// Who spoke when, as corrected.
     pub found: Diarization,
+    /// What that goes by, without corrections.
+    pub decision: Decision,
+    /// Which of the corrections, by number, could be applied.
+    pub applied: Vec<(i32, bool)>,
+    /// What was read.
+    pub pinned: Pinned,
 }
 
 /// Replays a recording whose last chunk is matched, unless another process is at it.
@@ -70,8 +77,8 @@ pub async fn replay(database: &Database, recording: Uuid, run: i32) -> Result<Re
         if matched.chunk_count > 0 && gaps.len() as i32 >= matched.chunk_count {
             return Ok(Ok(Replay::AllGaps));
         }
-        let found = read_twice(transaction, recording, &matched).await?;
-        Ok(found.map(|found| Replay::Done(Box::new(Replayed { matched, gaps, found }))))
+        let replayed = read_twice(transaction, recording, matched, gaps).await?;
+        Ok(replayed.map(|replayed| Replay::Done(Box::new(replayed))))
     };
     database.run("replay", work).await?
 }
@@ -110,44 +117,51 @@ async fn claim(
     .await
 }
 
-/// The two readings. The inner error is of what is stored, and stays however often it is tried.
+/// The two readings, and what people said of the recording. The inner error is of what is stored, and stays however often it is tried.
 async fn read_twice(
     transaction: &mut PgTransaction<'static>,
     recording: Uuid,
-    matched: &Matched,
-) -> Result<Result<Diarization, MatchError>, sqlx::Error> {
-    let unusable =
-        |why: String| MatchError::Unusable(format!("what is stored of the recording cannot be used: {why}"));
+    matched: Matched,
+    gaps: Vec<i32>,
+) -> Result<Result<Replayed, MatchError>, sqlx::Error> {
+    match read(transaction, recording, matched, gaps).await {
+        Ok(replayed) => Ok(Ok(replayed)),
+        Err(ReadError::Database(error)) => Err(error),
+        Err(error @ ReadError::Unusable(_)) => Ok(Err(MatchError::Unusable(error.to_string()))),
+    }
+}
+
+async fn read(
+    transaction: &mut PgTransaction<'static>,
+    recording: Uuid,
+    matched: Matched,
+    gaps: Vec<i32>,
+) -> Result<Replayed, ReadError> {
     let pinned = Pinned {
         recording,
         model_version: matched.model_version.clone(),
         configuration: matched.configuration.clone(),
         chunk_blocks: matched.chunk_blocks,
     };
-    let mut survey = Survey::new(matched.settings.0.clone());
-    let mut dimension = OneDimension::default();
-    for page in chunks::pages(matched.chunk_count, matched.chunk_blocks) {
-        for block in chunks::blocks(transaction, &pinned, page).await? {
-            if let Err(flaw) = dimension.check(&block) {
-                return Ok(Err(unusable(flaw.to_string())));
-            }
-            if let Err(error) = survey.push(&block) {
-                return Ok(Err(unusable(error.to_string())));
-            }
-        }
+    let said = corrections::stored(transaction, &pinned).await?;
+    let (chunk_count, settings) = (matched.chunk_count, matched.settings.0.clone());
+    let of = Recording { pinned, chunk_count, settings };
+    let mut labelling = reading::survey(transaction, &of).await?;
+    if !said.is_empty() {
+        labelling = labelling.to_be_corrected();
     }
-    let mut labelling = match tokio::task::spawn_blocking(move || survey.decide()).await {
-        Ok(labelling) => labelling,
-        Err(error) => {
-            return Ok(Err(MatchError::Unusable(format!("the recording could not be clustered: {error}"))));
-        }
+    let labelled = reading::label(transaction, &of, labelling).await?;
+    let decision = labelled.decision();
+    if said.is_empty() {
+        let found = labelled.diarization();
+        return Ok(Replayed { matched, gaps, found, decision, applied: Vec::new(), pinned: of.pinned });
+    }
+    let made = corrections::made(&said);
+    let work = move || {
+        let (corrected, applied) = Corrected::of(labelled, &made);
+        (corrected.diarization(), applied)
     };
-    for page in chunks::pages(matched.chunk_count, matched.chunk_blocks) {
-        for block in chunks::blocks(transaction, &pinned, page).await? {
-            if let Err(error) = labelling.push(&block) {
-                return Ok(Err(unusable(error.to_string())));
-            }
-        }
-    }
-    Ok(labelling.finish().map_err(|error| unusable(error.to_string())))
+    let (found, applied) = tokio::task::spawn_blocking(work).await?;
+    let applied = said.iter().map(|it| it.number).zip(applied).collect();
+    Ok(Replayed { matched, gaps, found, decision, applied, pinned: of.pinned })
 }

@@ -42,7 +42,7 @@ pub(super) async fn stored(
     id: Uuid,
 ) -> Result<Vec<Match>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT first_frame, end_frame, slot, speaker, score, confidence, runner_up, runner_up_score, runner_up_confidence
+        "SELECT first_frame, end_frame, slot, speaker, score, confidence, runner_up, runner_up_score, runner_up_confidence, corrected
          FROM matches WHERE recording_id = $1 ORDER BY first_frame, slot",
         id
     )
@@ -60,6 +60,7 @@ pub(super) async fn stored(
                 .runner_up
                 .zip(row.runner_up_confidence)
                 .map(|(speaker, confidence)| candidate(speaker, row.runner_up_score, confidence)),
+            corrected: row.corrected,
         },
     });
     Ok(matched.collect())

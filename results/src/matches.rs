@@ -24,12 +24,13 @@ pub async fn insert(
         let confidences: Vec<f32> = best.iter().map(|it| it.confidence).collect();
         let next_speakers: Vec<Option<i32>> = next.iter().map(|it| it.map(|it| it.speaker as i32)).collect();
         let next_scores: Vec<Option<f32>> = next.iter().map(|it| it.and_then(|it| it.score)).collect();
+        let corrected: Vec<bool> = page.iter().map(|it| it.choice.corrected).collect();
         let next_confidences: Vec<Option<f32>> = next.iter().map(|it| it.map(|it| it.confidence)).collect();
         sqlx::query!(
             "INSERT INTO matches (recording_id, first_frame, end_frame, slot, speaker, score, confidence,
-                                  runner_up, runner_up_score, runner_up_confidence)
+                                  runner_up, runner_up_score, runner_up_confidence, corrected)
              SELECT $1, m.* FROM UNNEST($2::integer[], $3::integer[], $4::smallint[], $5::integer[], $6::real[], $7::real[],
-                                        $8::integer[], $9::real[], $10::real[]) AS m",
+                                        $8::integer[], $9::real[], $10::real[], $11::boolean[]) AS m",
             recording,
             &first,
             &end,
@@ -39,7 +40,8 @@ pub async fn insert(
             &confidences,
             &next_speakers as _,
             &next_scores as _,
-            &next_confidences as _
+            &next_confidences as _,
+            &corrected
         )
         .execute(&mut **transaction)
         .await?;

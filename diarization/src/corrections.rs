@@ -1,0 +1,102 @@
+//! Corrections: what a person says of the result, in a form that can be found again when the recording is clustered anew.
+//!
+//! Speakers have no lasting numbers, so a correction names them by [anchors](Anchor): stretches of the recording in which they spoke when
+//! it was made. [`Corrected`] applies corrections in their order to a [labelled](crate::labelled) recording: a merge joins two voices for
+//! good (must-link); a move gives a turn's speech to another speaker (must-link) and away from its own (cannot-link), whatever it
+//! sounds like; a new name is a name. See docs/decisions/0010.
+
+mod corrected;
+mod finding;
+mod naming;
+mod outcome;
+mod request;
+
+pub use corrected::Corrected;
+pub use request::{Refusal, Request, To};
+
+use serde::{Deserialize, Serialize};
+
+/// Speech of one slot: frames from and to, counted from the start of the recording, and the slot inside their block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u32, u32, u8)", into = "(u32, u32, u8)")]
+pub struct Stretch {
+    /// First frame.
+    pub first_frame: u32,
+    /// One past the last frame.
+    pub end_frame: u32,
+    /// Slot inside its block; it says something only of the same analyses.
+    pub slot: u8,
+}
+
+impl From<(u32, u32, u8)> for Stretch {
+    fn from((first_frame, end_frame, slot): (u32, u32, u8)) -> Self {
+        Self { first_frame, end_frame, slot }
+    }
+}
+
+impl From<Stretch> for (u32, u32, u8) {
+    fn from(it: Stretch) -> Self {
+        (it.first_frame, it.end_frame, it.slot)
+    }
+}
+
+/// A speaker, by when they spoke.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// What the speaker was called.
+    pub label: String,
+    /// Some of the speech that was theirs, by first frame.
+    pub spoke: Vec<Stretch>,
+}
+
+/// Whose a turn is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A speaker of the recording.
+    Known(Anchor),
+    /// Somebody of this name who was not told apart from the others.
+    New(String),
+}
+
+/// What a person says of the result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Correction {
+    /// A speaker has this name.
+    Rename {
+        /// The speaker.
+        speaker: Anchor,
+        /// The name.
+        name: String,
+    },
+    /// Two speakers are one.
+    Merge {
+        /// The speaker who is no longer shown.
+        speaker: Anchor,
+        /// The speaker who both are.
+        into: Anchor,
+    },
+    /// A turn is another speaker's.
+    Move {
+        /// First frame of the turn.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Its speech.
+        turn: Vec<Stretch>,
+        /// Whose it was.
+        speaker: Anchor,
+        /// Whose it is.
+        to: Target,
+    },
+}
+
+/// A correction as it is stored, and whether it was made of the analyses that are at hand. Of others, slots say nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The correction.
+    pub correction: Correction,
+    /// Whether the recording's analyses are of the same models and configuration.
+    pub same_analyses: bool,
+}

@@ -1,0 +1,162 @@
+//! Corrected: a labelled recording, and what corrections make of it, one after the other.
+
+use super::finding::Runs;
+use super::{Correction, Made, Stretch, Target};
+use crate::evidence::Choice;
+use crate::labelled::{Heard, Labelled};
+use crate::speakers;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A recording with corrections applied. Speakers have the numbers of the voices found, and past them those whom only a person told apart.
+#[derive(Clone, Debug)]
+pub struct Corrected {
+    pub(super) labelled: Labelled,
+    pub(super) pieces: Vec<Heard>,
+    pub(super) runs: Runs,
+    /// Speaker of each voice found.
+    pub(super) speaker_of_voice: Vec<usize>,
+    /// Runs that a person gave to a speaker.
+    pub(super) fixed: BTreeMap<usize, usize>,
+    /// What each piece is by its sound, corrections between voices included.
+    pub(super) choices: Vec<Option<Choice>>,
+    /// Names that a person gave.
+    pub(super) names: BTreeMap<usize, String>,
+    /// Speakers whose speech is no longer what was decided.
+    pub(super) changed: BTreeSet<usize>,
+    pub(super) next_speaker: usize,
+}
+
+impl Corrected {
+    /// Applies `corrections` to what was read [to be corrected](crate::labelling::Labelling::to_be_corrected), in their order. Beside
+    /// it, whether each could be: one whose speech is no longer anywhere changes nothing.
+    pub fn of(mut labelled: Labelled, corrections: &[Made]) -> (Self, Vec<bool>) {
+        let pieces = labelled.heard.take().unwrap_or_default();
+        let runs =
+            Runs::new(std::mem::take(&mut labelled.runs), |run| labelled.places[run.piece as usize].slot);
+        let mut corrected = Self {
+            speaker_of_voice: (0..labelled.voices.len()).collect(),
+            next_speaker: labelled.voices.len(),
+            choices: std::mem::take(&mut labelled.choices),
+            fixed: BTreeMap::new(),
+            names: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            labelled,
+            pieces,
+            runs,
+        };
+        let applied = corrections.iter().map(|made| corrected.apply(made)).collect();
+        (corrected, applied)
+    }
+
+    /// Applies one more correction; false, and nothing is changed, where its speech is no longer anywhere.
+    pub fn apply(&mut self, made: &Made) -> bool {
+        let same = made.same_analyses;
+        let done = match &made.correction {
+            Correction::Rename { speaker, name } => match self.owner(&speaker.spoke, same) {
+                Some(speaker) => {
+                    self.name(speaker, name);
+                    true
+                }
+                None => false,
+            },
+            Correction::Merge { speaker, into } => self.merge(&speaker.spoke, &into.spoke, same),
+            Correction::Move { turn, speaker, to, .. } => self.move_turn(turn, &speaker.spoke, to, same),
+        };
+        if done && !matches!(made.correction, Correction::Rename { .. }) {
+            self.choose();
+        }
+        done
+    }
+
+    /// Speaker of a run of speech; nothing where nobody was found.
+    pub(super) fn speaker_of(&self, run: usize) -> Option<usize> {
+        let by_sound = || Some(self.choices[self.runs.runs[run].piece as usize]?.best.speaker);
+        self.fixed.get(&run).copied().or_else(by_sound)
+    }
+
+    /// The speakers who have speech.
+    pub(super) fn heard(&self) -> BTreeSet<usize> {
+        (0..self.runs.runs.len()).filter_map(|run| self.speaker_of(run)).collect()
+    }
+
+    fn merge(&mut self, one: &[Stretch], into: &[Stretch], same: bool) -> bool {
+        let (Some((one, more)), Some((into, others))) = (self.owners(one, same), self.owners(into, same))
+        else {
+            return false;
+        };
+        let gone: BTreeSet<usize> =
+            [one].into_iter().chain(more).chain(others).filter(|it| *it != into).collect();
+        let all = self.speaker_of_voice.iter_mut().chain(self.fixed.values_mut());
+        all.filter(|speaker| gone.contains(speaker)).for_each(|speaker| *speaker = into);
+        self.names.retain(|speaker, _| !gone.contains(speaker));
+        if !gone.is_empty() {
+            self.changed.insert(into);
+        }
+        true
+    }
+
+    fn move_turn(&mut self, turn: &[Stretch], from: &[Stretch], to: &Target, same: bool) -> bool {
+        let owner = self.owner(from, same);
+        let mut moved = self.runs_of(turn, owner, same);
+        if moved.is_empty() {
+            return false;
+        }
+        let target = match to {
+            Target::New(name) => self.new_speaker(name),
+            Target::Known(anchor) => match self.owner(&anchor.spoke, same) {
+                None => return false,
+                // The two are one voice now, and a person said that they are not: what is known to be theirs is told apart again.
+                Some(target) if Some(target) == owner => {
+                    moved.extend(self.runs_of(&anchor.spoke, owner, same));
+                    self.new_speaker(&anchor.label)
+                }
+                Some(target) => target,
+            },
+        };
+        for run in moved {
+            self.changed.extend(self.speaker_of(run));
+            self.fixed.insert(run, target);
+        }
+        self.changed.insert(target);
+        true
+    }
+
+    fn new_speaker(&mut self, name: &str) -> usize {
+        let speaker = self.next_speaker;
+        self.next_speaker += 1;
+        self.name(speaker, name);
+        speaker
+    }
+
+    /// Decides anew whose each piece is, where a person did not say. What is too short to have a voice follows what is beside it, as
+    /// corrected.
+    fn choose(&mut self) {
+        let speaker_of = |voice: usize| Some(self.speaker_of_voice[voice]);
+        self.choices = self.pieces.iter().map(|it| it.scored.as_ref()?.choice(speaker_of)).collect();
+        let mut runs_of: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+        for run in self.fixed.keys() {
+            runs_of.entry(self.runs.runs[*run].piece).or_insert((*run, 0)).1 += 1;
+        }
+        let mut led: Vec<(usize, usize)> = Vec::new();
+        for (piece, (run, count)) in runs_of {
+            let all = self.runs_of_piece(run);
+            let speaker = self.fixed[&run];
+            if count == all.len() && all.into_iter().all(|run| self.fixed[&run] == speaker) {
+                led.push((piece as usize, speaker));
+            }
+        }
+        for (piece, speaker) in led {
+            if self.labelled.places[piece].is_embedded {
+                self.choices[piece] = Some(Choice::of_person(speaker, None));
+            }
+        }
+        speakers::follow_neighbours(&self.labelled.places, &mut self.choices, Choice::followed);
+    }
+
+    /// All runs of the piece that `run` is of; they stand together.
+    pub(super) fn runs_of_piece(&self, run: usize) -> std::ops::Range<usize> {
+        let piece = self.runs.runs[run].piece;
+        let from = self.runs.runs.partition_point(|it| it.piece < piece);
+        from..self.runs.runs.partition_point(|it| it.piece <= piece)
+    }
+}

@@ -1,0 +1,179 @@
+//! Request: what a person asks for by the labels on the page, and the correction that it becomes.
+
+use super::corrected::Corrected;
+use super::{Anchor, Correction, Stretch, Target};
+use crate::blocks::BLOCK_FRAMES;
+use crate::labels::{in_rttm, is_name};
+use crate::timeline::Turn;
+
+/// Stretches that a speaker is remembered by: the longest.
+const STRETCHES: usize = 100;
+
+/// Whom a turn is given to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// The speaker with this label.
+    Label(String),
+    /// A new speaker of this name.
+    New(String),
+}
+
+/// What a person asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Call a speaker by another name.
+    Rename {
+        /// Label.
+        speaker: String,
+        /// The name.
+        name: String,
+    },
+    /// Make two speakers one.
+    Merge {
+        /// Label of the one.
+        speaker: String,
+        /// Label of the other, which both have then.
+        into: String,
+    },
+    /// Give a turn to another speaker.
+    Move {
+        /// The turn's first frame.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Label of its speaker.
+        speaker: String,
+        /// Whom it is given to.
+        to: To,
+    },
+}
+
+/// Why something asked for cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody has this label.
+    #[error("the recording has no speaker '{0}'; its speakers are: {1}")]
+    NoSuchSpeaker(String, String),
+    /// Nothing would change.
+    #[error("'{0}' is that already; name two different speakers")]
+    Same(String),
+    /// Not a name.
+    #[error("'{0}' cannot be a speaker's name: use 1 to 80 printable characters")]
+    BadName(String),
+    /// Another speaker is called so.
+    #[error("another speaker is called '{0}' already; choose another name, or merge the two")]
+    Taken(String),
+    /// There is no such turn.
+    #[error(
+        "{speaker} has no turn from frame {first_frame} to {end_frame}; take one as the recording's turns show it now"
+    )]
+    NoSuchTurn {
+        /// Label.
+        speaker: String,
+        /// First frame asked for.
+        first_frame: u32,
+        /// End asked for.
+        end_frame: u32,
+    },
+}
+
+/// As much of what was asked for as may stand in an answer.
+fn shown(text: &str) -> String {
+    text.chars().take(100).map(|c| if crate::labels::is_printable(c) { c } else { '\u{fffd}' }).collect()
+}
+
+impl Corrected {
+    /// What is to be stored of `request`.
+    pub fn correction(&self, request: &Request) -> Result<Correction, Refusal> {
+        let speakers = self.speakers();
+        let find = |label: &str| {
+            let found = speakers.iter().find(|(_, other)| other == label).map(|(speaker, _)| *speaker);
+            let all = || speakers.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>().join(", ");
+            found.ok_or_else(|| Refusal::NoSuchSpeaker(shown(label), all()))
+        };
+        let free = |name: &str| {
+            let name = name.trim();
+            if !is_name(name) {
+                return Err(Refusal::BadName(shown(name)));
+            }
+            Ok((name.to_owned(), speakers.iter().find(|(_, other)| in_rttm(other) == in_rttm(name))))
+        };
+        match request {
+            Request::Rename { speaker, name } => {
+                let number = find(speaker)?;
+                let (name, taken) = free(name)?;
+                if *speaker == name {
+                    return Err(Refusal::Same(name));
+                }
+                if taken.is_some_and(|(other, _)| *other != number) {
+                    return Err(Refusal::Taken(name));
+                }
+                Ok(Correction::Rename { speaker: self.anchor(number, speaker), name })
+            }
+            Request::Merge { speaker, into } => {
+                let (one, other) = (find(speaker)?, find(into)?);
+                if one == other {
+                    return Err(Refusal::Same(into.clone()));
+                }
+                Ok(Correction::Merge { speaker: self.anchor(one, speaker), into: self.anchor(other, into) })
+            }
+            Request::Move { first_frame, end_frame, speaker, to } => {
+                let (first_frame, end_frame, number) = (*first_frame, *end_frame, find(speaker)?);
+                let to = match to {
+                    To::Label(label) if label == speaker => return Err(Refusal::Same(label.clone())),
+                    To::Label(label) => Target::Known(self.anchor(find(label)?, label)),
+                    To::New(name) => match free(name)? {
+                        (name, Some(_)) => return Err(Refusal::Taken(name)),
+                        (name, None) => Target::New(name),
+                    },
+                };
+                let turn = Turn {
+                    first_frame: first_frame as usize,
+                    end_frame: end_frame as usize,
+                    speaker: number,
+                };
+                if !self.turns().contains(&turn) {
+                    return Err(Refusal::NoSuchTurn { speaker: speaker.clone(), first_frame, end_frame });
+                }
+                let turn = self.speech(number, first_frame, end_frame);
+                Ok(Correction::Move {
+                    first_frame,
+                    end_frame,
+                    turn,
+                    speaker: self.anchor(number, speaker),
+                    to,
+                })
+            }
+        }
+    }
+
+    /// A speaker, by the longest runs of their speech.
+    fn anchor(&self, speaker: usize, label: &str) -> Anchor {
+        let all = 0..self.runs.runs.len();
+        let mut runs: Vec<usize> = all.filter(|&run| self.speaker_of(run) == Some(speaker)).collect();
+        runs.sort_by_key(|&run| (std::cmp::Reverse(self.runs.frames(run)), run));
+        runs.truncate(STRETCHES);
+        runs.sort_unstable();
+        let spoke = runs.into_iter().map(|run| self.runs.stretch(run)).collect();
+        Anchor { label: label.to_owned(), spoke }
+    }
+
+    /// What a speaker says from one frame to another; runs of a slot that touch are one.
+    fn speech(&self, speaker: usize, first_frame: u32, end_frame: u32) -> Vec<Stretch> {
+        let runs = self.runs.sharing(first_frame, end_frame).map(|(run, _)| run);
+        let own = runs.filter(|&run| self.speaker_of(run) == Some(speaker));
+        let mut stretches: Vec<Stretch> = own.map(|run| self.runs.stretch(run)).collect();
+        stretches.sort_by_key(|it| (it.slot, it.first_frame));
+        let block = |it: &Stretch| it.first_frame / BLOCK_FRAMES as u32;
+        stretches.dedup_by(|next, last| {
+            let touch =
+                next.slot == last.slot && block(next) == block(last) && next.first_frame == last.end_frame;
+            if touch {
+                last.end_frame = next.end_frame;
+            }
+            touch
+        });
+        stretches.sort_by_key(|it| (it.first_frame, it.slot));
+        stretches
+    }
+}
