@@ -190,7 +190,7 @@ mod tests {
     fn a_line_is_as_sure_as_its_turns_are_by_their_length_and_names_another_only_in_doubt() {
         let turn = |start, end, confidence, other: &str| {
             let next = RunnerUp { speaker: other.into(), confidence: 1.0 - confidence, score: None };
-            let why = Explanation { confidence, score: None, runner_up: Some(next) };
+            let why = Explanation { confidence, score: None, runner_up: Some(next), corrected: false };
             Turn { start, end, speaker: "A".into(), why: Some(why) }
         };
         let lines = readable(&[

@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 
 /// Three voices who take turns for four minutes.
 static TALK: LazyLock<Vec<BlockAnalysis>> =
-    LazyLock::new(|| support::scene::blocks(4, |turn| (turn * 7 + turn / 5) % 3));
+    LazyLock::new(|| support::scene::blocks(4, 16, |turn| (turn * 7 + turn / 5) % 3));
 
 fn labelled(blocks: &[BlockAnalysis], settings: &Settings) -> Labelled {
     let mut survey = Survey::new(settings.clone());

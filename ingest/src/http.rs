@@ -4,6 +4,7 @@ mod audio;
 mod auth;
 mod body;
 mod change;
+mod corrections;
 mod dead_letters;
 mod events;
 mod explained;
@@ -24,6 +25,7 @@ mod recordings;
 pub(crate) mod serve;
 mod session;
 mod shown;
+mod speakers;
 mod stream;
 mod turns;
 mod tus;
@@ -81,6 +83,9 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(change::cancel))
         .routes(routes!(events::events))
         .routes(routes!(session::begin, session::end))
+        .routes(routes!(speakers::speakers))
+        .routes(routes!(corrections::list, corrections::correct))
+        .routes(routes!(corrections::undo))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::drop))
         .routes(routes!(dead_letters::replay))

@@ -8,10 +8,10 @@ use diarization::similarity::normalise;
 /// Length of a turn and of the pause behind it, frames.
 const TURN: usize = 230;
 const STEP: usize = 250;
-const DIMENSIONS: usize = 16;
 
-/// Blocks in which `voices` take turns in the order that `who` gives; every tenth turn is too short to have a voice.
-pub fn blocks(count: usize, who: impl Fn(usize) -> usize) -> Vec<BlockAnalysis> {
+/// Blocks in which voices take turns in the order that `who` gives; every tenth turn is too short to have a voice. Vectors have
+/// `dimensions` numbers.
+pub fn blocks(count: usize, dimensions: usize, who: impl Fn(usize) -> usize) -> Vec<BlockAnalysis> {
     let turns = BLOCK_FRAMES / STEP;
     let block = |index: usize| {
         let mut slots = vec![0_u8; BLOCK_FRAMES];
@@ -25,7 +25,7 @@ pub fn blocks(count: usize, who: impl Fn(usize) -> usize) -> Vec<BlockAnalysis> 
         let mut pieces = pieces::cut(&slots, index * BLOCK_FRAMES);
         for piece in pieces.iter_mut().filter(|piece| piece.clean_frames >= 24) {
             let voice = who(index * turns + (piece.first_frame - index * BLOCK_FRAMES) / STEP);
-            piece.embedding = normalise(vector(voice, piece.first_frame));
+            piece.embedding = normalise(vector(voice, piece.first_frame, dimensions));
         }
         BlockAnalysis { block: index, slots, pieces }
     };
@@ -33,10 +33,10 @@ pub fn blocks(count: usize, who: impl Fn(usize) -> usize) -> Vec<BlockAnalysis> 
 }
 
 /// A vector along the axis of `voice` with noise that depends on `seed` alone.
-fn vector(voice: usize, seed: usize) -> Vec<f32> {
+fn vector(voice: usize, seed: usize, dimensions: usize) -> Vec<f32> {
     let noise = |at: usize| {
         let x = ((seed * 31 + at * 7919 + 1) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         ((x >> 40) as f32 / (1_u64 << 24) as f32 - 0.5) * 0.4
     };
-    (0..DIMENSIONS).map(|at| noise(at) + f32::from(u8::from(at == voice))).collect()
+    (0..dimensions).map(|at| noise(at) + f32::from(u8::from(at == voice))).collect()
 }

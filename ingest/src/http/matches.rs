@@ -50,6 +50,8 @@ pub(crate) struct ChunkMatch {
     score: Option<f64>,
     /// The next, where there is another.
     runner_up: Option<RunnerUp>,
+    /// Whether a person said so of any of it; of that the confidence is 1.
+    corrected: bool,
 }
 
 /// Why speakers are shown where they are
@@ -82,6 +84,7 @@ fn as_json(id: Uuid, found: &Matches) -> MatchesFound {
             confidence: why.confidence,
             score: why.score,
             runner_up: why.runner_up.map(RunnerUp::from),
+            corrected: why.corrected,
         }
     };
     let parts = evidence::of_parts(&found.matches, found.chunk_blocks as usize * BLOCK_FRAMES);

@@ -5,6 +5,7 @@ use super::query::QueryError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use diarization::corrections::Refusal;
 use serde::Serialize;
 use service_kit::object_store::StoreError;
 use tokio::task::JoinError;
@@ -60,6 +61,16 @@ pub(crate) enum ApiError {
     UnknownLetter(i64),
     #[error("the dead letter {0} cannot be replayed: {1}")]
     NotReplayable(i64, String),
+    #[error("the recording is {0}; only what is completed can be corrected, wait until it is")]
+    NotCompleted(String),
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("the recording has no correction that could be taken back")]
+    NothingToUndo,
+    #[error("the recording has {0} corrections, as many as are kept; take some back")]
+    TooManyCorrections(usize),
+    #[error("the recording cannot be corrected as it is stored; reprocess it first ({0})")]
+    NotCorrectable(String),
     #[error("{0}")]
     Option(#[from] OptionError),
     #[error("{0}")]
@@ -167,6 +178,15 @@ impl ApiError {
             Self::NoAudio(_) => (StatusCode::NOT_FOUND, "no-audio", "The audio is gone"),
             Self::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "range", "Not a part of the audio"),
             Self::UnknownRecording(_) => (StatusCode::NOT_FOUND, "unknown-recording", "Unknown recording"),
+            Self::NotCompleted(_) => (StatusCode::CONFLICT, "not-completed", "Not completed"),
+            Self::Refused(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "bad-correction", "The correction cannot be made")
+            }
+            Self::NothingToUndo => (StatusCode::CONFLICT, "nothing-to-undo", "Nothing to take back"),
+            Self::TooManyCorrections(_) => {
+                (StatusCode::CONFLICT, "too-many-corrections", "Too many corrections")
+            }
+            Self::NotCorrectable(_) => (StatusCode::CONFLICT, "not-correctable", "Cannot be corrected"),
             Self::Option(_) | Self::Query(_) => {
                 (StatusCode::BAD_REQUEST, "bad-option", "An option cannot be used")
             }

@@ -101,6 +101,8 @@ pub(crate) struct TurnFound {
     score: Option<f64>,
     /// The next, where there is another.
     runner_up: Option<RunnerUp>,
+    /// Whether a person said so of any of it; of that the confidence is 1.
+    corrected: bool,
 }
 
 /// Who spoke when
@@ -209,6 +211,7 @@ fn as_json(id: Uuid, found: Turns) -> TurnsFound {
             provisional: shown.provisional,
             confidence,
             score,
+            corrected: shown.why.as_ref().is_some_and(|why| why.corrected),
             runner_up: shown.why.and_then(|why| why.runner_up).map(RunnerUp::from),
         }
     };
@@ -279,8 +282,12 @@ mod tests {
         let turns: Vec<Turn> = (0..400)
             .map(|i| Turn { first_frame: i * 37, end_frame: i * 37 + 1 + i % 90, speaker: i % 2 })
             .collect();
-        let speaker =
-            |label: &str| Speaker { label: label.to_owned(), embedding: Vec::new(), speech_seconds: 0.0 };
+        let speaker = |label: &str| Speaker {
+            label: label.to_owned(),
+            embedding: Vec::new(),
+            direction: Vec::new(),
+            speech_seconds: 0.0,
+        };
         let diarization = Diarization {
             speakers: vec![speaker("Ann B"), speaker("Bob")],
             turns: turns.clone(),

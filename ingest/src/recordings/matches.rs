@@ -1,9 +1,9 @@
 //! Matches: what is stored of why a piece of a recording is a speaker's.
 
+use super::labels::Labels;
 use super::view::snapshot;
 use diarization::diarize::Settings;
 use diarization::evidence::{Candidate, Choice, Match};
-use diarization::labels::LabelScheme;
 use sqlx::types::Json;
 use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// The matches of a recording, and what they are read by.
 pub(crate) struct Matches {
     pub state: String,
-    pub labels: LabelScheme,
+    pub labels: Labels,
     pub chunk_blocks: i32,
     pub samples: Option<i64>,
     pub matches: Vec<Match>,
@@ -27,10 +27,16 @@ pub(crate) async fn of(pool: &PgPool, id: Uuid) -> Result<Option<Matches>, sqlx:
     .fetch_optional(&mut *snapshot)
     .await?;
     let Some(row) = row else { return Ok(None) };
+    let shown = sqlx::query!("SELECT DISTINCT speaker, speaker_label FROM turns WHERE recording_id = $1", id)
+        .fetch_all(&mut *snapshot)
+        .await?;
     Ok(Some(Matches {
         matches: stored(&mut snapshot, id).await?,
         state: row.state,
-        labels: row.settings.0.labels,
+        labels: Labels::new(
+            shown.into_iter().map(|row| (row.speaker, row.speaker_label)),
+            row.settings.0.labels,
+        ),
         chunk_blocks: row.chunk_blocks,
         samples: row.samples,
     }))

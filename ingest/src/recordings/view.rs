@@ -1,6 +1,7 @@
 //! View: what readers see of recordings, each answer from one snapshot of the database.
 
 use super::filter::Filter;
+use super::labels::Labels;
 use super::{matches, state};
 use chrono::{DateTime, Utc};
 use diarization::blocks::{BLOCK_SAMPLES, FRAME_SECONDS, SAMPLE_RATE};
@@ -260,7 +261,9 @@ pub(crate) async fn turns(pool: &PgPool, id: Uuid, explained: bool) -> Result<Op
         .collect();
     let matches = if explained { matches::stored(&mut snapshot, id).await? } else { Vec::new() };
     let choices = evidence::of_turns(&turns, &matches);
-    let label = |speaker: usize| recording.settings.labels.label(speaker);
+    let shown = rows.iter().map(|row| (row.speaker, row.speaker_label.clone()));
+    let labels = Labels::new(shown, recording.settings.0.labels);
+    let label = |speaker: usize| labels.label(speaker);
     let shown = rows.into_iter().zip(turns).zip(choices).map(|((row, turn), choice)| ShownTurn {
         turn,
         label: row.speaker_label,

@@ -4,6 +4,7 @@ mod access;
 mod browsers;
 mod cancelling;
 mod changes;
+mod corrections;
 mod decoding;
 mod injection;
 mod keys;
@@ -14,6 +15,8 @@ mod raw;
 mod reading;
 mod resumable;
 mod resumed_by_tus_js;
+#[path = "../../../diarization/tests/support/scene.rs"]
+mod scene;
 mod stack;
 mod takeover;
 mod upkeep;

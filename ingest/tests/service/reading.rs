@@ -79,7 +79,7 @@ async fn turns_are_read_as_json_and_as_rttm() {
     assert_eq!((&json["recording"], &json["provisional"]), (&json!(id), &json!(true)));
     let first = json!({
         "start": 0.031, "end": 0.875, "speaker": "Ann B", "first_frame": 0, "end_frame": 50, "provisional": true,
-        "confidence": null, "score": null, "runner_up": null
+        "confidence": null, "score": null, "runner_up": null, "corrected": false
     });
     assert_eq!(json["turns"][0], first);
     let order: Vec<i64> =
@@ -139,8 +139,8 @@ async fn why_a_speaker_is_shown_is_told_by_turn_and_by_chunk() {
     assert_eq!(
         matches["matches"],
         json!([
-            { "chunk": 0, "start": 0.0, "end": 59.94, "speaker": "Ann", "seconds": 3.375, "confidence": 0.8, "score": 0.6, "runner_up": bob },
-            { "chunk": 1, "start": 59.94, "end": 119.88, "speaker": "Bob", "seconds": 1.688, "confidence": 0.99, "score": 0.7, "runner_up": null }
+            { "chunk": 0, "start": 0.0, "end": 59.94, "speaker": "Ann", "seconds": 3.375, "confidence": 0.8, "score": 0.6, "runner_up": bob, "corrected": false },
+            { "chunk": 1, "start": 59.94, "end": 119.88, "speaker": "Bob", "seconds": 1.688, "confidence": 0.99, "score": 0.7, "runner_up": null, "corrected": false }
         ])
     );
     let unknown =

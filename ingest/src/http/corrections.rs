@@ -1,0 +1,229 @@
+//! Corrections: a person says who is who, and takes it back.
+
+use super::json::Given;
+use super::openapi::{NoRecording, Usual};
+use super::problem::{ApiError, Problem};
+use super::query::NoQuery;
+use super::recordings::RecordingId;
+use crate::context::Context;
+use crate::recordings::corrections::{self, Change, Outcome};
+use crate::thread;
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use diarization::corrections::{Correction, Request, Target, To};
+use results::corrections::Stored;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// What a person says of a recording.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum NewCorrection {
+    /// A speaker is called by another name.
+    Rename {
+        /// Label of the speaker.
+        speaker: String,
+        /// The name: 1 to 80 printable characters, and no other speaker's.
+        name: String,
+    },
+    /// Two speakers are one.
+    Merge {
+        /// Label of the one.
+        speaker: String,
+        /// Label of the other, which both have then.
+        into: String,
+    },
+    /// A turn is another speaker's.
+    Move {
+        /// First frame of the turn, as the recording's turns show it.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Label of the speaker whom it is shown under.
+        speaker: String,
+        /// Whose it is.
+        to: Whose,
+    },
+}
+
+/// Whose a turn is: the label of a speaker, or a new one.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "`to` must be a speaker's label, or {\"new\": NAME}")]
+pub(crate) enum Whose {
+    /// Label of a speaker of the recording.
+    Label(String),
+    /// A speaker whom nobody has told apart so far.
+    New(NewSpeaker),
+}
+
+/// A new speaker.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewSpeaker {
+    /// Name: 1 to 80 printable characters, and no other speaker's.
+    new: String,
+}
+
+/// What was said, with the labels of that moment.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Said {
+    /// A speaker is called by another name.
+    Rename {
+        /// Label that the speaker had.
+        speaker: String,
+        /// The name.
+        name: String,
+    },
+    /// Two speakers are one.
+    Merge {
+        /// Label of the one.
+        speaker: String,
+        /// Label of the other.
+        into: String,
+    },
+    /// A turn is another speaker's.
+    Move {
+        /// First frame of the turn.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Label of the speaker whom it was shown under.
+        speaker: String,
+        /// Whose it is.
+        to: Whose,
+    },
+}
+
+/// A correction.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownCorrection {
+    /// Its number in the recording; they are applied in this order.
+    number: i32,
+    #[serde(flatten)]
+    said: Said,
+    /// False where the speech that it is about was no longer found when the recording was processed again.
+    applied: bool,
+    created_at: DateTime<Utc>,
+}
+
+/// The corrections of a recording.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CorrectionList {
+    /// Oldest first.
+    corrections: Vec<ShownCorrection>,
+}
+
+impl From<NewCorrection> for Request {
+    fn from(new: NewCorrection) -> Self {
+        match new {
+            NewCorrection::Rename { speaker, name } => Self::Rename { speaker, name },
+            NewCorrection::Merge { speaker, into } => Self::Merge { speaker, into },
+            NewCorrection::Move { first_frame, end_frame, speaker, to } => {
+                let to = match to {
+                    Whose::Label(label) => To::Label(label),
+                    Whose::New(NewSpeaker { new }) => To::New(new),
+                };
+                Self::Move { first_frame, end_frame, speaker, to }
+            }
+        }
+    }
+}
+
+impl From<Correction> for Said {
+    fn from(correction: Correction) -> Self {
+        match correction {
+            Correction::Rename { speaker, name } => Self::Rename { speaker: speaker.label, name },
+            Correction::Merge { speaker, into } => Self::Merge { speaker: speaker.label, into: into.label },
+            Correction::Move { first_frame, end_frame, speaker, to, .. } => {
+                let to = match to {
+                    Target::Known(anchor) => Whose::Label(anchor.label),
+                    Target::New(new) => Whose::New(NewSpeaker { new }),
+                };
+                Self::Move { first_frame, end_frame, speaker: speaker.label, to }
+            }
+        }
+    }
+}
+
+fn as_list(stored: Vec<Stored>) -> Json<CorrectionList> {
+    let shown = |it: Stored| ShownCorrection {
+        number: it.number,
+        said: it.made.correction.into(),
+        applied: it.applied,
+        created_at: it.created_at,
+    };
+    Json(CorrectionList { corrections: stored.into_iter().map(shown).collect() })
+}
+
+async fn change(context: Arc<Context>, id: Uuid, change: Change) -> Result<Json<CorrectionList>, ApiError> {
+    let outcome =
+        thread::on_its_own(async move || corrections::change(&context, id, &change).await).await??;
+    match outcome {
+        Outcome::Done(stored) => Ok(as_list(stored)),
+        Outcome::Unknown => Err(ApiError::UnknownRecording(id)),
+        Outcome::NotCompleted(state) => Err(ApiError::NotCompleted(state)),
+        Outcome::Refused(refusal) => Err(ApiError::Refused(refusal)),
+        Outcome::Nothing => Err(ApiError::NothingToUndo),
+        Outcome::TooMany(most) => Err(ApiError::TooManyCorrections(most)),
+        Outcome::Unusable(why) => Err(ApiError::NotCorrectable(why)),
+    }
+}
+
+/// List what people corrected
+#[utoipa::path(
+    get, path = "/v1/recordings/{id}/corrections", tag = "recordings", params(RecordingId),
+    responses((status = 200, description = "The corrections", body = CorrectionList), NoRecording, Usual)
+)]
+pub(crate) async fn list(
+    State(context): State<Arc<Context>>,
+    RecordingId(id): RecordingId,
+    NoQuery: NoQuery,
+) -> Result<Json<CorrectionList>, ApiError> {
+    Ok(as_list(corrections::list(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?))
+}
+
+/// Correct a recording
+///
+/// Rename a speaker, make two speakers one, or give a turn to another speaker. With the answer turns, speakers and matches are as
+/// corrected; the correction stays in force when the recording is processed again.
+#[utoipa::path(
+    post, path = "/v1/recordings/{id}/corrections", tag = "recordings", params(RecordingId),
+    request_body = NewCorrection,
+    responses(
+        (status = 200, description = "It holds; all corrections of the recording", body = CorrectionList),
+        (status = 409, description = "The recording is not completed, or cannot be corrected", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "There is no such speaker or turn, or the name cannot be given", body = Problem, content_type = "application/problem+json"),
+        NoRecording, Usual
+    )
+)]
+pub(crate) async fn correct(
+    State(context): State<Arc<Context>>,
+    RecordingId(id): RecordingId,
+    NoQuery: NoQuery,
+    Given(new): Given<NewCorrection>,
+) -> Result<Json<CorrectionList>, ApiError> {
+    let new = new.ok_or_else(|| ApiError::Body("there is none; say what to correct".to_owned()))?;
+    change(context, id, Change::Add(new.into())).await
+}
+
+/// Take the last correction back
+#[utoipa::path(
+    delete, path = "/v1/recordings/{id}/corrections/last", tag = "recordings", params(RecordingId),
+    responses(
+        (status = 200, description = "It is taken back; the corrections that are left", body = CorrectionList),
+        (status = 409, description = "There is none, or the recording is not completed", body = Problem, content_type = "application/problem+json"),
+        NoRecording, Usual
+    )
+)]
+pub(crate) async fn undo(
+    State(context): State<Arc<Context>>,
+    RecordingId(id): RecordingId,
+    NoQuery: NoQuery,
+) -> Result<Json<CorrectionList>, ApiError> {
+    change(context, id, Change::Undo).await
+}

@@ -1,0 +1,178 @@
+//! Corrections: what a person says of a recording is stored with all that follows from it, in one transaction.
+
+use super::view::{is_completed, snapshot};
+use crate::context::Context;
+use diarization::corrections::{Corrected, Made, Refusal, Request};
+use diarization::diarize::{Diarization, Settings};
+use diarization::labelling::Labelling;
+use results::chunks::Pinned;
+use results::corrections::{self, Stored};
+use results::reading::{self, ReadError, Recording};
+use results::{decision, outcome};
+use service_kit::transaction;
+use sqlx::types::Json;
+use sqlx::{PgPool, PgTransaction};
+use uuid::Uuid;
+
+/// Most corrections of a recording: all are applied whenever one is made.
+const MOST: usize = 1000;
+
+/// What became of a correction.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It holds; all that there are.
+    Done(Vec<Stored>),
+    /// There is no such recording.
+    Unknown,
+    /// The recording is in this state, in which nothing can be corrected.
+    NotCompleted(String),
+    /// It cannot be done.
+    Refused(Refusal),
+    /// There is nothing to take back.
+    Nothing,
+    /// There are as many as are kept.
+    TooMany(usize),
+    /// The recording's analyses cannot be used.
+    Unusable(String),
+}
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// One more correction.
+    Add(Request),
+    /// Take the last one back.
+    Undo,
+}
+
+/// A recording that can be corrected, under its lock.
+struct Locked {
+    recording: Recording,
+    said: Vec<Stored>,
+}
+
+/// The corrections of the recording `id`, if there is one.
+pub(crate) async fn list(pool: &PgPool, id: Uuid) -> Result<Option<Vec<Stored>>, sqlx::Error> {
+    let mut snapshot = snapshot(pool).await?;
+    let row =
+        sqlx::query!("SELECT model_version, configuration, chunk_blocks FROM recordings WHERE id = $1", id)
+            .fetch_optional(&mut *snapshot)
+            .await?;
+    let Some(row) = row else { return Ok(None) };
+    let pinned = Pinned {
+        recording: id,
+        model_version: row.model_version,
+        configuration: row.configuration,
+        chunk_blocks: row.chunk_blocks,
+    };
+    corrections::stored(&mut snapshot, &pinned).await.map(Some)
+}
+
+/// Makes `change`, relabels the recording and commits both.
+#[tracing::instrument(name = "correct", skip_all, fields(recording = %id))]
+pub(crate) async fn change(context: &Context, id: Uuid, change: &Change) -> Result<Outcome, sqlx::Error> {
+    transaction::run(&context.pool, "correct", &context.shutdown, async |transaction| {
+        let locked = match lock(transaction, id).await? {
+            Ok(locked) => locked,
+            Err(outcome) => return Ok(outcome),
+        };
+        match make(transaction, locked, change).await {
+            Ok(outcome) => Ok(outcome),
+            Err(ReadError::Database(error @ (sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }))) => {
+                Ok(Outcome::Unusable(error.to_string()))
+            }
+            Err(ReadError::Database(error)) => Err(error),
+            Err(ReadError::Unusable(why)) => Ok(Outcome::Unusable(why)),
+        }
+    })
+    .await
+}
+
+/// Locks the recording, so that its corrections are made one after the other; or says why it cannot be corrected.
+async fn lock(
+    transaction: &mut PgTransaction<'static>,
+    id: Uuid,
+) -> Result<Result<Locked, Outcome>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT state, model_version, configuration, chunk_blocks, chunk_count, settings AS "settings: Json<Settings>"
+           FROM recordings WHERE id = $1 FOR UPDATE"#,
+        id
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    let Some(row) = row else { return Ok(Err(Outcome::Unknown)) };
+    let Some(chunk_count) = row.chunk_count.filter(|_| is_completed(&row.state)) else {
+        return Ok(Err(Outcome::NotCompleted(row.state)));
+    };
+    let pinned = Pinned {
+        recording: id,
+        model_version: row.model_version,
+        configuration: row.configuration,
+        chunk_blocks: row.chunk_blocks,
+    };
+    let said = corrections::stored(transaction, &pinned).await?;
+    let recording = Recording { pinned, chunk_count, settings: row.settings.0 };
+    Ok(Ok(Locked { recording, said }))
+}
+
+async fn make(
+    transaction: &mut PgTransaction<'static>,
+    locked: Locked,
+    change: &Change,
+) -> Result<Outcome, ReadError> {
+    let Locked { recording, mut said } = locked;
+    let id = recording.pinned.recording;
+    let request = match change {
+        Change::Add(_) if said.len() >= MOST => return Ok(Outcome::TooMany(MOST)),
+        Change::Add(request) => Some(request.clone()),
+        Change::Undo => {
+            let Some(last) = said.pop() else { return Ok(Outcome::Nothing) };
+            corrections::remove(transaction, id, last.number).await?;
+            None
+        }
+    };
+    let stored = decision::stored(transaction, id).await?;
+    let is_new = stored.is_none();
+    let labelling = match stored {
+        Some(decision) => Labelling::again(&recording.settings, decision),
+        // Completed before decisions were kept.
+        None => reading::survey(transaction, &recording).await?,
+    };
+    let labelled = reading::label(transaction, &recording, labelling.to_be_corrected()).await?;
+    if is_new {
+        decision::store(transaction, id, &labelled.decision()).await?;
+    }
+    let made = corrections::made(&said);
+    let work = move || {
+        let (mut corrected, applied) = Corrected::of(labelled, &made);
+        let correction = request.map(|request| corrected.correction(&request)).transpose()?;
+        if let Some(correction) = &correction {
+            corrected.apply(&Made { correction: correction.clone(), same_analyses: true });
+        }
+        Ok::<_, Refusal>((correction, applied, corrected.diarization()))
+    };
+    let (correction, applied, found) = match tokio::task::spawn_blocking(work).await? {
+        Ok(done) => done,
+        Err(refusal) => return Ok(Outcome::Refused(refusal)),
+    };
+    let applied: Vec<(i32, bool)> = said.iter().map(|it| it.number).zip(applied).collect();
+    corrections::note_applied(transaction, id, &applied).await?;
+    if let Some(correction) = correction {
+        let number = said.last().map_or(0, |last| last.number) + 1;
+        corrections::add(transaction, &recording.pinned, number, &correction).await?;
+    }
+    commit(transaction, &recording.pinned, &found).await?;
+    Ok(Outcome::Done(corrections::stored(transaction, &recording.pinned).await?))
+}
+
+async fn commit(
+    transaction: &mut PgTransaction<'static>,
+    pinned: &Pinned,
+    found: &Diarization,
+) -> Result<(), sqlx::Error> {
+    outcome::replace(transaction, pinned, found).await?;
+    sqlx::query!("UPDATE recordings SET updated_at = now() WHERE id = $1", pinned.recording)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
