@@ -242,6 +242,18 @@ impl Api {
         Ok(self.json::<Replayed>(request).await?.recording)
     }
 
+    /// What operators see at a glance, as the service shows it.
+    pub async fn operations(&self) -> anyhow::Result<serde_json::Value> {
+        self.json(self.http.get(self.under("operations"))).await
+    }
+
+    /// Pauses a queue, or lets it go on.
+    pub async fn set_queue(&self, name: &str, paused: bool) -> anyhow::Result<()> {
+        let verb = if paused { "pause" } else { "resume" };
+        self.send(self.http.post(self.under(&format!("queues/{name}/{verb}")))).await?;
+        Ok(())
+    }
+
     /// Deletes a dead letter for good.
     pub async fn drop_letter(&self, id: i64) -> anyhow::Result<()> {
         self.send(self.http.delete(self.under(&format!("dead-letters/{id}")))).await?;

@@ -7,6 +7,8 @@ pub mod dead_letters;
 pub mod diarize;
 pub mod migrate;
 pub mod models;
+pub mod operations;
+pub mod queues;
 pub mod reprocess;
 pub mod score;
 pub mod status;

@@ -40,6 +40,10 @@ enum Command {
     Reprocess(commands::reprocess::Args),
     /// List, show, replay or drop what the service gave up on.
     DeadLetters(commands::dead_letters::Args),
+    /// Show what waits, how fast it goes, the workers, the queues and the failures.
+    Operations(commands::operations::Args),
+    /// Pause or resume a queue.
+    Queues(commands::queues::Args),
     /// Make a random API token and its digest.
     Token(commands::token::Args),
     /// Check the model folder against its manifest.
@@ -59,6 +63,8 @@ fn main() -> std::process::ExitCode {
         Command::Cancel(args) => commands::cancel::run(&args),
         Command::Reprocess(args) => commands::reprocess::run(&args),
         Command::DeadLetters(args) => commands::dead_letters::run(&args),
+        Command::Operations(args) => commands::operations::run(&args),
+        Command::Queues(args) => commands::queues::run(&args),
         Command::Token(args) => commands::token::run(&args),
         Command::Models(args) => commands::models::run(&args),
         Command::Migrate(args) => commands::migrate::run(&args),

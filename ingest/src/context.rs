@@ -7,13 +7,14 @@ use crate::session::SessionKey;
 use anyhow::Context as _;
 use service_kit::broker::Broker;
 use service_kit::object_store::Objects;
+use service_kit::pauses::Pauses;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
 use service_kit::transaction;
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
 
 /// What requests and jobs share.
@@ -31,6 +32,10 @@ pub struct Context {
     pub wake: Wake,
     /// What decoding waits for.
     pub surroundings: Surroundings,
+    /// Which queues are paused, as far as this process knows.
+    pub pauses: Pauses,
+    /// Calls for an announcement of what is in force, now.
+    pub announce: Arc<Notify>,
     /// Models that new recordings are pinned to.
     pub model_version: String,
     /// Tokens in force; `None` where calls need none.
@@ -74,6 +79,8 @@ impl Context {
             shutdown,
             wake: Wake::default(),
             surroundings: Surroundings::default(),
+            pauses: Pauses::unknown(),
+            announce: Arc::default(),
             model_version,
             tokens,
             session_key: SessionKey::default(),

@@ -76,7 +76,8 @@ pub fn budget(decode_within: Duration) -> Result<Budget, BudgetError> {
 /// Consumes decode jobs until shutdown.
 pub(crate) async fn run(context: Arc<Context>, budget: Budget) -> anyhow::Result<()> {
     let queue = topology::DECODE.to_owned();
-    let subscription = Subscription { queue, budget, surroundings: context.surroundings.clone() };
+    let (surroundings, pauses) = (context.surroundings.clone(), context.pauses.clone());
+    let subscription = Subscription { queue, budget, surroundings, pauses };
     consumer::run(&context.broker, &subscription, &context.shutdown, async |delivery| {
         let job = match delivery.message() {
             Ok(job) => job,

@@ -16,6 +16,7 @@ pub(crate) mod key;
 mod matches;
 mod meter;
 mod openapi;
+mod operations;
 mod options;
 mod pace;
 mod pages;
@@ -89,6 +90,9 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::drop))
         .routes(routes!(dead_letters::replay))
+        .routes(routes!(operations::overview))
+        .routes(routes!(operations::pause))
+        .routes(routes!(operations::resume))
         .merge(tus::routes())
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::check))
         // The upload counts for itself, against its own limit.

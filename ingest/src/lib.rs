@@ -2,8 +2,10 @@
 //!
 //! Data flows one way: [`http`] streams an upload to the object store and commits the recording ([`recordings`]) with its
 //! first message, [`outbox`] sends what was committed, [`decode`] takes the job (on any ingest process), stores chunk by chunk
-//! and commits each with the job for a worker. [`upkeep`] deletes what must go from the object store. [`service`] wires these together; [`config`] says how.
+//! and commits each with the job for a worker. [`upkeep`] deletes what must go from the object store. [`heartbeats`] takes what services tell of
+//! themselves, [`announcements`] tells workers which queues are paused, and [`operations`] shows operators the whole. [`service`] wires these together; [`config`] says how.
 
+mod announcements;
 mod composing;
 pub mod config;
 pub mod context;
@@ -12,7 +14,9 @@ pub mod decode;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod heartbeats;
 mod http;
+mod operations;
 pub mod outbox;
 pub mod recordings;
 pub mod service;

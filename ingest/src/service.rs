@@ -2,18 +2,20 @@
 
 use crate::config::Config;
 use crate::context::Context;
-use crate::{decode, http, outbox, thread, token_file, upkeep};
+use crate::{announcements, decode, heartbeats, http, outbox, thread, token_file, upkeep};
 use anyhow::Context as _;
 use diarization::installation;
 use diarization::manifest::Manifest;
 use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::broker::Broker;
+use service_kit::heartbeat::{self, Heartbeat};
+use service_kit::paused_queues;
 use service_kit::shutdown::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// A running ingest.
@@ -61,6 +63,19 @@ impl Service {
         }
         let sender = context.clone();
         parts.spawn(async move { thread::on_its_own(|| outbox::run(sender)).await? });
+        let follower = context.clone();
+        parts.spawn(async move {
+            paused_queues::follow(&follower.pool, &follower.pauses, &follower.shutdown).await;
+            Ok(())
+        });
+        parts.spawn(heartbeats::run(context.clone()));
+        parts.spawn(announcements::run(context.clone()));
+        let (this, alive) =
+            (Heartbeat::of_this_process("ingest", env!("CARGO_PKG_VERSION")), context.clone());
+        parts.spawn(async move {
+            heartbeat::during(&alive.broker, &Notify::new(), || this.clone(), alive.shutdown.asked()).await;
+            Ok(())
+        });
         let keeper = context.clone();
         parts.spawn(async move { thread::on_its_own(|| upkeep::run(keeper)).await? });
         parts.spawn(async move { thread::on_its_own(move || decode::run(context, budget)).await? });

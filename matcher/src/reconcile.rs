@@ -71,6 +71,8 @@ pub async fn pass(database: &Database, settled_after: Duration) -> Result<usize,
                    SELECT r.id FROM recordings r
                    WHERE r.state IN ('queued', 'processing')
                      AND r.updated_at < now() - make_interval(secs => $1)
+                     -- Nobody would take the message.
+                     AND NOT EXISTS (SELECT 1 FROM paused_queues p WHERE p.queue = $3 AND p.resumed_at IS NULL)
                      AND (r.next_chunk = r.chunk_count OR EXISTS (
                          SELECT 1 FROM inbox i
                          WHERE i.recording_id = r.id AND i.chunk = r.next_chunk
@@ -79,7 +81,8 @@ pub async fn pass(database: &Database, settled_after: Duration) -> Result<usize,
                    ORDER BY r.updated_at LIMIT $2 FOR UPDATE SKIP LOCKED)
                RETURNING id, run, trace AS "trace: Json<BTreeMap<String, String>>""#,
             settled_after.as_secs_f64(),
-            MOST_RECORDINGS
+            MOST_RECORDINGS,
+            topology::MATCH
         )
         .fetch_all(&mut **transaction)
         .await?;

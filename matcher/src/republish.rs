@@ -5,7 +5,8 @@
 //! recordings are sent again, once. Or nothing has happened to a recording for an interval, and in all that time every look at the
 //! queues that it depends on has found them empty: then its job can neither be queued nor, since no attempt may take so
 //! long, be in somebody's hands. Or, on a queue that is never empty, nothing has happened for an interval although a job that was
-//! ordered after it has been done for as long: queues are served in order.
+//! ordered after it has been done for as long: queues are served in order. What waits on a queue that an operator has paused
+//! is not lost, and while the queue was paused was no time in which anything should have happened.
 
 use crate::backlog::Backlog;
 use crate::database::Database;
@@ -135,7 +136,11 @@ async fn quiet(database: &Database, after: Duration) -> Result<Vec<Quiet>, sqlx:
                           extract(epoch FROM now() - greatest(
                               r.updated_at,
                               c.ordered_at,
-                              (SELECT max(i.received_at) FROM inbox i WHERE i.recording_id = r.id)
+                              (SELECT max(i.received_at) FROM inbox i WHERE i.recording_id = r.id),
+                              -- While it is paused, no time has passed at all.
+                              (SELECT max(coalesce(p.resumed_at, now())) FROM paused_queues p
+                               WHERE p.queue IN ($3, CASE WHEN r.chunk_count IS NULL THEN $4
+                                                          ELSE format($5, r.model_version, r.configuration) END))
                           ))::double precision AS seconds
                    FROM recordings r
                    CROSS JOIN LATERAL (SELECT max(created_at) AS ordered_at FROM chunks WHERE recording_id = r.id) c
@@ -146,7 +151,10 @@ async fn quiet(database: &Database, after: Duration) -> Result<Vec<Quiet>, sqlx:
                WHERE q.seconds >= $1
                ORDER BY q.seconds DESC LIMIT $2"#,
             after.as_secs_f64(),
-            MOST_RECORDINGS
+            MOST_RECORDINGS,
+            topology::MATCH,
+            topology::DECODE,
+            topology::chunk_queue("%s", "%s")
         )
         .fetch_all(&mut **transaction)
         .await

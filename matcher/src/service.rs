@@ -8,13 +8,15 @@ use service_kit::broker::Broker;
 use service_kit::budget::Budget;
 use service_kit::consumer::{self, Subscription};
 use service_kit::delivery::Delivery;
+use service_kit::heartbeat::{self, Heartbeat};
+use service_kit::pauses::Pauses;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
-use service_kit::{admin, topology, transaction};
+use service_kit::{admin, paused_queues, topology, transaction};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// Longest that taking in an analysis and moving its recording may take; finalising a day of speech is by far the longest.
 const MATCH_WITHIN: Duration = Duration::from_secs(15 * 60);
@@ -42,22 +44,34 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
 async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
     let pool =
         transaction::pool(&config.database.database_url, config.database.database_connections, "matcher")?;
-    let database = Database::new(pool, shutdown.clone());
+    let database = Database::new(pool.clone(), shutdown.clone());
     let broker = Broker::new(&config.broker.amqp_url, "matcher");
     let pages = admin::routes(metrics, readiness(&database, &broker));
     let budget = Budget::of(&[("matching", MATCH_WITHIN)])?;
-    let subscription =
-        |queue: &str| Subscription { queue: queue.to_owned(), budget, surroundings: Surroundings::default() };
-    let (matching, dead) = (subscription(topology::MATCH), subscription(topology::DEAD));
+    let pauses = Pauses::unknown();
+    let subscription = |queue: &str, pauses: Pauses| Subscription {
+        queue: queue.to_owned(),
+        budget,
+        surroundings: Surroundings::default(),
+        pauses,
+    };
+    let matching = subscription(topology::MATCH, pauses.clone());
+    // Dead letters are taken at any time: operators must see them.
+    let dead = subscription(topology::DEAD, Pauses::none());
     let serving = admin::serve(config.admin.admin_listen, pages, shutdown.clone());
     let match_one = async |delivery: Delivery| handler::handle(&database, delivery).await;
     let bury_one = async |delivery: Delivery| dead_letters::handle(&database, delivery).await;
-    let (served, (), (), ()) = tokio::join!(
-        serving,
-        Box::pin(consumer::run(&broker, &matching, &shutdown, match_one)),
-        Box::pin(consumer::run(&broker, &dead, &shutdown, bury_one)),
-        Box::pin(reconcile::run(&database, &broker, config.reconcile_every(), config.republish_after())),
-    );
+    let this = Heartbeat::of_this_process("matcher", env!("CARGO_PKG_VERSION"));
+    let working = async {
+        tokio::join!(
+            serving,
+            Box::pin(consumer::run(&broker, &matching, &shutdown, match_one)),
+            Box::pin(consumer::run(&broker, &dead, &shutdown, bury_one)),
+            Box::pin(reconcile::run(&database, &broker, config.reconcile_every(), config.republish_after())),
+            paused_queues::follow(&pool, &pauses, &shutdown),
+        )
+    };
+    let (served, ..) = heartbeat::during(&broker, &Notify::new(), || this.clone(), working).await;
     broker.close().await;
     served
 }

@@ -21,7 +21,9 @@ impl Queues {
         let listed: Value =
             reqwest::get(list).await.expect("the management answers").json().await.expect("JSON");
         let listed = listed.as_array().unwrap_or_else(|| panic!("no list of queues: {listed}"));
-        let names = listed.iter().map(|queue| queue["name"].as_str().expect("a name").to_owned()).collect();
+        // Those of heartbeats and announcements hold no work, and go with their consumers.
+        let of_work = listed.iter().filter(|queue| queue["auto_delete"] == false);
+        let names = of_work.map(|queue| queue["name"].as_str().expect("a name").to_owned()).collect();
         let connection =
             Connection::connect(amqp_url, ConnectionProperties::default()).await.expect("connects");
         let channel = connection.create_channel().await.expect("a channel");

@@ -84,7 +84,9 @@ pub async fn messages(stack: &Stack) -> Vec<Found> {
         Connection::connect(stack.amqp_url(), ConnectionProperties::default()).await.expect("connects");
     let channel = connection.create_channel().await.expect("a channel");
     let mut found = Vec::new();
-    for name in names.iter().map(|queue| queue["name"].as_str().expect("a name")) {
+    // Those of heartbeats and announcements go with their consumers.
+    let of_work = names.iter().filter(|queue| queue["auto_delete"] == false);
+    for name in of_work.map(|queue| queue["name"].as_str().expect("a name")) {
         let take = BasicGetOptions { no_ack: true };
         while let Some(message) = channel.basic_get(name.into(), take).await.expect("the queue is there") {
             let kind = message.properties.kind().as_ref().map(ToString::to_string).unwrap_or_default();

@@ -21,8 +21,17 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
 /// back only what was in hand.
 const PREFETCH: u16 = 1;
 
-/// Consumes until shutdown. The handler is called for one message at a time. Lost connections are made again; a message in
-/// hand meanwhile is delivered again by the broker.
+/// How a subscription ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// We ended it: for shutdown, or because the queue is paused.
+    Ours,
+    /// The broker did.
+    Theirs,
+}
+
+/// Consumes until shutdown, except while the queue is paused. The handler is called for one message at a time. Lost connections are
+/// made again; a message in hand meanwhile is delivered again by the broker.
 pub async fn run<H>(broker: &Broker, subscription: &Subscription, shutdown: &Shutdown, handler: H)
 where
     H: AsyncFn(Delivery) -> Verdict,
@@ -30,9 +39,17 @@ where
     let mut backoff = Backoff::default();
     let publisher = Publisher::new(broker.clone());
     while !shutdown.is_asked() {
+        tokio::select! {
+            () = subscription.pauses.until_open(&subscription.queue) => {}
+            () = shutdown.asked() => return,
+        }
         let loop_of_one = Loop(Handling { subscription, shutdown, publisher: &publisher, by: broker.who() });
         match Box::pin(loop_of_one.consume(broker, &handler, &mut backoff)).await {
-            Ok(()) => {}
+            Ok(End::Ours) => {
+                tracing::info!(queue = subscription.queue, "no longer consuming");
+                continue;
+            }
+            Ok(End::Theirs) => {}
             Err(error) => {
                 tracing::warn!(queue = subscription.queue, %error, "lost the queue; connecting again")
             }
@@ -49,7 +66,7 @@ where
 struct Loop<'a>(Handling<'a, Line>);
 
 impl Loop<'_> {
-    async fn consume<H>(&self, broker: &Broker, handler: &H, backoff: &mut Backoff) -> Result<(), Lost>
+    async fn consume<H>(&self, broker: &Broker, handler: &H, backoff: &mut Backoff) -> Result<End, Lost>
     where
         H: AsyncFn(Delivery) -> Verdict,
     {
@@ -72,7 +89,7 @@ impl Loop<'_> {
         loop {
             let next = tokio::select! {
                 next = messages.next() => next,
-                () = self.0.shutdown.asked(), if !ending => {
+                () = self.unwanted(), if !ending => {
                     ending = true;
                     cancel(&channel, &tag).await;
                     // What had been sent ahead is still handled: returned unseen, it would count as an attempt.
@@ -80,11 +97,13 @@ impl Loop<'_> {
                 }
             };
             let Some(amqp) = next else {
-                if ending {
-                    let _ = tokio::time::timeout(GOODBYE_WITHIN, channel.close(200, "shutting down".into()))
-                        .await;
+                if !ending {
+                    return Ok(End::Theirs);
                 }
-                return Ok(());
+                let _ =
+                    tokio::time::timeout(GOODBYE_WITHIN, channel.close(200, "no longer consuming".into()))
+                        .await;
+                return Ok(End::Ours);
             };
             let amqp = amqp?;
             let delivery = Delivery::of(&amqp.properties, &amqp.data);
@@ -95,12 +114,20 @@ impl Loop<'_> {
                 biased;
                 handled = &mut handling => handled?,
                 // Before this message is acknowledged, so that no other one follows it.
-                () = self.0.shutdown.asked(), if !ending => {
+                () = self.unwanted(), if !ending => {
                     ending = true;
                     cancel(&channel, &tag).await;
                     handling.await?;
                 }
             }
+        }
+    }
+
+    /// Returns once nothing more may be taken.
+    async fn unwanted(&self) {
+        tokio::select! {
+            () = self.0.shutdown.asked() => {}
+            () = self.0.subscription.pauses.until_paused(&self.0.subscription.queue) => {}
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::broker::Backoff;
 use crate::budget::{Budget, HOLD};
 use crate::delivery::Delivery;
+use crate::pauses::Pauses;
 use crate::points::{self, Place};
 use crate::policy::{self, Action};
 use crate::publisher::{Envelope, Post, PublishError, Publisher};
@@ -28,6 +29,8 @@ pub struct Subscription {
     pub budget: Budget,
     /// Told when a message waits for what is away.
     pub surroundings: Surroundings,
+    /// Whether the queue may be consumed.
+    pub pauses: Pauses,
 }
 
 /// Whoever waits to hear what became of a delivery.
@@ -128,7 +131,7 @@ impl<P: Post> Handling<'_, P> {
     where
         H: AsyncFn(Delivery) -> Verdict,
     {
-        let Subscription { queue, budget, surroundings } = self.subscription;
+        let Subscription { queue, budget, surroundings, .. } = self.subscription;
         let held = Instant::now();
         let mut backoff = Backoff::default();
         loop {

@@ -7,10 +7,15 @@ pub mod broker;
 pub mod budget;
 pub mod config;
 pub mod consumer;
+pub mod control;
 pub mod delivery;
 pub mod handling;
+pub mod heartbeat;
 pub mod messages;
 pub mod object_store;
+#[cfg(feature = "postgres")]
+pub mod paused_queues;
+pub mod pauses;
 pub mod points;
 pub mod policy;
 pub mod process;

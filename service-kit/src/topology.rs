@@ -4,12 +4,16 @@
 //! at least once (RabbitMQ needs `reject-publish` and, on nodes upgraded from before 3.10, the feature flag `stream_queue` for
 //! that). Messages that are to be tried again wait on a queue per wait, from which they expire back to where they were.
 //! Arguments of a queue that exists cannot be changed: a change here needs new queue names.
+//!
+//! Heartbeats and announcements are no work: their exchanges drop what nobody is there to take, and the queues behind them hold little,
+//! none of it for long, and go with their last consumer.
 
 use crate::budget::ACKNOWLEDGE_WITHIN;
 use crate::policy::WAITS;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{Channel, ExchangeKind};
+use std::time::Duration;
 
 /// Decode jobs, consumed by ingest.
 pub const DECODE: &str = "throughline.decode";
@@ -17,6 +21,15 @@ pub const DECODE: &str = "throughline.decode";
 pub const MATCH: &str = "throughline.match";
 /// What failed for good, whatever queue it was on.
 pub const DEAD: &str = "throughline.dead";
+/// Exchange, and queue behind it, of what services tell of themselves ([`crate::heartbeat`]).
+pub const HEARTBEATS: &str = "throughline.heartbeats";
+/// Exchange of what ingest announces to all ([`crate::control`]).
+pub const CONTROL: &str = "throughline.control";
+/// Heartbeats held at most, the newest, and for how long: older ones tell nothing any more.
+const MOST_HEARTBEATS: i64 = 1000;
+const HEARTBEAT_LIVES: Duration = Duration::from_secs(15);
+/// Announcements held at most for one listener: each says all that is in force.
+const MOST_ANNOUNCEMENTS: i64 = 10;
 /// Attempts at a message, however each ends; then it is a dead letter.
 pub const ATTEMPTS: i64 = 5;
 /// Dead letters are kept until they are in the database: brokers from 4.0 on would drop them after 20 deliveries.
@@ -45,7 +58,7 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(value))
 }
 
-fn milliseconds(duration: std::time::Duration) -> AMQPValue {
+fn milliseconds(duration: Duration) -> AMQPValue {
     AMQPValue::LongLongInt(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -82,18 +95,50 @@ pub async fn declare_wait(channel: &Channel, wait: usize) -> lapin::Result<()> {
         ("x-dead-letter-strategy", text("at-least-once")),
         ("x-overflow", text("reject-publish")),
     ]);
-    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    channel
-        .exchange_declare(name.as_str().into(), ExchangeKind::Fanout, durable, FieldTable::default())
-        .await?;
+    fanout(channel, &name).await?;
     channel.queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), waiting).await?;
-    channel
-        .queue_bind(
-            name.as_str().into(),
-            name.as_str().into(),
-            "".into(),
-            QueueBindOptions::default(),
-            FieldTable::default(),
-        )
-        .await
+    bind(channel, &name, &name).await
+}
+
+async fn fanout(channel: &Channel, name: &str) -> lapin::Result<()> {
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    channel.exchange_declare(name.into(), ExchangeKind::Fanout, durable, FieldTable::default()).await
+}
+
+async fn bind(channel: &Channel, queue: &str, exchange: &str) -> lapin::Result<()> {
+    let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+    channel.queue_bind(queue.into(), exchange.into(), "".into(), options, none).await
+}
+
+/// Declares the exchange of heartbeats.
+pub async fn declare_heartbeats(channel: &Channel) -> lapin::Result<()> {
+    fanout(channel, HEARTBEATS).await
+}
+
+/// Declares the queue from which ingest processes take heartbeats, each of them once.
+pub async fn declare_heartbeat_queue(channel: &Channel) -> lapin::Result<()> {
+    fanout(channel, HEARTBEATS).await?;
+    // Durable, for brokers no longer take other queues that several connections share; the messages are not.
+    let options = QueueDeclareOptions { auto_delete: true, ..QueueDeclareOptions::durable() };
+    let few = arguments(&[
+        ("x-max-length", AMQPValue::LongLongInt(MOST_HEARTBEATS)),
+        ("x-message-ttl", milliseconds(HEARTBEAT_LIVES)),
+    ]);
+    channel.queue_declare(HEARTBEATS.into(), options, few).await?;
+    bind(channel, HEARTBEATS, HEARTBEATS).await
+}
+
+/// Declares the exchange of announcements.
+pub async fn declare_control(channel: &Channel) -> lapin::Result<()> {
+    fanout(channel, CONTROL).await
+}
+
+/// Declares a queue of announcements for this connection alone; its name.
+pub async fn declare_listener(channel: &Channel) -> lapin::Result<String> {
+    declare_control(channel).await?;
+    let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+    let few = arguments(&[("x-max-length", AMQPValue::LongLongInt(MOST_ANNOUNCEMENTS))]);
+    let name = channel.queue_declare("".into(), own, few).await?.name().to_string();
+    bind(channel, &name, CONTROL).await?;
+    Ok(name)
 }

@@ -9,6 +9,7 @@ use service_kit::budget::Budget;
 use service_kit::consumer::{self, Subscription};
 use service_kit::delivery::Delivery;
 use service_kit::messages::DecodeJob;
+use service_kit::pauses::Pauses;
 use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
@@ -64,6 +65,7 @@ impl Bench {
             queue: QUEUE.to_owned(),
             budget: Budget::of(&[]).expect("fits"),
             surroundings: Surroundings::default(),
+            pauses: Pauses::none(),
         };
         let (shutdown, deadly) = (Shutdown::default(), Notify::new());
         let handler = async |_: Delivery| {

@@ -1,5 +1,6 @@
 //! Inference: a thread that owns its models and does one chunk at a time.
 
+use crate::timed::{Taken, Timed};
 use diarization::analysis::{self, BlockAnalysis};
 use diarization::blocks::Chunk;
 use diarization::features::FilterBank;
@@ -26,7 +27,18 @@ pub enum InferenceError {
 struct Request {
     chunk: Chunk,
     samples: Vec<f32>,
-    reply: oneshot::Sender<Result<Vec<BlockAnalysis>, InferenceError>>,
+    reply: oneshot::Sender<Result<Analysed, InferenceError>>,
+}
+
+/// What came of a chunk, and how long that took.
+#[derive(Debug)]
+pub struct Analysed {
+    /// What the models said.
+    pub blocks: Vec<BlockAnalysis>,
+    /// All of the analysis.
+    pub whole: Duration,
+    /// The models' part of it.
+    pub models: Taken,
 }
 
 /// A handle on an inference thread. The thread ends when the last handle is dropped.
@@ -49,11 +61,15 @@ impl Inference {
                 let started = Instant::now();
                 set(&busy, Some(started));
                 // A panic must cost one chunk, not the worker.
+                let mut timed = Timed::new(&mut models);
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
-                    analysis::analyse(&mut models, &mut filter_bank, chunk, &samples)
+                    analysis::analyse(&mut timed, &mut filter_bank, chunk, &samples)
                 }));
-                let result = outcome.map_or(Err(InferenceError::Crashed), |analysed| Ok(analysed?));
-                metrics::histogram!("throughline_inference_seconds").record(started.elapsed().as_secs_f64());
+                let (whole, models) = (started.elapsed(), timed.taken());
+                let result = outcome.map_or(Err(InferenceError::Crashed), |analysed| {
+                    Ok(Analysed { blocks: analysed?, whole, models })
+                });
+                metrics::histogram!("throughline_inference_seconds").record(whole.as_secs_f64());
                 set(&busy, None);
                 // Nobody waits any more when the job was given up; the next request counts.
                 let _ = reply.send(result);
@@ -68,11 +84,7 @@ impl Inference {
     }
 
     /// Analyses `chunk`, whose samples are those of [`Chunk::sample_range`].
-    pub async fn analyse(
-        &self,
-        chunk: Chunk,
-        samples: Vec<f32>,
-    ) -> Result<Vec<BlockAnalysis>, InferenceError> {
+    pub async fn analyse(&self, chunk: Chunk, samples: Vec<f32>) -> Result<Analysed, InferenceError> {
         let (reply, answer) = oneshot::channel();
         let send = self.requests.clone();
         let request = Request { chunk, samples, reply };

@@ -1,6 +1,8 @@
 //! Job: one chunk from the queue to the matcher.
 
-use crate::inference::{Inference, InferenceError};
+use crate::activity::Activity;
+use crate::inference::{Analysed, Inference, InferenceError};
+use crate::timed::Stages;
 use diarization::analysis::CONFIGURATION;
 use diarization::blocks::{Chunk, MAX_CHUNK_BLOCKS, SAMPLE_RATE, WINDOW_SAMPLES};
 use service_kit::budget::{Budget, BudgetError, CONFIRM_WITHIN};
@@ -12,7 +14,7 @@ use service_kit::shutdown::Shutdown;
 use service_kit::topology;
 use service_kit::verdict::Verdict;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Longest that fetching a chunk may take.
@@ -32,6 +34,8 @@ pub struct Worker {
     pub shutdown: Shutdown,
     /// Whether it is.
     pub broken: AtomicBool,
+    /// Noted for the heartbeats.
+    pub activity: Activity,
 }
 
 /// The time-outs of a job, which must nest in the broker's.
@@ -62,11 +66,14 @@ impl Worker {
         let attempt = delivery.past.attempts() + 1;
         tracing::info!(recording = %job.recording, chunk = job.chunk, attempt, "chunk taken");
         let chunk = fitting(&job, &self.model_version).map_err(Verdict::Reject)?;
+        let _in_hand = self.activity.begin(job.recording, job.chunk);
+        let started = Instant::now();
         let samples = samples(&self.fetch(&job).await?);
-        let seconds = samples.len() as f64 / f64::from(SAMPLE_RATE);
-        let blocks = self.infer(inference, chunk, samples).await?;
+        let (fetched, seconds) = (started.elapsed(), samples.len() as f64 / f64::from(SAMPLE_RATE));
+        let analysed = self.infer(inference, chunk, samples).await?;
+        let publishing = Instant::now();
         let analysis =
-            rmp_serde::to_vec_named(&blocks).map_err(|error| Verdict::Reject(error.to_string()))?;
+            rmp_serde::to_vec_named(&analysed.blocks).map_err(|error| Verdict::Reject(error.to_string()))?;
         let message = ChunkAnalysed {
             recording: job.recording,
             run: job.run,
@@ -79,6 +86,11 @@ impl Worker {
             .publish(topology::MATCH, &message)
             .await
             .map_err(|error| Verdict::Wait(error.to_string()))?;
+        let stages = stages(fetched, &analysed, publishing.elapsed());
+        for (stage, seconds) in stages {
+            metrics::histogram!("throughline_stage_seconds", "stage" => stage).record(seconds);
+        }
+        self.activity.done(seconds, stages, Instant::now());
         metrics::counter!("throughline_chunks_analysed_total").increment(1);
         metrics::counter!("throughline_audio_analysed_seconds_total").increment(seconds.round() as u64);
         tracing::info!(recording = %message.recording, chunk = message.chunk, seconds, "chunk analysed");
@@ -126,9 +138,9 @@ impl Worker {
         inference: &Inference,
         chunk: Chunk,
         samples: Vec<f32>,
-    ) -> Result<Vec<diarization::analysis::BlockAnalysis>, Verdict> {
+    ) -> Result<Analysed, Verdict> {
         let why = match timeout(self.inference_within, inference.analyse(chunk, samples)).await {
-            Ok(Ok(blocks)) => return Ok(blocks),
+            Ok(Ok(analysed)) => return Ok(analysed),
             Ok(Err(error @ InferenceError::Crashed)) => return Err(Verdict::Retry(error.to_string())),
             Ok(Err(error)) => error.to_string(),
             Err(_) => {
@@ -153,6 +165,19 @@ impl Worker {
         self.broken.store(true, Ordering::Relaxed);
         self.shutdown.ask();
     }
+}
+
+/// How long each stage of a chunk took. Features are all that the analysis does besides the models: filter banks by far the most.
+fn stages(fetched: Duration, analysed: &Analysed, published: Duration) -> Stages {
+    let models = analysed.models;
+    let features = analysed.whole.saturating_sub(models.segmentation + models.embedding);
+    [
+        ("fetch", fetched.as_secs_f64()),
+        ("segmentation", models.segmentation.as_secs_f64()),
+        ("features", features.as_secs_f64()),
+        ("embedding", models.embedding.as_secs_f64()),
+        ("publish", published.as_secs_f64()),
+    ]
 }
 
 /// Infers something that every model can.

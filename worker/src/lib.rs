@@ -2,10 +2,12 @@
 //!
 //! It has no database credentials: a job says all it needs, and its samples come from the object store.
 
+pub mod activity;
 pub mod config;
 pub mod inference;
 pub mod job;
 pub mod service;
+pub mod timed;
 
 pub use config::Config;
 pub use service::run;

@@ -1,5 +1,6 @@
 //! Service: the worker's wiring.
 
+use crate::activity::{Activity, Identity};
 use crate::config::Config;
 use crate::inference::Inference;
 use crate::job::{self, Worker};
@@ -11,15 +12,18 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::admin::{self, Readiness};
 use service_kit::broker::Broker;
 use service_kit::consumer::{self, Subscription};
+use service_kit::control;
 use service_kit::delivery::Delivery;
+use service_kit::heartbeat::{self, Heartbeat};
 use service_kit::object_store::Objects;
+use service_kit::pauses::Pauses;
 use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
 use service_kit::topology;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs a worker until shutdown; an error when it ends because it can no longer infer.
 pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
@@ -51,17 +55,31 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
         inference_within,
         shutdown: shutdown.clone(),
         broken: AtomicBool::new(false),
+        activity: Activity::since(Instant::now()),
     };
-    let surroundings = Surroundings::default();
+    let (surroundings, pauses) = (Surroundings::default(), Pauses::unknown());
     let queue = topology::chunk_queue(&worker.model_version, CONFIGURATION);
-    let subscription = Subscription { queue, budget, surroundings: surroundings.clone() };
+    let subscription =
+        Subscription { queue, budget, surroundings: surroundings.clone(), pauses: pauses.clone() };
     let readiness = readiness(broker.clone(), threads.clone(), surroundings, inference_within);
     let pages = admin::serve(config.admin.admin_listen, admin::routes(metrics, readiness), shutdown.clone());
     let consumers = threads.iter().map(|inference| {
         let handler = async |delivery: Delivery| worker.handle(delivery, inference).await;
         Box::pin(consumer::run(&broker, &subscription, &shutdown, handler))
     });
-    let (served, _) = tokio::join!(pages, futures::future::join_all(consumers));
+    let identity = Identity {
+        model_version: worker.model_version.clone(),
+        configuration: CONFIGURATION.to_owned(),
+        device: config.device.to_string(),
+        threads: config.threads.into(),
+    };
+    let this = Heartbeat::of_this_process("worker", env!("CARGO_PKG_VERSION"));
+    let now = || Heartbeat { work: Some(worker.activity.work(&identity, Instant::now())), ..this.clone() };
+    let working = async {
+        let listening = control::listen(&broker, &pauses, &shutdown);
+        tokio::join!(pages, futures::future::join_all(consumers), listening)
+    };
+    let (served, _, ()) = heartbeat::during(&broker, worker.activity.changed(), now, working).await;
     broker.close().await;
     if worker.broken.load(Ordering::Relaxed) {
         bail!("this worker could infer no more; its chunks went back to the queue: start it again");

@@ -71,6 +71,8 @@ pub(crate) enum ApiError {
     TooManyCorrections(usize),
     #[error("the recording cannot be corrected as it is stored; reprocess it first ({0})")]
     NotCorrectable(String),
+    #[error("there is no queue '{0}' that can be paused; there are: {1}")]
+    UnknownQueue(String, String),
     #[error("{0}")]
     Option(#[from] OptionError),
     #[error("{0}")]
@@ -174,6 +176,7 @@ impl ApiError {
             Self::ManyStreams => (StatusCode::TOO_MANY_REQUESTS, "many-streams", "Too many streams at once"),
             Self::BadId(_) | Self::BadLetterId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),
             Self::UnknownLetter(_) => (StatusCode::NOT_FOUND, "unknown-dead-letter", "Unknown dead letter"),
+            Self::UnknownQueue(..) => (StatusCode::NOT_FOUND, "unknown-queue", "Unknown queue"),
             Self::NotReplayable(..) => (StatusCode::CONFLICT, "not-replayable", "Cannot be replayed"),
             Self::NoAudio(_) => (StatusCode::NOT_FOUND, "no-audio", "The audio is gone"),
             Self::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "range", "Not a part of the audio"),

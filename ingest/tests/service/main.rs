@@ -9,6 +9,7 @@ mod decoding;
 mod injection;
 mod keys;
 mod limits;
+mod operations;
 mod outbox;
 mod pages;
 mod raw;

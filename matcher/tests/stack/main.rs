@@ -8,6 +8,7 @@ mod completion;
 mod dead_letters;
 mod erasure;
 mod memory;
+mod pausing;
 mod reconciling;
 mod schema;
 mod service;

@@ -1,5 +1,6 @@
 //! Wire: just enough of the two protocols to know where a message ends and what it is.
 
+use service_kit::topology::{CONTROL, HEARTBEATS};
 use std::collections::HashSet;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -15,7 +16,7 @@ pub enum Event {
     Publish,
     /// The broker confirms a message.
     Confirm,
-    /// A transaction that wrote something is committed. (Emptying the outbox does not count: it is tried twice a second.)
+    /// A transaction that wrote something is committed. (Emptying the outbox and heartbeats do not count: they come by the clock.)
     Commit,
 }
 
@@ -89,6 +90,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         self.rest(&mut frame, size + 1).await?;
         let method = (frame[0] == AMQP_METHOD).then(|| frame.get(7..11)).flatten();
         let event = match (self.speech, method) {
+            // Heartbeats and announcements come by the clock, and nothing hangs on them.
+            _ if names(&frame, HEARTBEATS) || names(&frame, CONTROL) => None,
             (Speech::AmqpClient, Some(method)) if method == PUBLISH => Some(Event::Publish),
             (Speech::AmqpClient, Some(method)) if method == ACK => Some(Event::Acknowledge),
             (Speech::AmqpServer, Some(method)) if method == DELIVER => Some(Event::Deliver),
@@ -149,9 +152,23 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 }
 
+/// Whether a frame of a method names this exchange.
+fn names(frame: &[u8], exchange: &str) -> bool {
+    frame[0] == AMQP_METHOD && frame.windows(exchange.len()).any(|part| part == exchange.as_bytes())
+}
+
+/// What is written by the clock, and not because a recording moves.
+const BY_THE_CLOCK: [&str; 5] = [
+    "DELETE FROM outbox",
+    "INSERT INTO workers",
+    "DELETE FROM workers",
+    "INSERT INTO worker_chunks",
+    "DELETE FROM worker_chunks",
+];
+
 fn writes(statement: &[u8]) -> bool {
     let begins = |verb: &str| statement.trim_ascii_start().starts_with(verb.as_bytes());
-    ["INSERT", "UPDATE", "DELETE"].into_iter().any(begins) && !begins("DELETE FROM outbox")
+    ["INSERT", "UPDATE", "DELETE"].into_iter().any(begins) && !BY_THE_CLOCK.into_iter().any(begins)
 }
 
 #[cfg(test)]
@@ -179,6 +196,17 @@ mod tests {
         let client = [b"AMQP\0\0\x09\x01".to_vec(), frame(8, &[]), ack.clone(), frame(3, &ACK)].concat();
         assert_eq!(events(Speech::AmqpClient, &client).await, [None, None, Some(Event::Acknowledge), None]);
         assert_eq!(events(Speech::AmqpServer, &ack).await, [Some(Event::Confirm)]);
+    }
+
+    #[tokio::test]
+    async fn heartbeats_are_no_messages_worth_waiting_for() {
+        let publish = |exchange: &str| {
+            let payload =
+                [&PUBLISH, [0, 0, exchange.len() as u8].as_slice(), exchange.as_bytes(), &[0, 0]].concat();
+            [&[1, 0, 1], (payload.len() as u32).to_be_bytes().as_slice(), &payload, &[0xce]].concat()
+        };
+        let client = [b"AMQP\0\0\x09\x01".to_vec(), publish(HEARTBEATS), publish("")].concat();
+        assert_eq!(events(Speech::AmqpClient, &client).await, [None, None, Some(Event::Publish)]);
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ use service_kit::budget::Budget;
 use service_kit::delivery::Delivery;
 use service_kit::handling::{Handling, Subscription};
 use service_kit::messages::{self, ChunkAnalysed, ChunkJob, DecodeJob, Message as _, RecordingDecoded};
+use service_kit::pauses::Pauses;
 use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
@@ -228,8 +229,12 @@ impl Services {
     ) -> Ended {
         let about = subject(&message);
         let budget = Budget::of(&[("all of it", Duration::from_secs(600))]).expect("fits");
-        let subscription =
-            Subscription { queue: queue.clone(), budget, surroundings: Surroundings::default() };
+        let subscription = Subscription {
+            queue: queue.clone(),
+            budget,
+            surroundings: Surroundings::default(),
+            pauses: Pauses::none(),
+        };
         let publisher = Publisher::over(self.broker.clone());
         let handling = Handling {
             subscription: &subscription,

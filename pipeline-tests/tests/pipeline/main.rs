@@ -8,6 +8,7 @@ mod formats;
 mod hanging;
 mod hints;
 mod lost;
+mod pausing;
 mod poison;
 mod results;
 mod runs;
