@@ -14,8 +14,10 @@ pub mod decode;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gauges;
 mod heartbeats;
 mod http;
+pub mod measured;
 mod operations;
 pub mod outbox;
 pub mod recordings;

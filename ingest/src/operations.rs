@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use eta::{Hand, InHand, Waiting};
 use overview::{InWork, Overview, Queue, Worker};
 use read::Undone;
-use service_kit::topology::{self, MATCH};
+use service_kit::topology::MATCH;
 use sqlx::{PgPool, PgTransaction};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -85,9 +85,7 @@ fn hands(
     chunks: &[&Undone],
     now: DateTime<Utc>,
 ) -> (Vec<Hand>, Vec<Waiting>) {
-    let is_for = |worker: &&Worker| {
-        worker.alive && topology::chunk_queue(&worker.model_version, &worker.configuration) == queue
-    };
+    let is_for = |worker: &&Worker| worker.alive && worker.queue() == queue;
     let there: Vec<&Worker> = workers.iter().filter(is_for).collect();
     let known: Vec<f64> = there.iter().filter_map(|worker| worker.speed).collect();
     // One that has done nothing yet is taken to be like the others.

@@ -2,13 +2,14 @@
 
 use crate::config::Config;
 use crate::context::Context;
-use crate::{announcements, decode, heartbeats, http, outbox, thread, token_file, upkeep};
+use crate::{announcements, decode, gauges, heartbeats, http, measured, outbox, thread, token_file, upkeep};
 use anyhow::Context as _;
 use diarization::installation;
 use diarization::manifest::Manifest;
 use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::broker::Broker;
 use service_kit::heartbeat::{self, Heartbeat};
+use service_kit::metric;
 use service_kit::paused_queues;
 use service_kit::shutdown::Shutdown;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub struct Service {
 
 /// Runs ingest until shutdown is asked for and what is in hand is finished.
 pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    metric::describe(measured::ALL);
     Service::start(config, shutdown, metrics).await?.finished().await
 }
 
@@ -70,6 +72,7 @@ impl Service {
         });
         parts.spawn(heartbeats::run(context.clone()));
         parts.spawn(announcements::run(context.clone()));
+        parts.spawn(gauges::run(context.clone()));
         let (this, alive) =
             (Heartbeat::of_this_process("ingest", env!("CARGO_PKG_VERSION")), context.clone());
         parts.spawn(async move {

@@ -13,8 +13,12 @@ use diarization::diarize::Settings;
 use diarization::evidence::{self, Choice, Match};
 use diarization::matching::{self, ReferenceSet};
 use diarization::timeline::{self, Turn};
+use service_kit::telemetry;
 use sqlx::PgTransaction;
 use sqlx::types::Json;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use tracing::Span;
 use uuid::Uuid;
 
 /// A recording whose row is locked.
@@ -112,6 +116,7 @@ async fn match_chunks(
         configuration: locked.configuration,
         chunk_blocks: locked.chunk_blocks,
     };
+    link_arrivals(transaction, &pinned, locked.next_chunk..end).await?;
     let blocks = chunks::blocks(transaction, &pinned, locked.next_chunk..end).await?;
     let (mut shown, matched) = fold(&mut references, &blocks, &locked.settings);
     if locked.next_chunk == 0 {
@@ -133,6 +138,28 @@ async fn match_chunks(
     )
     .execute(&mut **transaction)
     .await?;
+    Ok(())
+}
+
+/// Links this step with the arrivals of all chunks that it matches: each came with a message of its own.
+async fn link_arrivals(
+    transaction: &mut PgTransaction<'static>,
+    pinned: &Pinned,
+    range: Range<i32>,
+) -> Result<(), sqlx::Error> {
+    let arrivals = sqlx::query_scalar!(
+        r#"SELECT trace AS "trace: Json<BTreeMap<String, String>>" FROM inbox
+           WHERE recording_id = $1 AND model_version = $2 AND configuration = $3 AND chunk >= $4 AND chunk < $5 AND trace <> '{}'"#,
+        pinned.recording,
+        pinned.model_version,
+        pinned.configuration,
+        range.start,
+        range.end
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    let span = Span::current();
+    arrivals.iter().for_each(|arrival| telemetry::link(&span, arrival));
     Ok(())
 }
 

@@ -50,6 +50,8 @@ pub async fn finalise(database: &Database, recording: Uuid, run: i32) -> Result<
         let took = started.elapsed().as_secs_f64();
         metrics::counter!("throughline_recordings_completed_total").increment(1);
         metrics::histogram!("throughline_finalise_seconds").record(took);
+        let confidence = metrics::histogram!("throughline_match_confidence");
+        replay.found.matches.iter().for_each(|it| confidence.record(f64::from(it.choice.best.confidence)));
         tracing::info!(
             %recording,
             speakers = replay.found.speakers.len(),

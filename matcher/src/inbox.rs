@@ -5,6 +5,8 @@ use crate::database::Database;
 use crate::error::MatchError;
 use crate::gaps;
 use service_kit::messages::ChunkAnalysed;
+use service_kit::telemetry;
+use sqlx::types::Json;
 
 /// What became of an analysis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +52,14 @@ pub async fn keep(database: &Database, message: &ChunkAnalysed) -> Result<Receip
         let receipt = receipt(expected.as_ref(), message);
         if receipt == Receipt::Kept {
             sqlx::query!(
-                "INSERT INTO inbox (recording_id, chunk, model_version, configuration, analysis)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                "INSERT INTO inbox (recording_id, chunk, model_version, configuration, analysis, trace)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
                 message.recording,
                 chunk,
                 message.model_version,
                 message.configuration,
-                message.analysis
+                message.analysis,
+                Json(telemetry::current_context()) as _
             )
             .execute(&mut **transaction)
             .await?;

@@ -19,6 +19,7 @@ pub mod finalise;
 pub mod gaps;
 pub mod handler;
 pub mod inbox;
+pub mod measured;
 mod outbox;
 pub mod progress;
 pub mod reconcile;

@@ -2,13 +2,14 @@
 
 use crate::config::Config;
 use crate::database::Database;
-use crate::{dead_letters, handler, reconcile};
+use crate::{dead_letters, handler, measured, reconcile};
 use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::broker::Broker;
 use service_kit::budget::Budget;
 use service_kit::consumer::{self, Subscription};
 use service_kit::delivery::Delivery;
 use service_kit::heartbeat::{self, Heartbeat};
+use service_kit::metric;
 use service_kit::pauses::Pauses;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
@@ -27,6 +28,7 @@ const MATCH_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// It runs on one thread of its own: transactions are async closures, and of futures that hold those the compiler cannot
 /// yet tell that they may move between threads (rust-lang/rust#102211).
 pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    metric::describe(measured::ALL);
     let runtime = Handle::current();
     let (_wanted, dropped) = oneshot::channel::<()>();
     tokio::task::spawn_blocking(move || {

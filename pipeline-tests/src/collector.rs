@@ -5,8 +5,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use prost::Message;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
@@ -25,6 +26,12 @@ pub struct CollectedSpan {
     pub id: Vec<u8>,
     /// Its parent; empty for a root.
     pub parent: Vec<u8>,
+    /// OpenTelemetry's number of its kind: 4 producer, 5 consumer.
+    pub kind: i32,
+    /// Spans that it is linked with.
+    pub links: Vec<Vec<u8>>,
+    /// Attributes that are text.
+    pub attributes: BTreeMap<String, String>,
 }
 
 type Spans = Arc<Mutex<Vec<CollectedSpan>>>;
@@ -64,6 +71,14 @@ impl Drop for Collector {
     }
 }
 
+fn texts(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {
+    let text = |pair: KeyValue| match pair.value?.value? {
+        any_value::Value::StringValue(text) => Some((pair.key, text)),
+        _ => None,
+    };
+    attributes.into_iter().filter_map(text).collect()
+}
+
 async fn take(State(spans): State<Spans>, body: Bytes) {
     let request = ExportTraceServiceRequest::decode(body).expect("a request of OTLP");
     let mut all = spans.lock().expect("no handler panics");
@@ -80,6 +95,9 @@ async fn take(State(spans): State<Spans>, body: Bytes) {
                 trace: span.trace_id,
                 id: span.span_id,
                 parent: span.parent_span_id,
+                kind: span.kind,
+                links: span.links.into_iter().map(|link| link.span_id).collect(),
+                attributes: texts(span.attributes),
             });
         }
     }

@@ -139,7 +139,9 @@ impl Loop<'_> {
             otel.kind = "consumer",
             messaging.system = "rabbitmq",
             messaging.destination.name = queue,
+            messaging.operation.name = "process",
             messaging.operation.type = "process",
+            messaging.message.body.size = delivery.body.len(),
             message.r#type = delivery.kind,
             attempt = delivery.past.attempts() + 1,
         )

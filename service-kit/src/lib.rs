@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod handling;
 pub mod heartbeat;
 pub mod messages;
+pub mod metric;
 pub mod object_store;
 #[cfg(feature = "postgres")]
 pub mod paused_queues;

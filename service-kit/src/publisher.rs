@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tracing::{Instrument, Span};
 
 /// Header that carries [`History`].
 pub const ATTEMPTS_HEADER: &str = "x-throughline-attempts";
@@ -142,15 +143,23 @@ impl<P: Post> Publisher<P> {
         envelope: Envelope<'_>,
         more: &[(&str, &str)],
     ) -> Result<(), PublishError> {
-        let properties = BasicProperties::default()
-            .with_delivery_mode(2)
-            .with_content_type(CONTENT_TYPE.into())
-            .with_type(envelope.kind.into())
-            .with_headers(headers(envelope, more));
-        points::reach(Place::BeforeSend, queue).await;
-        self.post.post(queue, wait, properties, envelope.body).await?;
-        points::reach(Place::AfterConfirm, queue).await;
-        Ok(())
+        let span = span(queue, &envelope);
+        telemetry::continue_trace(&span, envelope.trace);
+        let sending = async {
+            let own = telemetry::current_context();
+            // Without a collector there is no span of ours to go on from; what the message brought goes on with it.
+            let trace = if own.is_empty() { envelope.trace } else { &own };
+            let properties = BasicProperties::default()
+                .with_delivery_mode(2)
+                .with_content_type(CONTENT_TYPE.into())
+                .with_type(envelope.kind.into())
+                .with_headers(headers(Envelope { trace, ..envelope }, more));
+            points::reach(Place::BeforeSend, queue).await;
+            self.post.post(queue, wait, properties, envelope.body).await?;
+            points::reach(Place::AfterConfirm, queue).await;
+            Ok(())
+        };
+        sending.instrument(span).await
     }
 }
 
@@ -230,6 +239,22 @@ impl Line {
             }
         }
     }
+}
+
+/// The producer's span (OpenTelemetry's conventions for messaging).
+fn span(queue: &str, envelope: &Envelope<'_>) -> Span {
+    tracing::info_span!(
+        "publish",
+        otel.name = format!("publish {queue}"),
+        otel.kind = "producer",
+        messaging.system = "rabbitmq",
+        messaging.destination.name = queue,
+        messaging.operation.name = "publish",
+        messaging.operation.type = "send",
+        messaging.rabbitmq.destination.routing_key = queue,
+        messaging.message.body.size = envelope.body.len(),
+        message.r#type = envelope.kind,
+    )
 }
 
 fn headers(envelope: Envelope<'_>, more: &[(&str, &str)]) -> FieldTable {

@@ -11,11 +11,13 @@ impl Surroundings {
     /// The message in hand of `queue` waits because of `why`.
     pub fn away(&self, queue: &str, why: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(queue.to_owned(), why.to_owned());
+        metrics::gauge!("throughline_held_back", "queue" => queue.to_owned()).set(1.0);
     }
 
     /// The work of `queue` goes on.
     pub fn back(&self, queue: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(queue);
+        metrics::gauge!("throughline_held_back", "queue" => queue.to_owned()).set(0.0);
     }
 
     /// What is away; `Ok` when nothing is.

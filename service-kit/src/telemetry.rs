@@ -1,10 +1,11 @@
 //! Telemetry: logs, traces and metrics of a service, and the trace context that travels with messages.
 
 use crate::delivery::string;
+use crate::metric;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::trace::{TraceContextExt, TracerProvider as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -19,6 +20,14 @@ use tracing_subscriber::{EnvFilter, Layer};
 /// Buckets for durations: from a fast query to a long job, in seconds.
 const SECONDS_BUCKETS: [f64; 14] =
     [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+/// Buckets for the stages of a chunk, in seconds: a fetch from a disk nearby takes a millisecond, the models take seconds, and finer steps
+/// lie where a chunk of usual length spends its time on a CPU and on a GPU.
+const STAGE_BUCKETS: [f64; 18] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0, 10.0, 20.0, 60.0, 300.0,
+];
+const STAGE_METRICS: [&str; 2] = ["throughline_stage_seconds", "throughline_inference_seconds"];
+/// Buckets for probabilities; finer where most of them are.
+const PROBABILITY_BUCKETS: [f64; 12] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0];
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
@@ -55,9 +64,15 @@ impl Telemetry {
         let traces = otlp_endpoint.map(|endpoint| exporter(service, endpoint)).transpose()?;
         let spans = traces.as_ref().map(|t| tracing_opentelemetry::layer().with_tracer(t.tracer(service)));
         tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init()?;
-        let metrics = PrometheusBuilder::new()
+        let mut metrics = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?
-            .install_recorder()?;
+            .set_buckets_for_metric(Matcher::Suffix("_confidence".into()), &PROBABILITY_BUCKETS)?;
+        for metric in STAGE_METRICS {
+            metrics = metrics.set_buckets_for_metric(Matcher::Full(metric.into()), &STAGE_BUCKETS)?;
+        }
+        let metrics = metrics.install_recorder()?;
+        metric::describe(metric::COMMON);
+        metrics::gauge!("throughline_build_info", "service" => service, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         // Without upkeep, what nobody scrapes would grow for good. A thread, since a service may not have its runtime yet.
         let upkeep = metrics.clone();
         std::thread::Builder::new().name("metrics".into()).spawn(move || {
@@ -106,6 +121,13 @@ pub fn continue_trace(span: &Span, trace: &BTreeMap<String, String>) {
     let carrier: HashMap<String, String> = trace.clone().into_iter().collect();
     // Without a collector there is no layer to take the parent, and nothing to tell.
     let _ = span.set_parent(TraceContextPropagator::new().extract(&carrier));
+}
+
+/// Links `span` with the span that `trace` names: what it does is done for that one too.
+pub fn link(span: &Span, trace: &BTreeMap<String, String>) {
+    let carrier: HashMap<String, String> = trace.clone().into_iter().collect();
+    let context = TraceContextPropagator::new().extract(&carrier);
+    span.add_link(context.span().span_context().clone());
 }
 
 /// AMQP headers that carry `trace`.

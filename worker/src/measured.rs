@@ -7,7 +7,11 @@ use service_kit::metric::Metric;
 pub const ALL: &[Metric] = &[
     Metric::counter("throughline_chunks_analysed_total", Unit::Count, "Chunks analysed."),
     Metric::counter("throughline_audio_analysed_seconds_total", Unit::Seconds, "Seconds of audio analysed."),
-    Metric::histogram("throughline_inference_seconds", Unit::Seconds, "Time that the analysis of a chunk took."),
+    Metric::histogram(
+        "throughline_inference_seconds",
+        Unit::Seconds,
+        "Time that the analysis of a chunk took.",
+    ),
     Metric::histogram(
         "throughline_stage_seconds",
         Unit::Seconds,

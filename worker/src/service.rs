@@ -4,6 +4,7 @@ use crate::activity::{Activity, Identity};
 use crate::config::Config;
 use crate::inference::Inference;
 use crate::job::{self, Worker};
+use crate::measured;
 use anyhow::{Context, bail};
 use diarization::analysis::CONFIGURATION;
 use diarization::installation;
@@ -15,6 +16,7 @@ use service_kit::consumer::{self, Subscription};
 use service_kit::control;
 use service_kit::delivery::Delivery;
 use service_kit::heartbeat::{self, Heartbeat};
+use service_kit::metric;
 use service_kit::object_store::Objects;
 use service_kit::pauses::Pauses;
 use service_kit::publisher::Publisher;
@@ -27,6 +29,7 @@ use std::time::{Duration, Instant};
 
 /// Runs a worker until shutdown; an error when it ends because it can no longer infer.
 pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    metric::describe(measured::ALL);
     let inference_within = Duration::from_secs(config.inference_seconds);
     let budget = job::budget(inference_within).context("THROUGHLINE_INFERENCE_SECONDS")?;
     let folder = config.models.unwrap_or_else(installation::models);

@@ -3,6 +3,7 @@
 use crate::recordings::state::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use service_kit::topology;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -98,6 +99,13 @@ pub(crate) struct Worker {
     /// Seconds of audio that one of its threads analyses per second while it is at work.
     #[serde(skip)]
     pub speed: Option<f64>,
+}
+
+impl Worker {
+    /// The queue that it works off.
+    pub fn queue(&self) -> String {
+        topology::chunk_queue(&self.model_version, &self.configuration)
+    }
 }
 
 /// A chunk in hand.

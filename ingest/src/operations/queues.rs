@@ -29,6 +29,11 @@ pub(crate) async fn pausable(context: &Context) -> Result<BTreeSet<String>, sqlx
     Ok(of_chunks.chain(fixed).chain(paused).collect())
 }
 
+/// Whether `queue` is one of chunks.
+pub(crate) fn is_of_chunks(queue: &str) -> bool {
+    ![DECODE, MATCH, DEAD].contains(&queue)
+}
+
 /// Pauses `queue` for all its consumers. Twice is once.
 pub(crate) async fn pause(context: &Context, queue: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(

@@ -18,9 +18,9 @@ const MOST_CHUNKS: i64 = 5000;
 const LATELY: Duration = Duration::from_secs(120);
 /// Silence after which a process counts as gone: two heartbeats that did not come.
 pub(super) const ALIVE_WITHIN: Duration = Duration::from_secs(15);
-/// Recordings, and matches of theirs, by which confidence is told.
+/// Recordings, and matches of each, by which confidence is told.
 const RECENT_RECORDINGS: i64 = 20;
-const MOST_MATCHES: i64 = 20_000;
+const MOST_MATCHES: i64 = 1000;
 /// Steps of confidence.
 const STEPS: i32 = 10;
 const MOST_FAILURES: i64 = 20;
@@ -40,7 +40,7 @@ pub(super) struct Undone {
 }
 
 /// Workers, and the processes that are none.
-pub(super) async fn processes(
+pub(crate) async fn processes(
     snapshot: &mut PgTransaction<'static>,
 ) -> Result<(Vec<Worker>, Vec<Process>), sqlx::Error> {
     let rows = sqlx::query!(
@@ -186,11 +186,10 @@ pub(super) async fn confidence(snapshot: &mut PgTransaction<'static>) -> Result<
     let rows = sqlx::query!(
         r#"SELECT least(width_bucket(m.confidence, 0, 1, $3), $3) AS "step!", count(*) AS "matches!"
            FROM (
-               SELECT confidence FROM matches
-               WHERE recording_id IN (
-                   SELECT id FROM recordings WHERE state IN ('completed', 'completed_with_gaps')
-                   ORDER BY created_at DESC LIMIT $1)
-               LIMIT $2
+               SELECT of_one.confidence
+               FROM (SELECT id FROM recordings WHERE state IN ('completed', 'completed_with_gaps')
+                     ORDER BY created_at DESC LIMIT $1) r
+               CROSS JOIN LATERAL (SELECT confidence FROM matches WHERE recording_id = r.id LIMIT $2) of_one
            ) m GROUP BY 1"#,
         RECENT_RECORDINGS,
         MOST_MATCHES,
@@ -217,6 +216,19 @@ pub(super) async fn failures(snapshot: &mut PgTransaction<'static>) -> Result<Ve
     )
     .fetch_all(&mut **snapshot)
     .await
+}
+
+/// How many recordings are in work, by state; of every such state.
+pub(crate) async fn in_work(
+    snapshot: &mut PgTransaction<'static>,
+) -> Result<[(&'static str, i64); 2], sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE state = 'queued') AS "queued!", count(*) FILTER (WHERE state = 'processing') AS "processing!"
+           FROM recordings WHERE state IN ('queued', 'processing')"#
+    )
+    .fetch_one(&mut **snapshot)
+    .await?;
+    Ok([("queued", row.queued), ("processing", row.processing)])
 }
 
 /// Messages that failed for good.

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod credentials;
+mod dashboards;
 mod erasure;
 mod formats;
 mod hanging;
