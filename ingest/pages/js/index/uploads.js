@@ -95,7 +95,10 @@ function add(file, options, refresh) {
       bar.remove();
       return say(`refused: ${recording.failure}`, true);
     }
-    if (isFinished(recording.state) || recording.state === "cancelled") return say(stateWords(recording.state)[0]);
+    if (isFinished(recording.state) || recording.state === "cancelled") {
+      bar.remove();
+      return say(stateWords(recording.state)[0]);
+    }
     bar.max = total ?? 1;
     bar.value = total ? done : 0;
     say(total ? `${done} of ${total} chunks` : stateWords(recording.state)[0]);
@@ -113,7 +116,7 @@ export function start(refresh) {
     const options = optionsFor(given);
     for (const file of given) {
       if (file.size === 0) tell(`${file.name} is empty, or a folder.`);
-      else add(file, options, refresh);
+      else add(file, { title: file.name.replace(/\.[^.]+$/, ""), ...options }, refresh);
     }
   };
   byId("pick").addEventListener("click", () => input.click());

@@ -7,7 +7,7 @@ import * as letters from "./letters.js";
 import { failures, sure } from "./past.js";
 import { queues } from "./queues.js";
 import { work } from "./work.js";
-import { workers } from "./workers.js";
+import { services, workers } from "./workers.js";
 
 const AGAIN_MS = 2000;
 
@@ -37,6 +37,7 @@ export async function look() {
     glance(overview);
     work(overview.recordings, look);
     workers(overview.workers);
+    services(overview.services);
     queues(overview.queues, look);
     failures(overview.failures);
     sure(overview.confidence);

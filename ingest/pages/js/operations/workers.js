@@ -1,4 +1,4 @@
-// Workers: what each runs on, what it is at, and how fast.
+// Workers: what each runs on, what it is at, and how fast; and the other processes.
 
 import { byId, h } from "../dom.js";
 import { ago, span } from "../text.js";
@@ -34,5 +34,15 @@ export function workers(all) {
     columns: [["Machine", "name"], ["State"], ["Last heard of"], ["Device"], ["Models", "name"], ["At work on"], ["Audio s per s", "number"], ["Stages, s per audio s", "words"]],
     rows,
     none: "No worker has been heard of. Start one: throughline-worker.",
+  });
+}
+
+export function services(all) {
+  const rows = all.map((it) => ({ key: it.id, cells: [it.service, it.host, it.version, ago(it.started_at), ago(it.last_seen)] }));
+  fill(byId("services"), {
+    caption: "Other processes",
+    columns: [["Service"], ["Machine", "name"], ["Release"], ["Started"], ["Last heard of"]],
+    rows,
+    none: "No other process has been heard of.",
   });
 }

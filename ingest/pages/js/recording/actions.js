@@ -36,6 +36,17 @@ async function cancel() {
   await act(() => send("POST", `${state.path}/cancel`), "Cancelled.");
 }
 
+/** What is other than before, under the names that the API takes: null takes back what was said; a number of speakers is both bounds. */
+function changed(answer, before) {
+  const options = {};
+  for (const [name, text] of Object.entries(answer)) {
+    if (answer.num_speakers && (name === "min_speakers" || name === "max_speakers")) continue;
+    const value = text === "" ? null : Number(text);
+    if (value !== (before[name] ?? null)) options[name] = value;
+  }
+  return options;
+}
+
 async function reprocess() {
   const { settings } = state.recording;
   const number = { type: "number", min: 1, step: 1 };
@@ -43,7 +54,7 @@ async function reprocess() {
     title: "Reprocess the recording",
     words: "It is labelled anew, with today's models. What was analysed with the same models is used again. Corrections are kept.",
     fields: [
-      { name: "threshold", label: "Threshold: lower merges more speakers, higher splits more", type: "number", min: 0, max: 1, step: 0.01, value: settings.threshold ?? "" },
+      { name: "threshold", label: "Threshold: lower merges more speakers, higher splits more", type: "number", min: 0.01, max: 0.99, step: 0.01, value: settings.threshold ?? "" },
       { name: "num_speakers", label: "Number of speakers, if you know it", ...number },
       { name: "min_speakers", label: "At least", ...number, value: settings.min_speakers ?? "" },
       { name: "max_speakers", label: "At most", ...number, value: settings.max_speakers ?? "" },
@@ -51,11 +62,8 @@ async function reprocess() {
     confirm: "Reprocess",
   });
   if (!answer) return;
-  const given = Object.entries(answer).filter(([, value]) => value !== "").map(([name, value]) => [name, Number(value)]);
-  const options = Object.fromEntries(given);
-  // The number is both bounds.
-  if (options.num_speakers) for (const bound of ["min_speakers", "max_speakers"]) delete options[bound];
-  await act(() => send("POST", `${state.path}/reprocess`, given.length ? options : undefined), "It is labelled anew.");
+  const options = changed(answer, settings);
+  await act(() => send("POST", `${state.path}/reprocess`, options), "It is labelled anew.");
 }
 
 async function remove() {

@@ -1,7 +1,6 @@
 // State: what the page knows of its recording, and who wants to hear of it.
 
 import { get, send } from "../api.js";
-import { isFinished } from "../text.js";
 
 const id = location.pathname.split("/")[2];
 const listeners = new Map();
@@ -35,33 +34,23 @@ export async function take(recording) {
   const before = state.recording;
   state.recording = recording;
   announce("recording");
-  if (!before || before.revision !== recording.revision || before.revision === undefined) await refresh();
+  if (before?.revision !== recording.revision) await refresh();
 }
 
 let asked = 0;
 
 async function refresh() {
   const mine = ++asked;
-  const [turns, corrections] = await Promise.all([get(`${state.path}/turns`), loadCorrections()]);
+  const [turns, said] = await Promise.all([get(`${state.path}/turns`), get(`${state.path}/corrections`)]);
   // An answer to an older question is of no use.
   if (mine !== asked) return;
   const kept = state.turns[state.selected];
   state.turns = turns.turns;
   state.selected = kept ? state.turns.findIndex((turn) => turn.first_frame === kept.first_frame && turn.end_frame === kept.end_frame) : -1;
-  state.corrections = corrections;
+  state.corrections = said.corrections;
   announce("turns");
   announce("corrections");
   announce("selected");
-}
-
-async function loadCorrections() {
-  if (!isFinished(state.recording.state)) return [];
-  try {
-    return (await get(`${state.path}/corrections`)).corrections;
-  } catch (error) {
-    if (error.status === 404) return [];
-    throw error;
-  }
 }
 
 export function select(index) {
