@@ -41,7 +41,8 @@ test("a queue is paused, a recording waits, is cancelled on the board, and the q
   const waiting = await upload("interview_3min.opus", { title: "An interview that waits", chunk_blocks: "1" });
   const row = page.locator(`#work tr[data-key="${waiting}"]`);
   await row.locator("progress").waitFor({ timeout: 60_000 });
-  await picture(page, "operations");
+  await page.locator(".notices p").waitFor({ state: "detached" });
+  await picture(page, "operations", { fullPage: true });
   await row.getByRole("button", { name: /^Cancel/ }).click();
   await page.locator("dialog[open]").getByRole("button", { name: "Cancel it" }).click();
   await row.waitFor({ state: "detached" });

@@ -88,11 +88,12 @@ test("the page is usable by keyboard, at both widths, and axe-core finds nothing
   const page = await open(browser, "/");
   await page.locator("#list li").first().waitFor();
   const reached = [];
-  for (let press = 0; press < 14; press++) {
+  while (reached.at(-1) !== "title") {
+    assert.ok(reached.length < 20, `no recording is among ${reached}`);
     await page.keyboard.press("Tab");
     reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.className));
   }
-  for (const wanted of ["skip", "pick", "filter-title", "filter-state", "title"]) assert.ok(reached.includes(wanted), `${wanted} is not among ${reached}`);
+  for (const wanted of ["skip", "pick", "filter-title", "filter-state"]) assert.ok(reached.includes(wanted), `${wanted} is not among ${reached}`);
   await page.keyboard.press("Enter");
   await page.waitForURL("**/recordings/*");
   await close(page);
