@@ -42,7 +42,7 @@ pub(crate) struct Reprocess {
     max_speakers: Option<Option<usize>>,
     /// How speakers are named: `numbered`, `interview`, or names with commas between.
     #[serde(deserialize_with = "null_or")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1)]
     labels: Option<Option<String>>,
     analyse: Analyse,
 }

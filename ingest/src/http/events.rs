@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// How often it is looked whether the recording's row has changed.
@@ -24,6 +25,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOOKS: u32 = 10;
 /// How long nothing may be sent: less than what lies between drops connections for.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// An event of the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the document needs it")]
+struct RecordingEvent {
+    /// What it is: `recording`.
+    #[schema(pattern = "^recording$")]
+    event: String,
+    /// The recording's `revision`.
+    id: String,
+    /// The recording as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
 
 /// One client's stream.
 struct Stream {
@@ -89,7 +104,7 @@ impl Stream {
         ("Last-Event-ID" = Option<String>, Header, description = "The `revision` that the client has; browsers send it by themselves")
     ),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The stream", body = RecordingEvent, content_type = "text/event-stream"),
         (status = 429, description = "Too many streams are open", body = Problem, content_type = "application/problem+json",
          headers(("Retry-After" = u32, description = "Seconds to wait"))),
         NoRecording, Usual

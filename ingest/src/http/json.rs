@@ -6,6 +6,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde_json::{Map, Value};
 
 /// The body of a call that can do without one; `None` where there is none.
 pub(crate) struct Given<T>(pub Option<T>);
@@ -24,10 +25,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
         if !kind.eq_ignore_ascii_case("application/json") {
             return Err(ApiError::NotJson);
         }
-        serde_json::from_slice(&bytes)
-            .map(|body| Self(Some(body)))
-            .map_err(|error| ApiError::Body(error.to_string()))
+        read(&bytes).map(|body| Self(Some(body))).map_err(|error| ApiError::Body(error.to_string()))
     }
+}
+
+/// Reads an object. Of itself serde takes a list for one too, by the order of its fields.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    let fields: Map<String, Value> = serde_json::from_slice(bytes)?;
+    T::deserialize(Value::Object(fields))
 }
 
 /// Tells a field that is null from one that is not there; with `#[serde(default)]`.
@@ -35,4 +40,32 @@ pub(crate) fn null_or<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Pair {
+        #[serde(default, deserialize_with = "null_or")]
+        a: Option<Option<u8>>,
+    }
+
+    #[test]
+    fn a_field_that_is_null_is_told_from_one_that_is_not_there() {
+        let a =
+            |body: &str| read::<Pair>(body.as_bytes()).map(|pair| pair.a).map_err(|error| error.to_string());
+        assert_eq!(
+            (a("{}"), a(r#"{"a": null}"#), a(r#"{"a": 1}"#)),
+            (Ok(None), Ok(Some(None)), Ok(Some(Some(1))))
+        );
+    }
+
+    #[test]
+    fn only_an_object_is_one() {
+        for body in ["[null]", "null", "1", ""] {
+            assert!(read::<Pair>(body.as_bytes()).is_err(), "{body}");
+        }
+    }
 }

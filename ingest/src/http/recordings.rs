@@ -96,7 +96,7 @@ pub(crate) async fn show(
     params(
         ("limit" = Option<u32>, Query, maximum = 4294967295u32, description = "Recordings in one answer: 50 unless asked otherwise, at most 500"),
         ("before" = Option<Uuid>, Query, description = "The `next` of the answer before"),
-        ("state" = Option<Vec<Stands>>, Query, style = Form, explode = false, description = "Only those in one of these states"),
+        ("state" = Option<Vec<Stands>>, Query, style = Form, explode = false, min_items = 1, description = "Only those in one of these states"),
         ("title" = Option<String>, Query, description = "Only those with this in the title, in whatever case"),
         ("created_after" = Option<DateTime<Utc>>, Query, description = "Only those uploaded later"),
         ("created_before" = Option<DateTime<Utc>>, Query, description = "Only those uploaded earlier")

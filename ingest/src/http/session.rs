@@ -62,8 +62,10 @@ pub(crate) async fn begin(
 }
 
 /// End the browser's session
+///
+/// No token is needed for that.
 #[utoipa::path(
-    delete, path = "/v1/session", tag = "session",
+    delete, path = "/v1/session", tag = "session", security(()),
     responses(
         (status = 204, description = "The browser forgets it", headers(("Set-Cookie" = String, description = "An empty one"))),
         Usual

@@ -9,6 +9,7 @@ mod decoding;
 mod injection;
 mod keys;
 mod limits;
+mod openapi;
 mod operations;
 mod outbox;
 mod pages;
