@@ -15,3 +15,10 @@ pub struct Decision {
     pub(crate) blocks: usize,
     pub(crate) pieces: usize,
 }
+
+impl Decision {
+    /// What each speaker sounds like.
+    pub fn voices(&self) -> &Voices {
+        &self.voices
+    }
+}

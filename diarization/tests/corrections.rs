@@ -303,6 +303,25 @@ fn a_correction_whose_speech_is_gone_changes_nothing_and_says_so() {
 }
 
 #[test]
+fn names_stay_unique_where_the_merge_that_had_freed_one_no_longer_applies() {
+    let before = diarize(&TALK);
+    let (mut made, after) = ask(
+        &TALK,
+        &[
+            give(&before, &before.turns[4], To::New("Zoe".into())),
+            merge("Zoe", "SPEAKER_00"),
+            rename("SPEAKER_01", "Zoe"),
+        ],
+    );
+    assert_eq!(labels(&after), ["SPEAKER_00", "Zoe", "SPEAKER_02"]);
+    let Correction::Merge { into, .. } = &mut made[1].correction else { panic!("is a merge") };
+    into.spoke.clear();
+    let (state, applied) = Corrected::of(labelled(&TALK, &Settings::default()), &made);
+    assert_eq!(applied, [true, false, true]);
+    assert_eq!(labels(&state.diarization()), ["SPEAKER_00", "Zoe", "SPEAKER_02", "SPEAKER_03"]);
+}
+
+#[test]
 fn a_correction_is_read_as_it_was_stored() {
     let before = diarize(&TALK);
     let (made, _) = ask(&TALK, &[rename("SPEAKER_00", "Ann"), merge("SPEAKER_01", "SPEAKER_02")]);

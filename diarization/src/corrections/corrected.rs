@@ -17,7 +17,9 @@ pub struct Corrected {
     pub(super) speaker_of_voice: Vec<usize>,
     /// Runs that a person gave to a speaker.
     pub(super) fixed: BTreeMap<usize, usize>,
-    /// What each piece is by its sound, corrections between voices included.
+    /// Whose each piece is by its sound, merges included; known once something was corrected.
+    by_sound: Option<Vec<Option<Choice>>>,
+    /// The same with what people said of whole pieces; what is too short to have a voice goes by what is beside it.
     pub(super) choices: Vec<Option<Choice>>,
     /// Names that a person gave.
     pub(super) names: BTreeMap<usize, String>,
@@ -37,6 +39,7 @@ impl Corrected {
             speaker_of_voice: (0..labelled.voices.len()).collect(),
             next_speaker: labelled.voices.len(),
             choices: std::mem::take(&mut labelled.choices),
+            by_sound: None,
             fixed: BTreeMap::new(),
             names: BTreeMap::new(),
             changed: BTreeSet::new(),
@@ -91,6 +94,7 @@ impl Corrected {
         self.names.retain(|speaker, _| !gone.contains(speaker));
         if !gone.is_empty() {
             self.changed.insert(into);
+            self.by_sound = None;
         }
         true
     }
@@ -132,21 +136,18 @@ impl Corrected {
     /// corrected.
     fn choose(&mut self) {
         let speaker_of = |voice: usize| Some(self.speaker_of_voice[voice]);
-        self.choices = self.pieces.iter().map(|it| it.scored.as_ref()?.choice(speaker_of)).collect();
-        let mut runs_of: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
-        for run in self.fixed.keys() {
-            runs_of.entry(self.runs.runs[*run].piece).or_insert((*run, 0)).1 += 1;
-        }
-        let mut led: Vec<(usize, usize)> = Vec::new();
-        for (piece, (run, count)) in runs_of {
-            let all = self.runs_of_piece(run);
-            let speaker = self.fixed[&run];
-            if count == all.len() && all.into_iter().all(|run| self.fixed[&run] == speaker) {
-                led.push((piece as usize, speaker));
-            }
-        }
-        for (piece, speaker) in led {
-            if self.labelled.places[piece].is_embedded {
+        let by_sound = || self.pieces.iter().map(|it| it.scored.as_ref()?.choice(speaker_of)).collect();
+        let by_sound: Vec<Option<Choice>> = self.by_sound.take().unwrap_or_else(by_sound);
+        self.choices.clone_from(&by_sound);
+        self.by_sound = Some(by_sound);
+        for (&run, &speaker) in &self.fixed {
+            let piece = self.runs.runs[run].piece as usize;
+            let is_first = run == self.runs_of_piece(run).start;
+            let mut all = self.runs_of_piece(run);
+            if is_first
+                && self.labelled.places[piece].is_embedded
+                && all.all(|run| self.fixed.get(&run) == Some(&speaker))
+            {
                 self.choices[piece] = Some(Choice::of_person(speaker, None));
             }
         }

@@ -19,21 +19,28 @@ impl Corrected {
         let given: BTreeSet<String> = self.names.values().map(|name| in_rttm(name)).collect();
         let scheme = |index: usize| self.labelled.labels.label(index);
         let mut spare = self.labelled.order.len();
+        // The speaker at `index` of the scheme, or past it one whom only a person has told apart.
+        let mut label_of = |index: Option<usize>, speaker: usize| {
+            let given_name = self.names.get(&speaker).cloned();
+            given_name
+                .or_else(|| index.map(scheme).filter(|label| !given.contains(&in_rttm(label))))
+                .unwrap_or_else(|| {
+                    loop {
+                        let label = scheme(spare);
+                        spare += 1;
+                        if !given.contains(&in_rttm(&label)) {
+                            break label;
+                        }
+                    }
+                })
+        };
         let mut speakers = Vec::new();
         for (index, &speaker) in self.labelled.order.iter().enumerate() {
-            let label = self.names.get(&speaker).cloned().unwrap_or_else(|| {
-                let mut label = scheme(index);
-                while given.contains(&in_rttm(&label)) {
-                    label = scheme(spare);
-                    spare += 1;
-                }
-                label
-            });
-            speakers.push((speaker, label));
+            speakers.push((speaker, label_of(Some(index), speaker)));
         }
-        // Those whom only a person has told apart, by age.
-        let others = self.names.iter().filter(|(speaker, _)| **speaker >= self.labelled.voices.len());
-        speakers.extend(others.map(|(speaker, name)| (*speaker, name.clone())));
+        for speaker in self.labelled.voices.len()..self.next_speaker {
+            speakers.push((speaker, label_of(None, speaker)));
+        }
         speakers.retain(|(speaker, _)| heard.contains(speaker));
         speakers
     }

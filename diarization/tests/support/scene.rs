@@ -32,11 +32,12 @@ pub fn blocks(count: usize, dimensions: usize, who: impl Fn(usize) -> usize) -> 
     (0..count).map(block).collect()
 }
 
-/// A vector along the axis of `voice` with noise that depends on `seed` alone.
+/// A vector along the axis of `voice` with noise that depends on `seed` alone, as long in many dimensions as in few.
 fn vector(voice: usize, seed: usize, dimensions: usize) -> Vec<f32> {
+    let loudness = 1.6 / (dimensions as f32).sqrt();
     let noise = |at: usize| {
         let x = ((seed * 31 + at * 7919 + 1) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        ((x >> 40) as f32 / (1_u64 << 24) as f32 - 0.5) * 0.4
+        ((x >> 40) as f32 / (1_u64 << 24) as f32 - 0.5) * loudness
     };
     (0..dimensions).map(|at| noise(at) + f32::from(u8::from(at == voice))).collect()
 }
