@@ -2,6 +2,7 @@
 
 mod limits;
 pub(crate) mod tokens;
+mod webhooks;
 
 use anyhow::bail;
 use clap::Parser;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 pub use limits::LimitsConfig;
 pub use tokens::TokensConfig;
+pub use webhooks::WebhooksConfig;
 
 /// Takes uploads, decodes them and answers who spoke when.
 #[derive(Parser, Clone, Debug)]
@@ -27,6 +29,9 @@ pub struct Config {
     /// How much at once, and how slow, clients may be.
     #[command(flatten)]
     pub limits: LimitsConfig,
+    /// Where events may be sent.
+    #[command(flatten)]
+    pub webhooks: WebhooksConfig,
     /// Largest upload taken, in bytes.
     #[arg(long, env = "THROUGHLINE_MAX_UPLOAD_BYTES", default_value_t = 4 << 30, value_parser = clap::value_parser!(u64).range(1..=1 << 50))]
     pub max_upload_bytes: u64,

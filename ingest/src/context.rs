@@ -46,6 +46,8 @@ pub struct Context {
     pub streams: Arc<Semaphore>,
     /// What an upload may cost.
     pub limits: LimitsConfig,
+    /// Whether events may be sent to private addresses.
+    pub webhook_allow_private: bool,
     /// A permit for each upload that comes in.
     pub uploads: Arc<Semaphore>,
     /// Largest upload taken.
@@ -87,6 +89,7 @@ impl Context {
             // The other half is for calls that end.
             streams: Arc::new(Semaphore::new((config.limits.max_connections as usize / 2).max(1))),
             limits: config.limits.clone(),
+            webhook_allow_private: config.webhooks.webhook_allow_private,
             uploads: Arc::new(Semaphore::new(config.limits.max_concurrent_uploads as usize)),
             max_upload_bytes: config.max_upload_bytes,
             max_hours: config.max_hours,

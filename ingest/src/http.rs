@@ -32,6 +32,7 @@ mod turns;
 mod tus;
 mod upload;
 mod waveform;
+mod webhooks;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use {body::Sink, meter::Meter, options::Options, upload::Incoming};
@@ -94,6 +95,10 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(operations::pause))
         .routes(routes!(operations::resume))
         .merge(tus::routes())
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::delete))
+        .routes(routes!(webhooks::ping))
+        .routes(routes!(webhooks::deliveries))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::check))
         // The upload counts for itself, against its own limit.
         .layer(DefaultBodyLimit::disable())

@@ -26,6 +26,7 @@ pub mod session;
 mod thread;
 mod token_file;
 pub mod upkeep;
+mod webhooks;
 
 pub use config::Config;
 pub use service::{Service, run};

@@ -94,6 +94,31 @@ pub const ALL: &[Metric] = &[
         Unit::Count,
         "Resumable uploads that were given up because nothing came for long.",
     ),
+    Metric::histogram(
+        "throughline_webhook_seconds",
+        Unit::Seconds,
+        "Time that a receiver took to answer an event, or not to.",
+    ),
+    Metric::counter(
+        "throughline_webhook_attempts_total",
+        Unit::Count,
+        "Attempts to deliver events, by outcome.",
+    ),
+    Metric::counter(
+        "throughline_webhook_given_up_total",
+        Unit::Count,
+        "Events that were not taken for a day.",
+    ),
+    Metric::gauge(
+        "throughline_webhook_pending_events",
+        Unit::Count,
+        "Events that wait to be delivered (of the whole).",
+    ),
+    Metric::gauge(
+        "throughline_webhook_oldest_seconds",
+        Unit::Seconds,
+        "Age of the oldest of these (of the whole).",
+    ),
     Metric::counter(
         "throughline_orphans_deleted_total",
         Unit::Count,

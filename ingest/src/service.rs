@@ -2,7 +2,9 @@
 
 use crate::config::Config;
 use crate::context::Context;
-use crate::{announcements, decode, gauges, heartbeats, http, measured, outbox, thread, token_file, upkeep};
+use crate::{
+    announcements, decode, gauges, heartbeats, http, measured, outbox, thread, token_file, upkeep, webhooks,
+};
 use anyhow::Context as _;
 use diarization::installation;
 use diarization::manifest::Manifest;
@@ -79,6 +81,8 @@ impl Service {
             heartbeat::during(&alive.broker, &Notify::new(), || this.clone(), alive.shutdown.asked()).await;
             Ok(())
         });
+        let teller = context.clone();
+        parts.spawn(async move { thread::on_its_own(|| webhooks::sender::run(teller)).await? });
         let keeper = context.clone();
         parts.spawn(async move { thread::on_its_own(|| upkeep::run(keeper)).await? });
         parts.spawn(async move { thread::on_its_own(move || decode::run(context, budget)).await? });

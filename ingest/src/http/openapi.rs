@@ -34,6 +34,7 @@ pub(crate) const DOCUMENT: &str = "/openapi.json";
         (name = "recordings", description = "Uploads, and what becomes of them"),
         (name = "resumable uploads", description = "The tus protocol, version 1.0.0: uploads in pieces that may be interrupted"),
         (name = "session", description = "A cookie for browsers in place of a token"),
+        (name = "webhooks", description = "Who is told what becomes of recordings"),
         (name = "dead letters", description = "What failed for good"),
         (name = "operations", description = "What operators see and do")
     )

@@ -2,6 +2,7 @@
 
 use super::options::OptionError;
 use super::query::QueryError;
+use crate::webhooks::address::AddressError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -153,6 +154,20 @@ pub(crate) enum ApiError {
     NotComposed(u64),
     #[error("as many uploads as this service takes at once are under way; go on with this one in a moment")]
     BusyResumable,
+    #[error("{0}")]
+    WebhookAddress(#[from] AddressError),
+    #[error("events is empty; name at least one type of events, or leave it out for all of them")]
+    NoWebhookEvents,
+    #[error("'{0}' is not the id of a webhook; `GET /v1/webhooks` lists them")]
+    BadWebhookId(String),
+    #[error("there is no webhook {0}; it was never added, or was deleted")]
+    UnknownWebhook(Uuid),
+    #[error(
+        "the receiver of webhook {0} has said that it is gone (410), and nothing is sent to it; delete it and add it again"
+    )]
+    WebhookDisabled(Uuid),
+    #[error("there are {0} webhooks, which is as many as there can be; delete one")]
+    TooManyWebhooks(i64),
     #[error(
         "the service has no room left for uploads; nothing was kept, ask its operator to make room and send it again"
     )]
@@ -241,6 +256,13 @@ impl ApiError {
             Self::NotComposed(_) => (StatusCode::SERVICE_UNAVAILABLE, "not-composed", "Not yet complete"),
             // Clients of this protocol try again after a 503, and give up after a 429.
             Self::BusyResumable => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many uploads at once"),
+            Self::WebhookAddress(_) | Self::NoWebhookEvents => {
+                (StatusCode::BAD_REQUEST, "bad-webhook", "The webhook cannot be used")
+            }
+            Self::BadWebhookId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),
+            Self::UnknownWebhook(_) => (StatusCode::NOT_FOUND, "unknown-webhook", "Unknown webhook"),
+            Self::WebhookDisabled(_) => (StatusCode::CONFLICT, "webhook-disabled", "The webhook is disabled"),
+            Self::TooManyWebhooks(_) => (StatusCode::CONFLICT, "too-many-webhooks", "Too many webhooks"),
             Self::Panicked(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }

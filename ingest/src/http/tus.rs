@@ -288,15 +288,13 @@ async fn terminate(
 
 /// Stand in for another method
 ///
-/// For clients that can only send POST.
+/// For clients that can only send POST; all else is as of the method that is meant.
 #[utoipa::path(
     post, path = "/v1/uploads/{id}", tag = "resumable uploads",
     params(
         Spoken,
         ("id" = Uuid, Path, description = "Id of the upload"),
         ("X-HTTP-Method-Override" = String, Header, pattern = "^(PATCH|DELETE|HEAD)$", description = "The method that is meant"),
-        ("Upload-Offset" = Option<u64>, Header, description = "As for that method"),
-        ("Upload-Length" = Option<u64>, Header, minimum = 1, description = "As for that method"),
     ),
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
     responses((status = 200, description = "As of HEAD"), More, Refusals, Usual)

@@ -23,3 +23,4 @@ mod stack;
 mod takeover;
 mod upkeep;
 mod uploads;
+mod webhooks;
