@@ -45,13 +45,15 @@ pub fn estimate(hands: &[Hand], queue: &[Waiting]) -> BTreeMap<Uuid, f64> {
     };
     let mut free_at: Vec<(f64, f64)> = Vec::new();
     for hand in hands.iter().filter(|hand| hand.speed > 0.0) {
-        let free = hand.busy.as_ref().map_or(0.0, |busy| {
-            let whole = busy.audio_seconds / hand.speed;
-            let left = (whole - busy.for_seconds).max(whole * LEAST_LEFT);
-            note(busy.recording, left);
-            left
-        });
-        free_at.push((free, hand.speed));
+        let (mut free, mut speed) = (0.0, hand.speed);
+        if let Some(busy) = &hand.busy {
+            // One that takes longer than it should says that the hand is slower now than it was.
+            let whole = (busy.audio_seconds / speed).max(busy.for_seconds / (1.0 - LEAST_LEFT));
+            free = whole - busy.for_seconds;
+            speed = busy.audio_seconds / whole;
+            note(busy.recording, free);
+        }
+        free_at.push((free, speed));
     }
     for chunk in queue {
         let Some((free, speed)) = free_at.iter_mut().min_by(|a, b| a.0.total_cmp(&b.0)) else { break };
@@ -105,7 +107,9 @@ mod tests {
             busy: Some(InHand { recording: FIRST, audio_seconds: 300.0, for_seconds }),
         };
         assert_eq!(estimate(&[busy(20.0)], &[])[&FIRST], 10.0);
-        assert_eq!(estimate(&[busy(500.0)], &[])[&FIRST], 1.5);
+        let late = estimate(&[busy(95.0)], &[waiting(SECOND, 300.0)]);
+        assert!((late[&FIRST] - 5.0).abs() < 1e-9, "it is taken to be nearly done: {late:?}");
+        assert!((late[&SECOND] - 105.0).abs() < 1e-9, "and the next to take as long: {late:?}");
         assert_eq!(estimate(&[busy(20.0)], &[waiting(SECOND, 100.0)])[&SECOND], 20.0);
     }
 
