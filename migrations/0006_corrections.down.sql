@@ -4,3 +4,4 @@ ALTER TABLE speaker_embeddings DROP COLUMN direction;
 ALTER TABLE matches DROP COLUMN corrected;
 DROP TABLE decisions;
 DROP TABLE corrections;
+ALTER TABLE recordings DROP COLUMN corrections_made;

@@ -13,6 +13,9 @@ CREATE TABLE corrections (
     PRIMARY KEY (recording_id, number)
 );
 
+-- Number of the last correction ever made, taken back or not.
+ALTER TABLE recordings ADD COLUMN corrections_made integer NOT NULL DEFAULT 0;
+
 -- What was decided over the whole of a completed recording, without corrections: results::decision.
 CREATE TABLE decisions (
     recording_id    uuid PRIMARY KEY REFERENCES recordings ON DELETE CASCADE,

@@ -62,7 +62,9 @@ BEGIN
     IF happened IS NOT NULL THEN
         INSERT INTO webhook_deliveries (webhook_id, event, recording_id, state, title, run, failure)
         SELECT id, happened, about.id, about.state, about.title, about.run, about.failure
-        FROM webhooks WHERE disabled_at IS NULL AND happened = ANY (events);
+        FROM webhooks WHERE disabled_at IS NULL AND happened = ANY (events)
+        -- One that is being deleted is waited for, and left out: its deliveries could not be kept.
+        FOR KEY SHARE;
     END IF;
     RETURN NULL;
 END

@@ -34,9 +34,9 @@ pub(crate) enum ComposeError {
 }
 
 impl ComposeError {
-    /// Whether a part is not where it was stored.
+    /// Whether a part is not where it was stored, or not as it was stored.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_not_found())
+        matches!(self, Self::Store(error) if error.is_not_found() || matches!(error, StoreError::Size { .. }))
     }
 }
 

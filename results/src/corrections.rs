@@ -67,6 +67,9 @@ pub async fn add(
     )
     .execute(&mut **transaction)
     .await?;
+    sqlx::query!("UPDATE recordings SET corrections_made = $2 WHERE id = $1", pinned.recording, number)
+        .execute(&mut **transaction)
+        .await?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use lapin::{BasicProperties, Channel};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Time between two announcements, however little has changed.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
@@ -46,10 +47,11 @@ pub async fn announce(channel: &Channel, announcement: &Announcement) -> anyhow:
 /// Keeps `pauses` as announced until shutdown. What was announced last stays in force while nothing is heard; where nothing ever was,
 /// nothing is paused.
 pub async fn listen(broker: &Broker, pauses: &Pauses, shutdown: &Shutdown) {
+    let subscribed = Notify::new();
     let listening = async {
         let mut backoff = Backoff::default();
         loop {
-            if let Err(error) = take(broker, pauses, &mut backoff).await {
+            if let Err(error) = take(broker, pauses, &subscribed, &mut backoff).await {
                 tracing::debug!(%error, "announcements are not heard; connecting again");
             }
             if !backoff.wait(shutdown).await {
@@ -58,6 +60,7 @@ pub async fn listen(broker: &Broker, pauses: &Pauses, shutdown: &Shutdown) {
         }
     };
     let impatience = async {
+        subscribed.notified().await;
         tokio::time::sleep(WAIT_FOR_FIRST).await;
         if !pauses.is_known() {
             tracing::warn!("no ingest says which queues are paused: none, then");
@@ -70,13 +73,19 @@ pub async fn listen(broker: &Broker, pauses: &Pauses, shutdown: &Shutdown) {
     }
 }
 
-async fn take(broker: &Broker, pauses: &Pauses, backoff: &mut Backoff) -> anyhow::Result<()> {
+async fn take(
+    broker: &Broker,
+    pauses: &Pauses,
+    subscribed: &Notify,
+    backoff: &mut Backoff,
+) -> anyhow::Result<()> {
     let channel = broker.channel().await?;
     let queue = topology::declare_listener(&channel).await?;
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let mut announcements =
         channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default()).await?;
     *backoff = Backoff::default();
+    subscribed.notify_one();
     while let Some(delivery) = announcements.next().await {
         let delivery = delivery?;
         let kind = delivery.properties.kind().as_ref().map(ToString::to_string).unwrap_or_default();

@@ -5,17 +5,19 @@ use super::openapi::{NoRecording, Usual};
 use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
 use super::recordings::RecordingId;
+use super::shown::shown;
 use crate::context::Context;
 use crate::recordings::corrections::{self, Change, Outcome};
 use crate::thread;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use diarization::corrections::{Correction, Request, Target, To};
 use results::corrections::Stored;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// What a person says of a recording.
@@ -159,6 +161,29 @@ fn as_list(stored: Vec<Stored>) -> Json<CorrectionList> {
     Json(CorrectionList { corrections: stored.into_iter().map(shown).collect() })
 }
 
+/// A correction's number in the address.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct CorrectionNumber {
+    /// Id of a recording.
+    id: Uuid,
+    /// Number of the correction, as the list shows it.
+    number: i32,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CorrectionNumber {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (id, number) = path.map(|Path(path)| path).unwrap_or_default();
+        Ok(Self {
+            id: id.parse().map_err(|_| ApiError::BadId(shown(&id)))?,
+            number: number.parse().map_err(|_| ApiError::BadCorrectionNumber(shown(&number)))?,
+        })
+    }
+}
+
 async fn change(context: Arc<Context>, id: Uuid, change: Change) -> Result<Json<CorrectionList>, ApiError> {
     let outcome =
         thread::on_its_own(async move || corrections::change(&context, id, &change).await).await??;
@@ -167,7 +192,7 @@ async fn change(context: Arc<Context>, id: Uuid, change: Change) -> Result<Json<
         Outcome::Unknown => Err(ApiError::UnknownRecording(id)),
         Outcome::NotCompleted(state) => Err(ApiError::NotCompleted(state)),
         Outcome::Refused(refusal) => Err(ApiError::Refused(refusal)),
-        Outcome::Nothing => Err(ApiError::NothingToUndo),
+        Outcome::NotLast(last) => Err(ApiError::NotTheLastCorrection(last)),
         Outcome::TooMany(most) => Err(ApiError::TooManyCorrections(most)),
         Outcome::Unusable(why) => Err(ApiError::NotCorrectable(why)),
     }
@@ -212,18 +237,20 @@ pub(crate) async fn correct(
 }
 
 /// Take the last correction back
+///
+/// By its number, so that a call that is sent again takes no other one back.
 #[utoipa::path(
-    delete, path = "/v1/recordings/{id}/corrections/last", tag = "recordings", params(RecordingId),
+    delete, path = "/v1/recordings/{id}/corrections/{number}", tag = "recordings", params(CorrectionNumber),
     responses(
-        (status = 200, description = "It is taken back; the corrections that are left", body = CorrectionList),
-        (status = 409, description = "There is none, or the recording is not completed", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "It is taken back, now or before; the corrections that are left", body = CorrectionList),
+        (status = 409, description = "Later ones must be taken back before, or the recording is not completed", body = Problem, content_type = "application/problem+json"),
         NoRecording, Usual
     )
 )]
 pub(crate) async fn undo(
     State(context): State<Arc<Context>>,
-    RecordingId(id): RecordingId,
+    CorrectionNumber { id, number }: CorrectionNumber,
     NoQuery: NoQuery,
 ) -> Result<Json<CorrectionList>, ApiError> {
-    change(context, id, Change::Undo).await
+    change(context, id, Change::Undo(number)).await
 }

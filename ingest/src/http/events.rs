@@ -4,6 +4,7 @@ use super::openapi::{NoRecording, Usual};
 use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
 use super::recordings::RecordingId;
+use crate::config::tokens::Token;
 use crate::context::Context;
 use crate::recordings::view::{self, Recording};
 use axum::extract::State;
@@ -15,7 +16,7 @@ use futures::{StreamExt, stream};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -93,6 +94,17 @@ impl Stream {
     }
 }
 
+/// Returns when other tokens are in force than now: the client comes again, and is asked for one that is.
+async fn change_of(tokens: Option<watch::Receiver<Arc<Vec<Token>>>>) {
+    if let Some(mut tokens) = tokens {
+        tokens.mark_unchanged();
+        if tokens.changed().await.is_ok() {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
 /// Follow a recording
 ///
 /// An event `recording` with what `GET /v1/recordings/{id}` gives, at once and whenever that changes; its id is the recording's `revision`.
@@ -121,7 +133,7 @@ pub(crate) async fn events(
         return Err(ApiError::UnknownRecording(id));
     }
     let known = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let shutdown = context.shutdown.clone();
+    let (shutdown, tokens) = (context.shutdown.clone(), context.tokens.clone());
     let stream = Stream { context, id, row: None, revision: known, looks: 0, _permit: permit };
     let events = stream::unfold(stream, |mut stream| async move {
         let recording = stream.next().await?;
@@ -129,7 +141,12 @@ pub(crate) async fn events(
         // What is shown can always be written.
         Some((Ok::<_, Infallible>(event.unwrap_or_default()), stream))
     });
-    let ends = async move { shutdown.asked().await };
+    let ends = async move {
+        tokio::select! {
+            () = shutdown.asked() => {}
+            () = change_of(tokens) => {}
+        }
+    };
     let answer = Sse::new(events.take_until(ends)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Of nginx: it would gather what should pass at once.
     let headers = [(CACHE_CONTROL, "no-store"), (HeaderName::from_static("x-accel-buffering"), "no")];

@@ -66,8 +66,10 @@ pub(crate) enum ApiError {
     NotCompleted(String),
     #[error("{0}")]
     Refused(#[from] Refusal),
-    #[error("the recording has no correction that could be taken back")]
-    NothingToUndo,
+    #[error("{0:?} is not the number of a correction: a whole number, as the list of corrections shows it")]
+    BadCorrectionNumber(String),
+    #[error("corrections are taken back from the last one on, which is number {0}")]
+    NotTheLastCorrection(i32),
     #[error("the recording has {0} corrections, as many as are kept; take some back")]
     TooManyCorrections(usize),
     #[error("the recording cannot be corrected as it is stored; reprocess it first ({0})")]
@@ -200,7 +202,10 @@ impl ApiError {
             Self::Refused(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "bad-correction", "The correction cannot be made")
             }
-            Self::NothingToUndo => (StatusCode::CONFLICT, "nothing-to-undo", "Nothing to take back"),
+            Self::BadCorrectionNumber(_) => (StatusCode::BAD_REQUEST, "bad-number", "Not a number"),
+            Self::NotTheLastCorrection(_) => {
+                (StatusCode::CONFLICT, "not-the-last", "Not the last correction")
+            }
             Self::TooManyCorrections(_) => {
                 (StatusCode::CONFLICT, "too-many-corrections", "Too many corrections")
             }

@@ -28,8 +28,8 @@ pub enum Reprocessing {
     Refused(HintError),
 }
 
-/// Starts a new run with the models and the configuration in force. Where the run before had the same, and all its chunks were
-/// analysed, its analyses are used again unless `wanted` says otherwise: then only the matcher has work.
+/// Starts a new run with the models and the configuration in force. Where the run before had the same, did not fail, and all its chunks
+/// were analysed, its analyses are used again unless `wanted` says otherwise: then only the matcher has work.
 /// Voice vectors of the run before stay until the new run replaces them.
 pub async fn reprocess(
     context: &Context,
@@ -38,7 +38,7 @@ pub async fn reprocess(
 ) -> Result<Reprocessing, sqlx::Error> {
     let outcome = transaction::run(&context.pool, "reprocess", &context.shutdown, async |transaction| {
         let row = sqlx::query!(
-            r#"SELECT settings AS "settings: Json<Settings>", model_version, configuration FROM recordings WHERE id = $1 FOR UPDATE"#,
+            r#"SELECT settings AS "settings: Json<Settings>", model_version, configuration, state FROM recordings WHERE id = $1 FOR UPDATE"#,
             recording
         )
         .fetch_optional(&mut **transaction)
@@ -49,7 +49,8 @@ pub async fn reprocess(
             Err(error) => return Ok(Reprocessing::Refused(error)),
         };
         let same = row.model_version == context.model_version && row.configuration == CONFIGURATION;
-        let reused = same && !wanted.always && is_analysed(transaction, recording).await?;
+        // What made a recording fail may be its analyses.
+        let reused = same && !wanted.always && row.state != "failed" && is_analysed(transaction, recording).await?;
         let run = begin(context, transaction, recording, &settings, reused).await?;
         // Turns and voice vectors stay readable until the new run has something to put in their place.
         sqlx::query!("DELETE FROM gaps WHERE recording_id = $1", recording).execute(&mut **transaction).await?;

@@ -2,7 +2,7 @@
 
 use super::view::{is_completed, snapshot};
 use crate::context::Context;
-use diarization::corrections::{Corrected, Made, Refusal, Request};
+use diarization::corrections::{Corrected, Correction, Made, Refusal, Request};
 use diarization::diarize::{Diarization, Settings};
 use diarization::labelling::Labelling;
 use results::chunks::Pinned;
@@ -12,10 +12,16 @@ use results::{decision, outcome};
 use service_kit::transaction;
 use sqlx::types::Json;
 use sqlx::{PgPool, PgTransaction};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Most corrections of a recording: all are applied whenever one is made.
 const MOST: usize = 1000;
+
+/// Corrections that are made at once, in one process; each holds a connection to the database for as long as it waits for another one
+/// of its recording.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// What became of a correction.
 #[derive(Debug)]
@@ -28,8 +34,8 @@ pub(crate) enum Outcome {
     NotCompleted(String),
     /// It cannot be done.
     Refused(Refusal),
-    /// There is nothing to take back.
-    Nothing,
+    /// Later ones, up to this, must be taken back before.
+    NotLast(i32),
     /// There are as many as are kept.
     TooMany(usize),
     /// The recording's analyses cannot be used.
@@ -41,14 +47,16 @@ pub(crate) enum Outcome {
 pub(crate) enum Change {
     /// One more correction.
     Add(Request),
-    /// Take the last one back.
-    Undo,
+    /// Take the last one, which has this number, back. Nothing is done where it is gone already, so that this can be said twice.
+    Undo(i32),
 }
 
 /// A recording that can be corrected, under its lock.
 struct Locked {
     recording: Recording,
     said: Vec<Stored>,
+    /// Number of the last correction that was ever made: none has a number that another had.
+    last_number: i32,
 }
 
 /// The corrections of the recording `id`, if there is one.
@@ -71,12 +79,20 @@ pub(crate) async fn list(pool: &PgPool, id: Uuid) -> Result<Option<Vec<Stored>>,
 /// Makes `change`, relabels the recording and commits both.
 #[tracing::instrument(name = "correct", skip_all, fields(recording = %id))]
 pub(crate) async fn change(context: &Context, id: Uuid, change: &Change) -> Result<Outcome, sqlx::Error> {
+    let _turn = AT_ONCE.acquire().await;
+    // A commit whose answer was lost is tried again, and then the correction is there already.
+    let tried = Mutex::new(None);
     transaction::run(&context.pool, "correct", &context.shutdown, async |transaction| {
         let locked = match lock(transaction, id).await? {
             Ok(locked) => locked,
             Err(outcome) => return Ok(outcome),
         };
-        match make(transaction, locked, change).await {
+        if let Some((number, correction)) = &*tried.lock().unwrap_or_else(PoisonError::into_inner)
+            && locked.said.iter().any(|it| it.number == *number && it.made.correction == *correction)
+        {
+            return Ok(Outcome::Done(locked.said));
+        }
+        match make(transaction, locked, change, &tried).await {
             Ok(outcome) => Ok(outcome),
             Err(ReadError::Database(error @ (sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }))) => {
                 Ok(Outcome::Unusable(error.to_string()))
@@ -94,7 +110,7 @@ async fn lock(
     id: Uuid,
 ) -> Result<Result<Locked, Outcome>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT state, model_version, configuration, chunk_blocks, chunk_count, settings AS "settings: Json<Settings>"
+        r#"SELECT state, model_version, configuration, chunk_blocks, chunk_count, corrections_made, settings AS "settings: Json<Settings>"
            FROM recordings WHERE id = $1 FOR UPDATE"#,
         id
     )
@@ -112,22 +128,27 @@ async fn lock(
     };
     let said = corrections::stored(transaction, &pinned).await?;
     let recording = Recording { pinned, chunk_count, settings: row.settings.0 };
-    Ok(Ok(Locked { recording, said }))
+    Ok(Ok(Locked { recording, said, last_number: row.corrections_made }))
 }
 
 async fn make(
     transaction: &mut PgTransaction<'static>,
     locked: Locked,
     change: &Change,
+    tried: &Mutex<Option<(i32, Correction)>>,
 ) -> Result<Outcome, ReadError> {
-    let Locked { recording, mut said } = locked;
+    let Locked { recording, mut said, last_number } = locked;
     let id = recording.pinned.recording;
     let request = match change {
         Change::Add(_) if said.len() >= MOST => return Ok(Outcome::TooMany(MOST)),
         Change::Add(request) => Some(request.clone()),
-        Change::Undo => {
-            let Some(last) = said.pop() else { return Ok(Outcome::Nothing) };
-            corrections::remove(transaction, id, last.number).await?;
+        Change::Undo(number) => {
+            match said.last().map_or(0, |last| last.number) {
+                last if last < *number => return Ok(Outcome::Done(said)),
+                last if last > *number => return Ok(Outcome::NotLast(last)),
+                _ => said.pop(),
+            };
+            corrections::remove(transaction, id, *number).await?;
             None
         }
     };
@@ -158,8 +179,9 @@ async fn make(
     let applied: Vec<(i32, bool)> = said.iter().map(|it| it.number).zip(applied).collect();
     corrections::note_applied(transaction, id, &applied).await?;
     if let Some(correction) = correction {
-        let number = said.last().map_or(0, |last| last.number) + 1;
+        let number = last_number + 1;
         corrections::add(transaction, &recording.pinned, number, &correction).await?;
+        *tried.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, correction));
     }
     commit(transaction, &recording.pinned, &found).await?;
     Ok(Outcome::Done(corrections::stored(transaction, &recording.pinned).await?))

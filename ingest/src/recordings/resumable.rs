@@ -300,8 +300,14 @@ pub(crate) async fn accept(context: &Context, new: &NewRecording) -> Result<bool
         let row = sqlx::query!("SELECT recording_id FROM resumable_uploads WHERE id = $1 FOR UPDATE", new.id)
             .fetch_optional(&mut **transaction)
             .await?;
+        let Some(row) = row else {
+            // Deleted; or accepted by another so long ago that nothing is known of the upload any more.
+            let recording = sqlx::query_scalar!("SELECT id FROM recordings WHERE id = $1", new.id)
+                .fetch_optional(&mut **transaction)
+                .await?;
+            return Ok(recording.is_some());
+        };
         // One that is accepted already, by us or by another, is not accepted twice: its recording may be deleted meanwhile.
-        let Some(row) = row else { return Ok(false) };
         if row.recording_id.is_some() {
             return Ok(true);
         }

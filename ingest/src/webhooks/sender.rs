@@ -68,9 +68,7 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
                 }
             },
         };
-        let full: Vec<Uuid> =
-            by_webhook.iter().filter(|(_, count)| **count >= OF_ONE).map(|(webhook, _)| *webhook).collect();
-        match claim(&context, AT_ONCE - in_hand.len(), &full).await {
+        match claim(&context, AT_ONCE - in_hand.len(), &by_webhook).await {
             Ok(claimed) => {
                 backoff = Backoff::default();
                 for delivery in claimed {
@@ -133,24 +131,33 @@ struct Claimed {
     created_at: DateTime<Utc>,
 }
 
-/// Takes up to `most` events in hand that are due, none of the webhooks `full`.
-async fn claim(context: &Context, most: usize, full: &[Uuid]) -> Result<Vec<Claimed>, sqlx::Error> {
+/// Takes up to `most` events in hand that are due, up to [`OF_ONE`] of a webhook with those that `in_hand` counts; whose, is left to
+/// chance where more are due, so that no webhook waits for others.
+async fn claim(
+    context: &Context,
+    most: usize,
+    in_hand: &HashMap<Uuid, usize>,
+) -> Result<Vec<Claimed>, sqlx::Error> {
+    let (busy, counts): (Vec<Uuid>, Vec<i64>) =
+        in_hand.iter().map(|(webhook, count)| (*webhook, *count as i64)).unzip();
     let rows = transaction::run(&context.pool, "claim webhook events", &context.shutdown, async |transaction| {
         sqlx::query!(
             r#"UPDATE webhook_deliveries d SET tries = d.tries + 1, due_at = now() + make_interval(secs => $1)
                FROM webhooks w
                WHERE w.id = d.webhook_id AND d.number IN (
-                   SELECT due.number FROM webhooks CROSS JOIN LATERAL (
+                   SELECT due.number FROM webhooks
+                   LEFT JOIN UNNEST($3::uuid[], $4::bigint[]) AS busy (id, count) ON busy.id = webhooks.id
+                   CROSS JOIN LATERAL (
                        SELECT number FROM webhook_deliveries
                        WHERE webhook_id = webhooks.id AND due_at <= now()
-                       ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
-                   WHERE webhooks.id <> ALL($3)
-                   LIMIT $4)
+                       ORDER BY due_at LIMIT greatest($2 - coalesce(busy.count, 0), 0) FOR UPDATE SKIP LOCKED) AS due
+                   ORDER BY random() LIMIT $5)
                RETURNING d.number, w.id AS webhook, w.url, w.secret, d.message, d.event, d.recording_id, d.state, d.title, d.run,
                          d.failure, d.tries, d.created_at"#,
             LEASE,
             OF_ONE as i64,
-            full,
+            &busy,
+            &counts,
             most as i64
         )
         .fetch_all(&mut **transaction)

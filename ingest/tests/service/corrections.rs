@@ -92,8 +92,18 @@ async fn corrected(stack: &Stack, id: Uuid, body: &Value) -> Value {
     answer.json().await.expect("is JSON")
 }
 
+/// Takes the last correction back.
 async fn undo(stack: &Stack, id: Uuid) -> reqwest::Response {
-    let url = stack.url(&format!("/v1/recordings/{id}/corrections/last"));
+    let all = get(stack, id, "corrections").await;
+    let last = all["corrections"]
+        .as_array()
+        .and_then(|all| all.last())
+        .map_or(1, |it| it["number"].as_i64().unwrap_or(1));
+    take_back(stack, id, last).await
+}
+
+async fn take_back(stack: &Stack, id: Uuid, number: i64) -> reqwest::Response {
+    let url = stack.url(&format!("/v1/recordings/{id}/corrections/{number}"));
     stack.http.request(Method::DELETE, url).send().await.expect("answers")
 }
 
@@ -159,14 +169,21 @@ async fn a_person_renames_merges_moves_and_takes_it_all_back() {
         matches["matches"].as_array().into_iter().flatten().filter(|it| it["speaker"] == "Zoe").collect();
     assert!(of_zoe.len() == 1 && of_zoe[0]["corrected"] == true, "{of_zoe:?}");
 
+    problem(take_back(&stack, id, 2).await, StatusCode::CONFLICT, "not-the-last").await;
     for left in [2, 1, 0] {
-        let answer = undo(&stack, id).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        let all: Value = answer.json().await.expect("is JSON");
-        assert_eq!(all["corrections"].as_array().map(Vec::len), Some(left));
+        let number = left + 1;
+        // A call that is sent again takes no other one back.
+        for _ in 0..2 {
+            let answer = take_back(&stack, id, number).await;
+            assert_eq!(answer.status(), StatusCode::OK);
+            let all: Value = answer.json().await.expect("is JSON");
+            assert_eq!(all["corrections"].as_array().map(Vec::len), Some(left as usize));
+        }
     }
     assert_eq!(shown(&stack, id).await, before);
-    problem(undo(&stack, id).await, StatusCode::CONFLICT, "nothing-to-undo").await;
+    let again =
+        corrected(&stack, id, &json!({ "kind": "rename", "speaker": "SPEAKER_00", "name": "Ann" })).await;
+    assert_eq!(again["corrections"][0]["number"], 4, "no number is given twice");
     stack.stop().await;
 }
 

@@ -62,7 +62,7 @@ export function select(index) {
 /** Sends a correction, or takes the last one back (`correction` is null), and shows what became of it. */
 export async function correct(correction) {
   if (correction) await send("POST", `${state.path}/corrections`, correction);
-  else await send("DELETE", `${state.path}/corrections/last`);
+  else await send("DELETE", `${state.path}/corrections/${state.corrections.at(-1).number}`);
   state.recording = await loadRecording();
   announce("recording");
   await refresh();

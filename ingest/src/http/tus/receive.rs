@@ -70,7 +70,8 @@ pub(crate) async fn receive(
     let limit = progress.length.unwrap_or(context.max_upload_bytes);
     let (mut offset, mut parts) = (progress.received, progress.parts);
     loop {
-        let (bytes, end) = next_part(&mut incoming.bytes, context.shutdown.asked(), limit - offset).await;
+        let (bytes, end) =
+            next_part(&mut incoming.bytes, context.shutdown.asked(), limit.saturating_sub(offset)).await;
         if !bytes.is_empty() {
             let most = SMALL_PARTS + limit / PART as u64;
             if parts >= most {
