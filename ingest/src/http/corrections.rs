@@ -168,6 +168,7 @@ pub(crate) struct CorrectionNumber {
     /// Id of a recording.
     id: Uuid,
     /// Number of the correction, as the list shows it.
+    #[param(minimum = 1, maximum = 2147483647)]
     number: i32,
 }
 
@@ -177,10 +178,11 @@ impl<S: Send + Sync> FromRequestParts<S> for CorrectionNumber {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
         let (id, number) = path.map(|Path(path)| path).unwrap_or_default();
-        Ok(Self {
-            id: id.parse().map_err(|_| ApiError::BadId(shown(&id)))?,
-            number: number.parse().map_err(|_| ApiError::BadCorrectionNumber(shown(&number)))?,
-        })
+        let id = id.parse().map_err(|_| ApiError::BadId(shown(&id)))?;
+        match number.parse() {
+            Ok(number) if number > 0 => Ok(Self { id, number }),
+            _ => Err(ApiError::BadCorrectionNumber(shown(&number))),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use axum::routing::get;
 use std::collections::BTreeMap;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -64,11 +64,25 @@ impl Modify for Security {
 
 /// Routes of the document and of the page.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: &utoipa::openapi::OpenApi) -> Router<S> {
+    let mut document = document.clone();
+    close(&mut document, "NewCorrection");
     let text = document.to_json().unwrap_or_default();
     let document = get(async move || ([(header::CONTENT_TYPE, "application/json")], text));
     // No outside validator: it would be told of every service.
     let config = Config::from(DOCUMENT).validator_url("none").persist_authorization(false);
     Router::new().route(DOCUMENT, document).merge(SwaggerUi::new("/docs").config(config))
+}
+
+/// Says of each form of the schema `name`, which is one of several, that it has no other fields: derived, that is said of structs alone.
+fn close(document: &mut utoipa::openapi::OpenApi, name: &str) {
+    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    if let Some(RefOr::T(Schema::OneOf(forms))) = schemas.and_then(|schemas| schemas.get_mut(name)) {
+        for form in &mut forms.items {
+            if let RefOr::T(Schema::Object(form)) = form {
+                form.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
+        }
+    }
 }
 
 /// A problem, as an answer with `status`.
