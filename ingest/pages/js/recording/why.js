@@ -46,6 +46,7 @@ function candidate(label, { confidence, score: alike }) {
 }
 
 function reasons(turn) {
+  if (turn.corrected) return [h("h3", {}, "Why this label?"), h("p", { class: "muted small" }, "A person said so.")];
   if (turn.confidence === null || turn.confidence === undefined) {
     return [h("p", { class: "muted small" }, "Not known why. It was found before reasons were kept; reprocess the recording to have them.")];
   }
