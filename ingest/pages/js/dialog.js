@@ -1,6 +1,6 @@
 // Dialogs: a question with its fields, answered or left.
 
-import { h } from "./dom.js";
+import { byKey, h } from "./dom.js";
 
 /**
  * Asks, and gives the fields' values by name, or null when the dialog is left.
@@ -30,7 +30,8 @@ export function ask({ title, words, fields = [], confirm, danger = false }) {
     dialog.addEventListener("close", () => {
       const answers = Object.fromEntries(inputs.map(([field, input]) => [field.name, input.value.trim()]));
       dialog.remove();
-      before?.focus?.();
+      // It may have been drawn anew meanwhile.
+      (before?.isConnected ? before : byKey(before?.dataset?.key))?.focus();
       resolve(dialog.returnValue === "yes" ? answers : null);
     });
   });

@@ -22,6 +22,25 @@ export function byId(id) {
   return element;
 }
 
+/**
+ * Fills `box` anew. What had the focus in it has it again, as what stands there now under the same `data-key`; where nothing does, the
+ * box has it, so that the keyboard is not sent back to the top of the page.
+ */
+export function refill(box, ...children) {
+  const focused = document.activeElement;
+  const inside = focused !== box && box.contains(focused);
+  box.replaceChildren(...children);
+  if (!inside) return;
+  const again = byKey(focused.dataset.key, box);
+  if (!again) box.tabIndex = -1;
+  (again ?? box).focus({ preventScroll: true });
+}
+
+/** The element with this `data-key`, or null. */
+export function byKey(key, within = document) {
+  return key ? within.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
+}
+
 /** Calls `draw` before the next frame, once however often it is asked. */
 export function eachFrame(draw) {
   let asked = false;

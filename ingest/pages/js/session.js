@@ -24,12 +24,16 @@ function show(resolve) {
     wrong,
     h("div", { class: "buttons" }, h("button", { class: "primary" }, "Go on")),
   );
-  const dialog = h("dialog", { "aria-labelledby": "token-title", on: { cancel: (event) => event.preventDefault() } }, form);
+  let taken = false;
+  // Browsers let Escape close a dialog at the second try, whatever is said to the first; but without a token nothing goes on.
+  const again = () => taken || dialog.showModal();
+  const dialog = h("dialog", { "aria-labelledby": "token-title", on: { cancel: (event) => event.preventDefault(), close: again } }, form);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const headers = { authorization: `Bearer ${input.value.trim()}` };
     const answer = await fetch("/v1/session", { method: "POST", headers }).catch(() => null);
     if (answer?.ok) {
+      taken = true;
       dialog.close();
       dialog.remove();
       resolve();

@@ -4,13 +4,18 @@ use crate::scripts;
 use std::path::Path;
 
 /// Each file of ours with the one in its npm package.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 10] = [
     ("wavesurfer/wavesurfer.esm.js", "wavesurfer.js/dist/wavesurfer.esm.js"),
     ("wavesurfer/regions.esm.js", "wavesurfer.js/dist/plugins/regions.esm.js"),
     ("wavesurfer/timeline.esm.js", "wavesurfer.js/dist/plugins/timeline.esm.js"),
     ("wavesurfer/LICENSE", "wavesurfer.js/LICENSE"),
     ("tus/tus.min.js", "tus-js-client/dist/tus.min.js"),
     ("tus/LICENSE", "tus-js-client/LICENSE"),
+    // What its minified file has in it.
+    ("tus/LICENSE-js-base64", "js-base64/LICENSE.md"),
+    ("tus/LICENSE-url-parse", "url-parse/LICENSE"),
+    ("tus/LICENSE-querystringify", "querystringify/LICENSE"),
+    ("tus/LICENSE-requires-port", "requires-port/LICENSE"),
 ];
 
 #[test]

@@ -56,6 +56,9 @@ export async function refresh() {
   try {
     answer = await fetchAll();
   } catch (error) {
+    if (mine !== asked) return;
+    // The next list is drawn even where it is as the last one: the error goes with it.
+    before = "";
     byId("none").textContent = error.message;
     byId("none").hidden = false;
     return;

@@ -1,15 +1,23 @@
 // Transfer: one file on its way, by tus-js-client, which goes on where an upload broke off, also after the page was closed.
 
 import { askForToken } from "../session.js";
+import { leave, queue } from "./line.js";
 
 const ENDPOINT = "/v1/uploads";
 /** Waits between attempts; after the last the reader decides. */
 const RETRIES_MS = [0, 1000, 3000, 5000, 10_000, 20_000, 30_000];
 
-/** What the service says of a refused request. */
-function wordsOf(error) {
+const UNREADABLE = "the file cannot be read: it is a folder, or was moved or changed since it was chosen";
+
+async function isReadable(file) {
+  return file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+}
+
+/** What stopped an upload: what the service says, where it has answered. */
+async function wordsOf(error, file) {
   const response = error.originalResponse;
-  if (!response) return "the service cannot be reached";
+  if (!response && !(await isReadable(file))) return UNREADABLE;
+  if (!response) return error.originalRequest ? "the service cannot be reached" : error.message;
   try {
     return JSON.parse(response.getBody()).detail;
   } catch {
@@ -19,13 +27,17 @@ function wordsOf(error) {
 
 /**
  * Sends `file` with `options`; tells of its progress by `moved(sent, all)`, of its end by `done(id)`, with the recording's id, and of
- * what stopped it by `stopped(words)`. Gives {pause, resume, abandon}.
+ * what stopped it by `stopped(words)`. It waits for its turn in the line. Gives {pause, resume, abandon}.
  */
 export function transfer(file, options, { moved, done, stopped }) {
-  let wanted = true;
+  const metadata = { filename: file.name, ...options };
+  /** Counts what the reader wants: what began before the latest is not gone on with. */
+  let wish = 0;
   const upload = new window.tus.Upload(file, {
     endpoint: ENDPOINT,
-    metadata: { filename: file.name, ...options },
+    metadata,
+    // With the options: what broke off under others is another upload.
+    fingerprint: async () => ["throughline", file.name, file.type, file.size, file.lastModified, JSON.stringify(metadata)].join("-"),
     retryDelays: RETRIES_MS,
     removeFingerprintOnSuccess: true,
     onProgress: moved,
@@ -34,30 +46,55 @@ export function transfer(file, options, { moved, done, stopped }) {
       return status === 0 || status === 409 || status === 423 || status === 429 || status >= 500;
     },
     onSuccess() {
+      leave(start);
       // A whole upload is the recording of the same id.
       done(upload.url.split("/").pop());
     },
     async onError(error) {
-      if (!wanted) return;
+      const mine = wish;
       if (error.originalResponse?.getStatus() === 401) {
         await askForToken();
-        upload.start();
+        if (mine === wish) upload.start();
         return;
       }
-      stopped(wordsOf(error));
+      leave(start);
+      const words = await wordsOf(error, file);
+      if (mine === wish) stopped(words);
     },
   });
-  const begin = async () => {
+
+  /** Looks whether some of it has been sent before, once. */
+  let looked = null;
+  async function look() {
     const before = await upload.findPreviousUploads();
     if (before.length > 0) upload.resumeFromPreviousUpload(before[0]);
-    if (wanted) upload.start();
-  };
-  begin();
+  }
+
+  async function start() {
+    const mine = wish;
+    // A file that cannot be read would be tried for a minute, as if the line were broken.
+    const readable = await isReadable(file);
+    await (looked ??= look());
+    if (mine !== wish) return;
+    if (readable) return upload.start();
+    leave(start);
+    stopped(UNREADABLE);
+  }
+
+  queue(start);
   return {
-    pause: () => upload.abort(),
-    resume: () => upload.start(),
+    pause() {
+      wish++;
+      leave(start);
+      return upload.abort();
+    },
+    resume() {
+      wish++;
+      queue(start);
+    },
     abandon() {
-      wanted = false;
+      wish++;
+      leave(start);
       return upload.abort(true).catch(() => {});
     },
   };

@@ -87,8 +87,13 @@ function add(file, options, refresh) {
     let recording;
     try {
       recording = await get(`/v1/recordings/${id}`);
-    } catch {
-      return say("no longer there");
+    } catch (error) {
+      if (error.status === 404) {
+        bar.remove();
+        return say("no longer there");
+      }
+      setTimeout(() => watch(id), LOOK_MS);
+      return;
     }
     const { done, total } = recording.chunks;
     if (recording.state === "failed") {

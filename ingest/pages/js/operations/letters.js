@@ -7,6 +7,7 @@ import { tell, told } from "../notices.js";
 import { moment } from "../text.js";
 import { fill } from "./tables.js";
 
+/** The newest that are shown. */
 const MOST = 50;
 
 export async function load() {
@@ -41,7 +42,10 @@ async function drop(it, look) {
   });
 }
 
-export function show(all, look) {
+/** `total` counts those that are not shown as well. */
+export function show(all, total, look) {
+  byId("letters-more").hidden = total <= all.length;
+  byId("letters-more").textContent = `The newest ${all.length} of ${total}; the others follow as these are replayed or dropped.`;
   const box = byId("letters");
   const rows = all.map((it) => ({
     key: it.id,

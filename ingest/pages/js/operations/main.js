@@ -41,7 +41,7 @@ export async function look() {
     queues(overview.queues, look);
     failures(overview.failures);
     sure(overview.confidence);
-    letters.show(dead, look);
+    letters.show(dead, overview.dead_letters, look);
     fresh("live, every two seconds");
   } catch (error) {
     fresh(`not up to date: ${error.message}`);

@@ -31,7 +31,15 @@ export function fill(box, { caption, columns, rows, none }) {
   if (!same) body.replaceChildren(...after);
 }
 
+/** What was written into each place: what stands there may be other by now, where a reader has unfolded something. */
+const written = new WeakMap();
+
 function put(place, content) {
   const now = h("td", {}, content ?? "");
-  if (place.innerHTML !== now.innerHTML) place.replaceChildren(...now.childNodes);
+  const html = now.innerHTML;
+  if (written.get(place) === html) return;
+  written.set(place, html);
+  const focused = place.contains(document.activeElement);
+  place.replaceChildren(...now.childNodes);
+  if (focused) place.querySelector("a, button, summary")?.focus();
 }

@@ -21,12 +21,17 @@ function fillMenu() {
   byId("formats").replaceChildren(...FORMATS.map(entry), sound);
 }
 
+let undoing = false;
+
+/** Takes the last correction back; one at a time, so that a key held or a button pressed twice takes back no second one. */
 export async function undo() {
-  if (state.corrections.length === 0) return;
+  if (undoing || state.corrections.length === 0) return;
+  undoing = true;
   await told(async () => {
     await correct(null);
     tell("Taken back.");
   });
+  undoing = false;
 }
 
 async function cancel() {
@@ -54,7 +59,7 @@ async function reprocess() {
     title: "Reprocess the recording",
     words: "It is labelled anew, with today's models. What was analysed with the same models is used again. Corrections are kept.",
     fields: [
-      { name: "threshold", label: "Threshold: lower merges more speakers, higher splits more", type: "number", min: 0.01, max: 0.99, step: 0.01, value: settings.threshold ?? "" },
+      { name: "threshold", label: "Threshold: lower merges more speakers, higher splits more", type: "number", min: 0.01, max: 0.99, step: "any", value: settings.threshold ?? "" },
       { name: "num_speakers", label: "Number of speakers, if you know it", ...number },
       { name: "min_speakers", label: "At least", ...number, value: settings.min_speakers ?? "" },
       { name: "max_speakers", label: "At most", ...number, value: settings.max_speakers ?? "" },
@@ -87,7 +92,7 @@ export function start() {
     const working = isInWork(state.recording.state);
     byId("cancel").hidden = !working;
     byId("reprocess").hidden = working;
-    fillMenu();
+    if (byId("formats").children.length === 0) fillMenu();
   });
   on("corrections", () => {
     byId("undo").disabled = state.corrections.length === 0;

@@ -1,7 +1,7 @@
 // Behind the labels: matches of each chunk, how alike the speakers are, corrections, and what the recording is. Asked for when unfolded.
 
 import { get } from "../api.js";
-import { byId, h } from "../dom.js";
+import { byId, h, refill } from "../dom.js";
 import { bytes, clock, moment, percent, score } from "../text.js";
 import { who } from "./colours.js";
 import { on, state } from "./state.js";
@@ -10,7 +10,7 @@ function table(caption, heads, rows) {
   const cell = (content, numeric) => h("td", { class: numeric ? "number" : "" }, content);
   return h(
     "div",
-    { class: "table", role: "region", tabIndex: 0, "aria-label": caption },
+    { class: "table", role: "region", tabIndex: 0, "data-key": caption, "aria-label": caption },
     h(
       "table",
       {},
@@ -39,7 +39,7 @@ async function similarity() {
   const cell = (alike) => h("td", { class: "cell", style: { "--alike": String(Math.max(0, alike ?? 0)) } }, score(alike));
   return h(
     "div",
-    { class: "table", role: "region", tabIndex: 0, "aria-label": "How alike the speakers are" },
+    { class: "table", role: "region", tabIndex: 0, "data-key": "similarity", "aria-label": "How alike the speakers are" },
     h(
       "table",
       {},
@@ -89,9 +89,9 @@ async function fill(name) {
   if (!fold.open || !state.recording) return;
   const box = fold.lastElementChild;
   try {
-    box.replaceChildren(await FOLDS[name]());
+    refill(box, await FOLDS[name]());
   } catch (error) {
-    box.replaceChildren(h("p", { class: "muted" }, error.message));
+    refill(box, h("p", { class: "muted" }, error.message));
   }
 }
 

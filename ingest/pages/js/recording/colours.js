@@ -5,9 +5,26 @@ import { h } from "../dom.js";
 const COLOURS = 12;
 const numbers = new Map();
 
+/** Who was there when numbers were last settled. */
+let settled = new Set();
+
 /** Gives the labels numbers, in their order, where they have none. */
 export function learn(labels) {
   for (const label of labels) if (!numbers.has(label)) numbers.set(label, freeNumber(labels));
+}
+
+/**
+ * Sees to it that no two of those who are there now have one number: who has gone keeps it for coming back (an undone merge), but
+ * another may have been given it since. Who was there before keeps it.
+ */
+export function settle(labels) {
+  const taken = new Set();
+  for (const label of [...labels].sort((one, other) => settled.has(other) - settled.has(one))) {
+    if (taken.has(numbers.get(label))) numbers.delete(label);
+    else taken.add(numbers.get(label));
+  }
+  learn(labels);
+  settled = new Set(labels);
 }
 
 function freeNumber(labels) {
@@ -23,7 +40,7 @@ export function renamed(label, name) {
 }
 
 export function numberOf(label) {
-  if (!numbers.has(label)) learn([label]);
+  if (!numbers.has(label)) learn([...numbers.keys(), label]);
   return numbers.get(label);
 }
 

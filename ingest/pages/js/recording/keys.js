@@ -1,6 +1,8 @@
 // Keys: shortcuts, and the list of them.
 
 import { byId, h } from "../dom.js";
+import { tell } from "../notices.js";
+import { isFinished } from "../text.js";
 import { undo } from "./actions.js";
 import { now, playPause, seek, zoom } from "./player.js";
 import { choose, currentTurn, step } from "./turns.js";
@@ -14,11 +16,16 @@ const HELP = [
   ["r", "rename the speaker of the selected turn"], ["u", "undo the last correction"], ["?", "this list"],
 ];
 
+/** What a held key does again and again; all else happens once. */
+const REPEATED = ["ArrowLeft", "ArrowRight", "j", "k", "+", "=", "-"];
+
 const selectedOrHeard = () => (state.selected >= 0 ? state.selected : currentTurn());
 
+/** Corrects the turn that is selected or heard. */
 function withTurn(act) {
   const index = selectedOrHeard();
   if (index < 0) return;
+  if (!isFinished(state.recording.state)) return tell("Names and turns can be corrected once the recording is finished.");
   select(index);
   act(state.turns[index]);
 }
@@ -51,6 +58,8 @@ function isTaken(event) {
   const element = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return true;
   if (element.matches("input:not([type=checkbox]), select, textarea")) return true;
+  // Wide tables are scrolled by the arrows.
+  if (element.closest(".table") && event.key.startsWith("Arrow")) return true;
   return element.matches("a, button, summary, input") && (event.key === " " || event.key === "Enter");
 }
 
@@ -77,6 +86,7 @@ export function start() {
     const act = KEYS[event.key];
     if (!act || event.defaultPrevented || isTaken(event)) return;
     event.preventDefault();
+    if (event.repeat && !REPEATED.includes(event.key)) return;
     act(event);
   });
 }

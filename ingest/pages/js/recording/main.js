@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { byId, h } from "../dom.js";
 import { follow } from "../live.js";
-import { clock, isFinished, isInWork, moment, span, stateWords } from "../text.js";
+import { clock, isInWork, moment, span, stateWords } from "../text.js";
 import * as actions from "./actions.js";
 import * as behind from "./behind.js";
 import { who } from "./colours.js";
@@ -11,9 +11,12 @@ import * as keys from "./keys.js";
 import * as lanes from "./lanes.js";
 import * as player from "./player.js";
 import * as speakers from "./speakers.js";
-import { announce, loadRecording, on, state, take } from "./state.js";
+import { loadRecording, on, state, take } from "./state.js";
 import * as turns from "./turns.js";
 import * as why from "./why.js";
+
+/** How long after something could not be had to ask for it again. */
+const AGAIN_MS = 3000;
 
 function heading() {
   const it = state.recording;
@@ -54,13 +57,17 @@ function progress() {
 
 let drawn = "";
 
+const wantedWaveform = () => `${state.recording.run} ${state.recording.duration_seconds}`;
+
 /** The waveform: once the recording is decoded, and again where it is decoded anew. */
 async function waveform() {
-  const it = state.recording;
-  const wanted = `${it.run} ${it.duration_seconds}`;
-  if (!it.duration_seconds || drawn === wanted) return;
+  const wanted = wantedWaveform();
+  if (!state.recording.duration_seconds || drawn === wanted) return;
+  const found = await get(`${state.path}/waveform`);
+  // Another call may have drawn it meanwhile, or another be wanted.
+  if (drawn === wanted || wantedWaveform() !== wanted) return;
   drawn = wanted;
-  player.draw(await get(`${state.path}/waveform`));
+  player.draw(found);
 }
 
 function time() {
@@ -84,14 +91,20 @@ function controls() {
 }
 
 async function shown(recording) {
-  const finished = state.recording && !isFinished(state.recording.state) && isFinished(recording.state);
-  await Promise.all([take(recording), waveformOf(recording)]);
-  if (finished) announce("finished");
+  await Promise.all([take(recording), waveform()]);
 }
 
-async function waveformOf(recording) {
-  state.recording ??= recording;
-  await waveform();
+let again = null;
+
+/** Shows a recording that has changed. What cannot be had of it now is asked for again after a while: nothing else may change for hours. */
+async function changed(recording) {
+  clearTimeout(again);
+  try {
+    await shown(recording);
+  } catch (error) {
+    // One that is gone is told by the stream.
+    if (error.status !== 404) again = setTimeout(() => changed(state.recording), AGAIN_MS);
+  }
 }
 
 on("recording", heading);
@@ -103,12 +116,17 @@ for (const part of [lanes, speakers, turns, why, behind, actions, keys]) part.st
 controls();
 
 const gone = () => byId("state").replaceChildren(h("p", { class: "note bad", role: "alert" }, "This recording is gone: it was deleted, or never was."));
+const live = () => follow(state.id, { changed, look: loadRecording, gone });
 try {
   await shown(await loadRecording());
   // Behind the frame in which all of it is drawn.
   requestAnimationFrame(() => setTimeout(() => performance.mark("first-view")));
-  follow(state.id, { changed: (recording) => shown(recording).catch(() => {}), look: loadRecording, gone });
+  live();
 } catch (error) {
   if (error.status === 404) gone();
-  else byId("state").replaceChildren(h("p", { class: "note bad", role: "alert" }, error.message));
+  else {
+    byId("state").replaceChildren(h("p", { class: "note bad", role: "alert" }, error.message));
+    // The stream tells of it as soon as it can be had.
+    live();
+  }
 }

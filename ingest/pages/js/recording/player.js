@@ -3,6 +3,7 @@
 import WaveSurfer from "../../vendor/wavesurfer/wavesurfer.esm.js";
 import Regions from "../../vendor/wavesurfer/regions.esm.js";
 import Timeline from "../../vendor/wavesurfer/timeline.esm.js";
+import { request } from "../api.js";
 import { clock } from "../text.js";
 import { byId, h } from "../dom.js";
 import { announce, on, state } from "./state.js";
@@ -96,7 +97,7 @@ function create() {
   wave.on("interaction", () => announce("time"));
   for (const event of ["scroll", "redraw", "resize", "zoom"]) wave.on(event, () => announce("sight"));
   for (const event of ["play", "pause", "finish"]) wave.on(event, () => announce("playing"));
-  wave.on("error", unplayable);
+  wave.on("error", silent);
   on("selected", mark);
   on("turns", () => {
     if (known) mark();
@@ -110,9 +111,18 @@ function create() {
   announce("sight");
 }
 
-function unplayable() {
+const UNKNOWN_FORMAT =
+  "This browser cannot play the uploaded format. What was found in it is shown all the same; to listen, download the file or upload it as Opus, MP3, FLAC or WAV.";
+
+/** Says why there is no sound: browsers call a file that they could not get one of a format that they do not know. */
+async function silent() {
+  const code = audio.error?.code;
+  if (!code) return;
+  let words = UNKNOWN_FORMAT;
+  if (code !== MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED) words = "The sound broke off. Reload the page to hear it from there.";
+  else await request("HEAD", audio.src).catch((error) => (words = `The sound cannot be had: ${error.message}. Reload the page to try again.`));
   const note = byId("unplayable");
-  note.textContent = "This browser cannot play the uploaded format. What was found in it is shown all the same; to listen, download the file or upload it as Opus, MP3, FLAC or WAV.";
+  note.textContent = words;
   note.hidden = false;
   byId("play").disabled = true;
 }

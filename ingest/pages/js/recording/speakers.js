@@ -1,10 +1,10 @@
 // Speakers: each one's share of the speech; renaming and merging.
 
 import { ask } from "../dialog.js";
-import { byId, h } from "../dom.js";
+import { byId, h, refill } from "../dom.js";
 import { tell, told } from "../notices.js";
 import { clock, isFinished, percent } from "../text.js";
-import { colourOf, learn, renamed, swatch } from "./colours.js";
+import { colourOf, numberOf, renamed, settle, swatch } from "./colours.js";
 import { correct, on, state } from "./state.js";
 
 export function labels() {
@@ -42,7 +42,9 @@ export async function merge(label) {
 
 function item(speaker, whole, finished) {
   const share = whole ? speaker.speech_seconds / whole : 0;
-  const change = (words, act, hint) => h("button", { class: "quiet small", "aria-label": hint, on: { click: act } }, words);
+  // By the number, which stays under a new name.
+  const key = (words) => `${words} ${numberOf(speaker.label)}`;
+  const change = (words, act, hint) => h("button", { class: "quiet small", "data-key": key(words), "aria-label": hint, on: { click: act } }, words);
   const several = state.recording.speakers.length > 1;
   return h(
     "li",
@@ -63,9 +65,9 @@ function item(speaker, whole, finished) {
 export function start() {
   on("recording", () => {
     const { speakers, state: is } = state.recording;
-    learn(labels());
+    settle(labels());
     const whole = speakers.reduce((sum, speaker) => sum + speaker.speech_seconds, 0);
-    byId("speakers").replaceChildren(...speakers.map((speaker) => item(speaker, whole, isFinished(is))));
+    refill(byId("speakers"), ...speakers.map((speaker) => item(speaker, whole, isFinished(is))));
     byId("speakers-sum").textContent = speakers.length ? `${clock(whole)} of speech` : "none yet";
   });
 }

@@ -29,25 +29,41 @@ export async function loadRecording() {
   return get(state.path);
 }
 
-/** Takes a recording in; its turns and corrections are asked for where they may have changed. */
+/** The revision whose turns and corrections are shown. */
+let shownRevision = null;
+
+/** Takes a recording in; its turns and corrections are asked for where those of its revision are not shown yet. */
 export async function take(recording) {
-  const before = state.recording;
   state.recording = recording;
   announce("recording");
-  if (before?.revision !== recording.revision) await refresh();
+  if (shownRevision !== recording.revision) await refresh();
+}
+
+/** Where the turn `kept` is among `now`: under its speaker, else under one who did not have these frames `before`; -1 where it is gone. */
+export function placeOf(kept, before, now) {
+  const same = (turn) => turn.first_frame === kept.first_frame && turn.end_frame === kept.end_frame;
+  const known = before.filter(same).map((turn) => turn.speaker);
+  const under = [(turn) => turn.speaker === kept.speaker, (turn) => !known.includes(turn.speaker), () => true];
+  for (const fits of under) {
+    const index = now.findIndex((turn) => same(turn) && fits(turn));
+    if (index >= 0) return index;
+  }
+  return -1;
 }
 
 let asked = 0;
 
 async function refresh() {
   const mine = ++asked;
+  const { revision } = state.recording;
   const [turns, said] = await Promise.all([get(`${state.path}/turns`), get(`${state.path}/corrections`)]);
   // An answer to an older question is of no use.
   if (mine !== asked) return;
-  const kept = state.turns[state.selected];
+  const [kept, before] = [state.turns[state.selected], state.turns];
   state.turns = turns.turns;
-  state.selected = kept ? state.turns.findIndex((turn) => turn.first_frame === kept.first_frame && turn.end_frame === kept.end_frame) : -1;
+  state.selected = kept ? placeOf(kept, before, state.turns) : -1;
   state.corrections = said.corrections;
+  shownRevision = revision;
   announce("turns");
   announce("corrections");
   announce("selected");

@@ -19,8 +19,9 @@ let shown = "";
 
 function row(index) {
   const turn = state.turns[index];
-  const unsure = turn.confidence !== null && turn.confidence < UNSURE;
-  const words = turn.confidence === null ? "" : percent(turn.confidence);
+  const unsure = !turn.corrected && turn.confidence !== null && turn.confidence < UNSURE;
+  const words = turn.corrected || turn.confidence === null ? "" : percent(turn.confidence);
+  const mark = turn.provisional ? " · provisional" : turn.corrected ? " · corrected" : null;
   return h(
     "div",
     {
@@ -36,7 +37,7 @@ function row(index) {
     },
     h("span", { class: "start" }, clock(turn.start, true)),
     swatch(turn.speaker),
-    h("span", { class: "name" }, turn.speaker, turn.provisional && h("span", { class: "muted small" }, " · provisional")),
+    h("span", { class: "name" }, turn.speaker, mark && h("span", { class: "muted small" }, mark)),
     h("span", { class: "length" }, `${(turn.end - turn.start).toFixed(1)} s`),
     h("span", { class: unsure ? "sure unsure" : "sure", title: unsure ? "less sure than 80 %" : "" }, unsure ? `${words} ?` : words),
   );

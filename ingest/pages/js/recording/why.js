@@ -1,7 +1,7 @@
 // Why: the turn that is selected, why it is shown under its speaker, and what can be done about it.
 
 import { ask } from "../dialog.js";
-import { byId, h } from "../dom.js";
+import { byId, h, refill } from "../dom.js";
 import { tell, told } from "../notices.js";
 import { clock, isFinished, percent, score } from "../text.js";
 import { colourOf, who } from "./colours.js";
@@ -46,6 +46,7 @@ function candidate(label, { confidence, score: alike }) {
 }
 
 function reasons(turn) {
+  if (turn.corrected) return [h("h3", {}, "Why this label?"), h("p", { class: "muted small" }, "A person said so.")];
   if (turn.confidence === null || turn.confidence === undefined) {
     return [h("p", { class: "muted small" }, "Not known why. It was found before reasons were kept; reprocess the recording to have them.")];
   }
@@ -67,18 +68,19 @@ function draw() {
   const box = byId("turn");
   byId("turn-place").textContent = turn ? `${clock(turn.start, true)} – ${clock(turn.end, true)}` : "";
   if (!turn) {
-    box.replaceChildren(h("p", { class: "muted" }, "Choose a turn in the list or a lane."));
+    refill(box, h("p", { class: "muted" }, "Choose a turn in the list or a lane."));
     return;
   }
   const finished = isFinished(state.recording.state);
-  box.replaceChildren(
+  refill(
+    box,
     h("div", { class: "buttons" }, who(turn.speaker), turn.provisional && h("span", { class: "badge work" }, "provisional")),
     h(
       "div",
       { class: "buttons" },
-      h("button", { class: "small", on: { click: () => choose(state.selected) } }, "Play it"),
-      finished && h("button", { class: "small", id: "move", on: { click: () => move(turn) } }, "It is somebody else…"),
-      finished && h("button", { class: "small", on: { click: () => rename(turn.speaker) } }, "Rename the speaker…"),
+      h("button", { class: "small", "data-key": "play", on: { click: () => choose(state.selected) } }, "Play it"),
+      finished && h("button", { class: "small", id: "move", "data-key": "move", on: { click: () => move(turn) } }, "It is somebody else…"),
+      finished && h("button", { class: "small", "data-key": "rename", on: { click: () => rename(turn.speaker) } }, "Rename the speaker…"),
     ),
     ...reasons(turn),
   );
