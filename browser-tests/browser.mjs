@@ -27,7 +27,7 @@ export async function launch() {
   return chromium.launch({ executablePath: given("THROUGHLINE_CHROMIUM"), args: ["--no-sandbox", "--mute-audio", "--autoplay-policy=no-user-gesture-required"] });
 }
 
-/** A page that fails its test when a script fails or something is refused by the content security policy. */
+/** A page, of the service unless `address` names another, that fails its test when a script fails or something is refused by the content security policy. */
 export async function open(browser, address, size = SIZES.wide, options = {}) {
   const context = await browser.newContext({ viewport: size, acceptDownloads: true, ...options });
   const page = await context.newPage();
@@ -37,7 +37,7 @@ export async function open(browser, address, size = SIZES.wide, options = {}) {
   page.on("console", (message) => {
     if (message.type() === "error" && /Content Security Policy|TypeError|ReferenceError/.test(message.text())) page.faults.push(message.text());
   });
-  await page.goto(SERVER + address);
+  await page.goto(new URL(address, SERVER).href);
   return page;
 }
 
@@ -90,6 +90,15 @@ export async function drop(page, selector, files) {
     return data;
   }, brought);
   for (const event of ["dragenter", "dragover", "drop"]) await page.dispatchEvent(selector, event, { dataTransfer: transfer });
+}
+
+/** Presses Tab until `reached`, which looks at the element that has the focus, says that it is there. */
+export async function tabTo(page, what, reached, argument) {
+  for (let pressed = 0; pressed < 100; pressed++) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(reached, argument)) return;
+  }
+  assert.fail(`${what} is not reached by Tab`);
 }
 
 /** JSON from the API. */

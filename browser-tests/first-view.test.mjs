@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { close, given, launch, open } from "./browser.mjs";
 
-/** What is aimed at on an idle machine is 1 s; the test must pass on a busy one. */
-const WITHIN_MS = 3000;
+/** What is asked for, of the median of five: one of them may have met a busy machine. */
+const WITHIN_MS = 1000;
 
 let browser;
 before(async () => {

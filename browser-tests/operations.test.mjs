@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { SIZES, accessible, api, close, eventually, fits, given, launch, open, picture, upload } from "./browser.mjs";
+import { SIZES, accessible, api, close, eventually, fits, given, launch, open, picture, tabTo, upload } from "./browser.mjs";
 
 let browser;
 before(async () => {
@@ -23,6 +23,12 @@ test("a dead letter is replayed on the board, and its recording completed", asyn
 
 test("a dead letter is dropped, once that is confirmed", async () => {
   const page = await open(browser, "/operations");
+  // What is unfolded stays so while the board goes on looking.
+  const attempts = page.locator("#letters details").first();
+  await attempts.locator("summary").click();
+  for (let looks = 0; looks < 2; looks++) await page.waitForResponse((answer) => answer.url().includes("/v1/dead-letters"));
+  await page.waitForTimeout(200);
+  assert.equal(await attempts.evaluate((it) => it.open), true);
   await page.locator("#letters").getByRole("button", { name: /^Drop/ }).first().click();
   await page.locator("dialog[open]").getByRole("button", { name: "Leave it" }).click();
   assert.equal((await api("/v1/dead-letters")).dead_letters.length, 1);
@@ -49,6 +55,20 @@ test("a queue is paused, a recording waits, is cancelled on the board, and the q
   assert.equal((await api(`/v1/recordings/${waiting}`)).state, "cancelled");
   await queue.getByRole("button", { name: /^Resume/ }).click();
   await queue.locator(".badge", { hasText: "runs" }).waitFor();
+  await close(page);
+});
+
+test("a queue is paused and resumed by the keyboard alone", async () => {
+  const page = await open(browser, "/operations");
+  const badge = page.locator("#queues tbody tr", { hasText: "throughline.chunks." }).locator(".badge");
+  await badge.waitFor();
+  await tabTo(page, "the queue of chunks", () => document.activeElement.dataset.queue?.startsWith("throughline.chunks."));
+  await page.keyboard.press("Enter");
+  await badge.filter({ hasText: "paused" }).waitFor();
+  // The button is another now, and has the focus again.
+  await page.waitForFunction(() => document.activeElement.textContent === "Resume");
+  await page.keyboard.press("Enter");
+  await badge.filter({ hasText: "runs" }).waitFor();
   await close(page);
 });
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { SIZES, accessible, api, close, eventually, fits, launch, open, picture, upload } from "./browser.mjs";
+import { SIZES, accessible, api, close, eventually, fits, launch, open, picture, tabTo, upload } from "./browser.mjs";
 
 let browser;
 let id;
@@ -170,6 +170,48 @@ test("all is within reach of the keyboard", async () => {
   await page.locator("dialog[open] .shortcuts").waitFor();
   await page.keyboard.press("Escape");
   await page.locator("dialog").waitFor({ state: "detached" });
+  await close(page);
+});
+
+test("controls are reached by Tab, and keep the focus when what they stand in is drawn anew", async () => {
+  const page = await open(browser, `/recordings/${id}`);
+  await page.locator("#turn-0").waitFor();
+  await tabTo(page, "the player", () => document.activeElement.id === "play");
+  await page.keyboard.press("Enter");
+  await page.locator("#play", { hasText: "Pause" }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.locator("#play", { hasText: "Play" }).waitFor();
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label"));
+  await tabTo(page, "renaming", () => document.activeElement.getAttribute("aria-label") === "Rename Interviewer");
+  await page.keyboard.press("Enter");
+  await page.locator("dialog[open] input").fill("Ms Berg");
+  await page.keyboard.press("Enter");
+  await page.locator("#undo:enabled").waitFor();
+  assert.equal(await focused(), "Rename Ms Berg");
+  await page.keyboard.press("u");
+  await page.locator("#undo:disabled").waitFor();
+  assert.equal(await focused(), "Rename Interviewer");
+  await close(page);
+});
+
+test("a key that is held takes one correction back", async () => {
+  const rename = (speaker, name) => {
+    const body = JSON.stringify({ kind: "rename", speaker, name });
+    return api(`/v1/recordings/${id}/corrections`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  };
+  await rename("Interviewer", "Ms Berg");
+  await rename("Respondent", "Mr Lund");
+  const page = await open(browser, `/recordings/${id}`);
+  await page.locator("#undo:enabled").waitFor();
+  for (let times = 0; times < 4; times++) {
+    await page.keyboard.down("u");
+    await page.waitForTimeout(250);
+  }
+  await page.keyboard.up("u");
+  await page.locator(".notices p", { hasText: "Taken back" }).waitFor();
+  assert.equal((await api(`/v1/recordings/${id}/corrections`)).corrections.length, 1);
+  await page.keyboard.press("u");
+  await page.locator("#undo:disabled").waitFor();
   await close(page);
 });
 

@@ -14,6 +14,7 @@ const list = byId("list");
 let wanted = PAGE;
 let before = "";
 let asked = 0;
+let answered = 0;
 
 function address(limit, before) {
   const query = new URLSearchParams({ limit: String(limit) });
@@ -57,6 +58,7 @@ export async function refresh() {
     answer = await fetchAll();
   } catch (error) {
     if (mine !== asked) return;
+    answered = mine;
     // The next list is drawn even where it is as the last one: the error goes with it.
     before = "";
     byId("none").textContent = error.message;
@@ -64,6 +66,7 @@ export async function refresh() {
     return;
   }
   if (mine !== asked) return;
+  answered = mine;
   const now = JSON.stringify(answer);
   if (now === before) return;
   before = now;
@@ -91,6 +94,7 @@ export function start() {
   });
   refresh();
   setInterval(() => {
-    if (!document.hidden) refresh();
+    // Not over a question that is open: where answers take longer than this, none would ever be the newest.
+    if (!document.hidden && answered === asked) refresh();
   }, AGAIN_MS);
 }
