@@ -22,8 +22,8 @@ async fn delete(stack: &Stack, id: Uuid) {
     assert_eq!(gone.status(), StatusCode::NOT_FOUND);
 }
 
-/// Tables that are about no recording: which broker and which object store are ours, what sessions are signed with.
-const OF_NO_RECORDING: [&str; 3] = ["broker_epoch", "object_store", "session_key"];
+/// Tables that are about no recording: which broker and which object store are ours, what sessions are signed with, which processes run.
+const OF_NO_RECORDING: [&str; 4] = ["broker_epoch", "object_store", "session_key", "workers"];
 
 async fn nothing_is_left(stack: &Stack) {
     // The id alone stays for half an hour, to look once more.
