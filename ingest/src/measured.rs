@@ -129,21 +129,4 @@ pub const ALL: &[Metric] = &[
         Unit::Count,
         "Chunks deleted that their recordings were done with.",
     ),
-    Metric::histogram(
-        "throughline_webhook_seconds",
-        Unit::Seconds,
-        "Time that an attempt at a webhook took.",
-    ),
-    Metric::counter("throughline_webhook_attempts_total", Unit::Count, "Attempts at webhooks, by outcome."),
-    Metric::counter("throughline_webhook_given_up_total", Unit::Count, "Events that no attempt got through."),
-    Metric::gauge(
-        "throughline_webhook_pending_events",
-        Unit::Count,
-        "Events that wait to be told (of the whole).",
-    ),
-    Metric::gauge(
-        "throughline_webhook_oldest_seconds",
-        Unit::Seconds,
-        "Age of the oldest of these (of the whole).",
-    ),
 ];
