@@ -110,8 +110,8 @@ impl Reprocess {
 
 /// Process a recording again
 ///
-/// With the models of today, and with other settings if the body says so. Where models and configuration are still those of the run before,
-/// its analyses are used again, and the answer is there in seconds. Turns and voice vectors stay until the new run replaces them.
+/// With the models of today, and with other settings if the body says so. Where models and configuration are still those of the run before
+/// and it did not fail, its analyses are used again, and the answer is there in seconds. Turns and voice vectors stay until the new run replaces them.
 #[utoipa::path(
     post, path = "/v1/recordings/{id}/reprocess", tag = "recordings", params(RecordingId),
     request_body(content = Option<Reprocess>, description = "What is to be different; may be left out"),
