@@ -2,7 +2,6 @@
 
 use lapin::options::BasicGetOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use serde_json::Value;
 use service_kit::attempts::History;
 use service_kit::broker::Broker;
 use service_kit::budget::Budget;
@@ -13,18 +12,21 @@ use service_kit::pauses::Pauses;
 use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
-use service_kit::testing::{Corner, required};
+use service_kit::testing::Corner;
 use service_kit::topology;
 use service_kit::verdict::Verdict;
 use std::cell::Cell;
-use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, Notify};
+use tokio::task::{JoinHandle, JoinSet};
+use url::Url;
 use uuid::Uuid;
 
 const QUEUE: &str = topology::DECODE;
-/// Name of the connection of a process.
-const WORKING: &str = "tester";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What befalls an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ enum Fate {
     Fails,
     /// The handler never says anything.
     Hangs,
-    /// The broker closes the connection while the handler works.
+    /// The connection breaks while the handler works.
     LosesConnection,
     /// The process ends while the handler works.
     Dies,
@@ -41,9 +43,51 @@ enum Fate {
 
 use Fate::{Dies, Fails, Hangs, LosesConnection};
 
+/// A line to the broker that can be cut.
+struct Line {
+    amqp_url: Url,
+    carried: Arc<Mutex<JoinSet<()>>>,
+    listening: JoinHandle<()>,
+}
+
+impl Line {
+    async fn to(amqp_url: &str) -> Self {
+        let mut url = Url::parse(amqp_url).expect("an address");
+        let server: SocketAddr = url.socket_addrs(|| Some(5672)).expect("is known")[0];
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let here = listener.local_addr().expect("an address");
+        url.set_ip_host(here.ip()).expect("is a host");
+        url.set_port(Some(here.port())).expect("is a port");
+        let carried: Arc<Mutex<JoinSet<()>>> = Arc::default();
+        let all = Arc::clone(&carried);
+        let listening = tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                all.lock().await.spawn(async move {
+                    let mut server = TcpStream::connect(server).await.expect("the broker is there");
+                    // Either side may end it as it likes.
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        });
+        Self { amqp_url: url, carried, listening }
+    }
+
+    /// Returns once nothing that is said on it arrives any more; who comes after that has a line again.
+    async fn cut(&self) {
+        self.carried.lock().await.shutdown().await;
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
 /// A queue with one message, whose attempts end as `fates` says, over as many processes as that takes.
 struct Bench {
     corner: Corner,
+    line: Line,
     fates: Vec<Fate>,
     tried: Cell<usize>,
 }
@@ -55,12 +99,13 @@ impl Bench {
         let job = DecodeJob { recording: Uuid::now_v7(), run: 1 };
         Publisher::new(broker.clone()).publish(QUEUE, &job).await.expect("is confirmed");
         broker.close().await;
-        Self { corner, fates: fates.to_vec(), tried: Cell::new(0) }
+        let line = Line::to(&corner.amqp_url).await;
+        Self { corner, line, fates: fates.to_vec(), tried: Cell::new(0) }
     }
 
     /// Runs one process until it dies of the message, or the message is dead.
     async fn process(&self) {
-        let broker = Broker::new(&self.corner.amqp_url, WORKING);
+        let broker = Broker::new(self.line.amqp_url.as_str(), "tester");
         let subscription = Subscription {
             queue: QUEUE.to_owned(),
             budget: Budget::of(&[]).expect("fits"),
@@ -74,7 +119,7 @@ impl Bench {
                 Some(Fails) => Verdict::Retry(format!("attempt {} failed", attempt + 1)),
                 Some(Hangs) => std::future::pending().await,
                 Some(LosesConnection) => {
-                    self.close_connections().await;
+                    self.line.cut().await;
                     // What it did counts for nothing: it cannot say so any more.
                     Verdict::Done
                 }
@@ -94,39 +139,10 @@ impl Bench {
         broker.close().await;
     }
 
-    /// Has the broker close every connection of the test's virtual host.
-    async fn close_connections(&self) {
-        let management = required("THROUGHLINE_RABBITMQ_MANAGEMENT_URL");
-        let vhost = self.corner.amqp_url.rsplit('/').next().expect("a virtual host");
-        let http = reqwest::Client::new();
-        let started = Instant::now();
-        loop {
-            let list = format!("{management}/api/vhosts/{vhost}/connections");
-            let listed: Value = http.get(list).send().await.expect("answers").json().await.expect("JSON");
-            let open = listed.as_array().expect("a list");
-            for connection in open {
-                let Some(name) = connection["name"].as_str() else { continue };
-                let mut address =
-                    url::Url::parse(&format!("{management}/api/connections")).expect("an address");
-                address.path_segments_mut().expect("has a path").push(name);
-                http.delete(address).send().await.expect("answers");
-            }
-            // The list is some seconds behind: it may know a connection that only looks, and not yet the one that works.
-            if open.iter().any(|connection| connection["user_provided_name"] == WORKING) {
-                return;
-            }
-            assert!(
-                started.elapsed() < PATIENCE,
-                "the broker does not list the connection that works: {open:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Returns once the message is dead. Its own connections too are closed by the broker now and then.
+    /// Returns once the message is dead.
     async fn dead(&self) {
         let broker = Broker::new(&self.corner.amqp_url, "looker");
-        while !look(&broker).await.unwrap_or(false) {
+        while !look(&broker).await.expect("the broker answers") {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         broker.close().await;
@@ -147,7 +163,7 @@ impl Bench {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE * 2, all).await.expect("it dies at last")
+        tokio::time::timeout(PATIENCE, all).await.expect("it dies at last")
     }
 }
 
