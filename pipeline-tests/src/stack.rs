@@ -8,10 +8,10 @@ use service_kit::testing::{Corner, required};
 use sqlx::PgPool;
 use std::path::Path;
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// One stack at a time: a machine of two cores has no room for more, and a test's figures should be its own.
-static ALONE: Mutex<()> = Mutex::const_new(());
+/// Two stacks at a time: mostly they wait, but a machine of two cores has no room for more at work.
+static ROOM: Semaphore = Semaphore::const_new(2);
 
 /// The services of one test. Dropped, all its processes are killed; when a test fails, their logs are shown.
 pub struct Stack {
@@ -30,7 +30,7 @@ pub struct Stack {
     started: usize,
     otlp_endpoint: Option<String>,
     settings: Vec<(&'static str, String)>,
-    _alone: MutexGuard<'static, ()>,
+    _room: SemaphorePermit<'static>,
 }
 
 impl Stack {
@@ -46,9 +46,9 @@ impl Stack {
         ingests: usize,
         otlp_endpoint: Option<String>,
     ) -> Self {
-        let alone = ALONE.lock().await;
+        let room = ROOM.acquire().await.expect("is never closed");
         let corner = Corner::open().await.expect("a corner of the servers");
-        let mut stack = Self::empty(corner, alone);
+        let mut stack = Self::empty(corner, room);
         stack.otlp_endpoint = otlp_endpoint;
         stack.fill(workers, matchers, ingests).await;
         stack
@@ -60,16 +60,16 @@ impl Stack {
         (workers, matchers, ingests): (usize, usize, usize),
         settings: &[(&'static str, &str)],
     ) -> Self {
-        let alone = ALONE.lock().await;
+        let room = ROOM.acquire().await.expect("is never closed");
         let (database, amqp) = (servers.database_url().to_owned(), servers.amqp_url());
         let corner = Corner::open_on(database, amqp, servers.management_url().to_owned()).await;
-        let mut stack = Self::empty(corner.expect("a corner of the servers"), alone);
+        let mut stack = Self::empty(corner.expect("a corner of the servers"), room);
         stack.set(settings);
         stack.fill(workers, matchers, ingests).await;
         stack
     }
 
-    fn empty(corner: Corner, alone: MutexGuard<'static, ()>) -> Self {
+    fn empty(corner: Corner, room: SemaphorePermit<'static>) -> Self {
         Self {
             ingests: Vec::new(),
             workers: Vec::new(),
@@ -82,7 +82,7 @@ impl Stack {
             started: 0,
             otlp_endpoint: None,
             settings: Vec::new(),
-            _alone: alone,
+            _room: room,
         }
     }
 
