@@ -12,6 +12,7 @@ use diarization::audio;
 use diarization::blocks::{DEFAULT_CHUNK_BLOCKS, FRAME_SECONDS, frame_start_seconds};
 use diarization::centre::Centre;
 use diarization::chunks::Chunker;
+use diarization::corrections::following::{Rule, part};
 use diarization::diarize::{Diarization, Settings};
 use diarization::features::FilterBank;
 use diarization::hints::Hints;
@@ -19,10 +20,10 @@ use diarization::installation;
 use diarization::onnx::{Device, Models};
 use diarization::pieces::Piece;
 use diarization::rttm::{self, Segment};
-use diarization::similarity::dot;
+use diarization::speakers::weight;
 use diarization::survey::Survey;
 use diarization::timeline::Turn;
-use diarization::voice::direction;
+use diarization::voice::Voice;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -36,9 +37,8 @@ struct Heard {
     reference: Vec<(f64, f64, String)>,
 }
 
-/// How much more like the moved than like the rest a piece must be, and in how many rounds.
-const RULES: [(f32, usize); 8] =
-    [(0.0, 1), (0.1, 1), (0.2, 1), (0.3, 1), (0.0, 4), (0.1, 4), (0.2, 4), (0.3, 4)];
+const MARGINS: [f32; 5] = [0.0, 0.1, 0.2, 0.3, 0.4];
+const APART: [f32; 4] = [0.0, 0.2, 0.4, 1.0];
 /// Shortest turn that a person cares to move, seconds.
 const LEAST_S: f64 = 1.5;
 
@@ -55,8 +55,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             heard
         }
     };
+    let rules: Vec<Rule> =
+        APART.iter().flat_map(|&apart| MARGINS.map(|margin| Rule { margin, apart })).collect();
     for (what, fewer) in [("as they are", false), ("told to find a speaker fewer than there are", true)] {
-        let mut sums = vec![(0.0_f64, 0.0_f64, 0_usize); RULES.len()];
+        let mut sums = vec![(0.0_f64, 0.0_f64, 0_usize); rules.len()];
         let (mut moves, mut could, mut label_seconds) = (0, 0.0, 0.0);
         for it in &heard {
             let people: BTreeSet<&str> = it.reference.iter().map(|(.., who)| who.as_str()).collect();
@@ -67,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 moves += 1;
                 could += case.could;
                 label_seconds += case.label_seconds;
-                for (rule, sum) in RULES.iter().zip(&mut sums) {
+                for (rule, sum) in rules.iter().zip(&mut sums) {
                     let (right, wrong) = follow(it, &found, &centre, &case, *rule);
                     sum.0 += right;
                     sum.1 += wrong;
@@ -79,10 +81,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             "\nRecordings {what}: {moves} moves out of labels with {label_seconds:.0} s, of which {could:.0} s more are by who was moved\n"
         );
         println!(
-            "| margin | rounds | follows rightly, s | wrongly, s | moves that do harm |\n|---|---|---|---|---|"
+            "| margin | apart | follows rightly, s | wrongly, s | moves that do harm |\n|---|---|---|---|---|"
         );
-        for ((margin, rounds), (right, wrong, harm)) in RULES.iter().zip(&sums) {
-            println!("| {margin} | {rounds} | {right:.0} | {wrong:.0} | {harm} |");
+        for (Rule { margin, apart }, (right, wrong, harm)) in rules.iter().zip(&sums) {
+            println!("| {margin} | {apart} | {right:.0} | {wrong:.0} | {harm} |");
         }
     }
     Ok(())
@@ -144,13 +146,7 @@ fn cases(it: &Heard, found: &Diarization) -> Vec<Case> {
 }
 
 /// Seconds that follow rightly and wrongly.
-fn follow(
-    it: &Heard,
-    found: &Diarization,
-    centre: &Centre,
-    case: &Case,
-    (margin, rounds): (f32, usize),
-) -> (f64, f64) {
+fn follow(it: &Heard, found: &Diarization, centre: &Centre, case: &Case, rule: Rule) -> (f64, f64) {
     let own: BTreeSet<(usize, u8)> = found
         .matches
         .iter()
@@ -172,29 +168,12 @@ fn follow(
         2 * shared > piece.end_frame - piece.first_frame
     };
     let fixed: Vec<bool> = pieces.iter().map(|(piece, _)| is_moved(piece)).collect();
-    let mean = |side: &[bool], wanted: bool| {
-        let mut sum: Vec<f64> = Vec::new();
-        for ((piece, seen), _) in pieces.iter().zip(side).filter(|(_, is)| **is == wanted) {
-            sum.resize(seen.len(), 0.0);
-            sum.iter_mut()
-                .zip(seen)
-                .for_each(|(total, x)| *total += f64::from(*x) * piece.clean_seconds().max(0.05));
-        }
-        direction(&sum)
-    };
-    let mut side = fixed.clone();
-    for _ in 0..rounds {
-        let (moved, rest) = (mean(&side, true), mean(&side, false));
-        if moved.is_empty() || rest.is_empty() {
-            return (0.0, 0.0);
-        }
-        for (((_, seen), side), fixed) in pieces.iter().zip(&mut side).zip(&fixed) {
-            *side = *fixed || dot(seen, &moved) - dot(seen, &rest) > margin;
-        }
-    }
+    let voices: Vec<Voice> =
+        pieces.iter().map(|(piece, seen)| Voice::of_piece(seen, weight(piece))).collect();
+    let Some(parted) = part(&voices, &fixed, rule) else { return (0.0, 0.0) };
     let (mut right, mut wrong) = (0.0, 0.0);
-    for (((piece, _), side), fixed) in pieces.iter().zip(&side).zip(&fixed) {
-        if *side && !fixed {
+    for (((piece, _), goes), fixed) in pieces.iter().zip(&parted.goes).zip(&fixed) {
+        if *goes && !fixed {
             let seconds = (piece.end_frame - piece.first_frame) as f64 * FRAME_SECONDS;
             match mostly(&it.reference, piece.first_frame, piece.end_frame) {
                 Some(who) if who == case.who => right += seconds,

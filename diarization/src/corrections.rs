@@ -3,10 +3,12 @@
 //! Speakers have no lasting numbers, so a correction names them by [anchors](Anchor): stretches of the recording in which they spoke when
 //! it was made. [`Corrected`] applies corrections in their order to a [labelled](crate::labelled) recording: a merge joins two voices for
 //! good (must-link); a move gives a turn's speech to another speaker (must-link) and away from its own (cannot-link), whatever it
-//! sounds like; a new name is a name. See docs/decisions/0010.
+//! sounds like, and where a person wants it so, what [sounds like the turn](following) goes along; a new name is a name. See
+//! docs/decisions/0010.
 
 mod corrected;
 mod finding;
+pub mod following;
 mod naming;
 mod outcome;
 mod request;
@@ -49,14 +51,23 @@ pub struct Anchor {
     pub spoke: Vec<Stretch>,
 }
 
+/// Somebody new.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newcomer {
+    /// Name.
+    pub name: String,
+    /// Whether [what sounds like the turn](following) is theirs too.
+    pub similar: bool,
+}
+
 /// Whose a turn is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// A speaker of the recording.
     Known(Anchor),
-    /// Somebody of this name who was not told apart from the others.
-    New(String),
+    /// Somebody who was not told apart from the others.
+    New(Newcomer),
 }
 
 /// What a person says of the result.

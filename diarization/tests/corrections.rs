@@ -1,99 +1,27 @@
 //! What a person says of a result holds, also when the recording is clustered anew; and without it nothing changes.
 
 mod support {
+    pub mod asking;
     pub mod scene;
 }
 
 use diarization::analysis::BlockAnalysis;
-use diarization::corrections::{Corrected, Correction, Made, Refusal, Request, To};
-use diarization::diarize::{Diarization, Diarizer, Settings};
+use diarization::corrections::{Corrected, Correction, Made, Newcomer, Refusal, Request, To};
+use diarization::diarize::{Diarization, Settings};
 use diarization::hints::Hints;
-use diarization::labelled::Labelled;
 use diarization::labelling::Labelling;
 use diarization::similarity::dot;
-use diarization::survey::Survey;
 use diarization::timeline::Turn;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
+use support::asking::{
+    ask, corrected, diarize, during, give, label, labelled, labels, merge, new, read, rename,
+};
 
 /// Three voices who take turns for four minutes.
 static TALK: LazyLock<Vec<BlockAnalysis>> =
     LazyLock::new(|| support::scene::blocks(4, 16, |turn| (turn * 7 + turn / 5) % 3));
-
-fn labelled(blocks: &[BlockAnalysis], settings: &Settings) -> Labelled {
-    let mut survey = Survey::new(settings.clone());
-    for block in blocks {
-        survey.push(block).expect("blocks are in order");
-    }
-    read(blocks, survey.decide())
-}
-
-fn read(blocks: &[BlockAnalysis], labelling: Labelling) -> Labelled {
-    let mut labelling = labelling.to_be_corrected();
-    for block in blocks {
-        labelling.push(block).expect("the same blocks");
-    }
-    labelling.labelled().expect("all blocks")
-}
-
-fn corrected(blocks: &[BlockAnalysis], settings: &Settings, corrections: &[Made]) -> Diarization {
-    let (corrected, applied) = Corrected::of(labelled(blocks, settings), corrections);
-    assert!(applied.iter().all(|it| *it), "{applied:?}");
-    corrected.diarization()
-}
-
-fn diarize(blocks: &[BlockAnalysis]) -> Diarization {
-    let mut diarizer = Diarizer::new(Settings::default());
-    for block in blocks {
-        diarizer.push(block.clone()).expect("blocks are in order");
-    }
-    diarizer.finish()
-}
-
-/// What is asked for becomes corrections one after the other, as in life.
-fn ask(blocks: &[BlockAnalysis], requests: &[Request]) -> (Vec<Made>, Diarization) {
-    let (mut corrected, _) = Corrected::of(labelled(blocks, &Settings::default()), &[]);
-    let mut all = Vec::new();
-    for request in requests {
-        let correction = corrected.correction(request).expect("can be done");
-        let made = Made { correction, same_analyses: true };
-        assert!(corrected.apply(&made), "{request:?}");
-        all.push(made);
-    }
-    (all, corrected.diarization())
-}
-
-fn label(found: &Diarization, turn: &Turn) -> String {
-    found.speakers[turn.speaker].label.clone()
-}
-
-fn labels(found: &Diarization) -> Vec<&str> {
-    found.speakers.iter().map(|speaker| speaker.label.as_str()).collect()
-}
-
-fn rename(speaker: &str, name: &str) -> Request {
-    Request::Rename { speaker: speaker.into(), name: name.into() }
-}
-
-fn merge(speaker: &str, into: &str) -> Request {
-    Request::Merge { speaker: speaker.into(), into: into.into() }
-}
-
-fn give(found: &Diarization, turn: &Turn, to: To) -> Request {
-    Request::Move {
-        first_frame: turn.first_frame as u32,
-        end_frame: turn.end_frame as u32,
-        speaker: label(found, turn),
-        to,
-    }
-}
-
-/// Labels of who speaks in `turn` of another result.
-fn during(found: &Diarization, turn: &Turn) -> BTreeSet<String> {
-    let shares = |it: &&Turn| it.first_frame < turn.end_frame && turn.first_frame < it.end_frame;
-    found.turns.iter().filter(shares).map(|it| label(found, it)).collect()
-}
 
 #[test]
 fn without_corrections_the_result_is_what_it_was_also_by_the_decision_that_was_stored() {
@@ -168,10 +96,7 @@ fn a_turn_moved_to_somebody_new_is_theirs_and_so_is_one_too_short_to_have_a_voic
     let long = before.turns[3];
     let short =
         *before.turns.iter().find(|t| t.end_frame - t.first_frame < 20).expect("there are short ones");
-    let (_, after) = ask(
-        &TALK,
-        &[give(&before, &long, To::New("Zoe".into())), give(&before, &short, To::New("Yes".into()))],
-    );
+    let (_, after) = ask(&TALK, &[give(&before, &long, new("Zoe")), give(&before, &short, new("Yes"))]);
     assert_eq!(labels(&after), ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02", "Zoe", "Yes"]);
     assert_eq!(during(&after, &long), BTreeSet::from(["Zoe".to_owned()]));
     assert_eq!(during(&after, &short), BTreeSet::from(["Yes".to_owned()]));
@@ -208,9 +133,9 @@ fn what_cannot_be_done_is_refused_and_said_why() {
     assert!(matches!(refused(rename("SPEAKER_00", &"x".repeat(81))), Refusal::BadName(_)));
     assert_eq!(refused(merge("SPEAKER_00", "SPEAKER_00")), Refusal::Same("SPEAKER_00".into()));
     let turn = found.turns[0];
-    assert!(matches!(refused(give(&found, &turn, To::New("SPEAKER_02".into()))), Refusal::Taken(_)));
+    assert!(matches!(refused(give(&found, &turn, new("SPEAKER_02"))), Refusal::Taken(_)));
     let longer = Turn { end_frame: turn.end_frame + 1, ..turn };
-    assert!(matches!(refused(give(&found, &longer, To::New("Zoe".into()))), Refusal::NoSuchTurn { .. }));
+    assert!(matches!(refused(give(&found, &longer, new("Zoe"))), Refusal::NoSuchTurn { .. }));
 }
 
 #[test]
@@ -226,7 +151,7 @@ fn corrections_hold_when_the_recording_is_clustered_anew_with_another_threshold(
                 first_frame: turn.first_frame as u32,
                 end_frame: turn.end_frame as u32,
                 speaker: if turn.speaker == 0 { "Ann" } else { "SPEAKER_02" }.into(),
-                to: To::New("Zoe".into()),
+                to: new("Zoe"),
             },
         ],
     );
@@ -260,8 +185,7 @@ fn who_was_told_apart_from_another_stays_so_where_the_two_are_one_voice_now() {
 fn a_correction_of_other_analyses_is_found_by_time() {
     let before = diarize(&TALK);
     let turn = before.turns[5];
-    let (made, _) =
-        ask(&TALK, &[give(&before, &turn, To::New("Zoe".into())), merge("SPEAKER_00", "SPEAKER_01")]);
+    let (made, _) = ask(&TALK, &[give(&before, &turn, new("Zoe")), merge("SPEAKER_00", "SPEAKER_01")]);
     // Slots have other numbers, and everything begins a little earlier or later.
     let mut blocks = TALK.clone();
     for block in &mut blocks {
@@ -287,8 +211,7 @@ fn a_correction_of_other_analyses_is_found_by_time() {
 fn a_correction_whose_speech_is_gone_changes_nothing_and_says_so() {
     let before = diarize(&TALK);
     let turn = *before.turns.last().expect("a turn");
-    let (mut made, _) =
-        ask(&TALK, &[give(&before, &turn, To::New("Zoe".into())), rename("SPEAKER_00", "Ann")]);
+    let (mut made, _) = ask(&TALK, &[give(&before, &turn, new("Zoe")), rename("SPEAKER_00", "Ann")]);
     let Correction::Rename { speaker, .. } = &mut made[1].correction else { panic!("is a rename") };
     speaker
         .spoke
@@ -308,7 +231,7 @@ fn names_stay_unique_where_the_merge_that_had_freed_one_no_longer_applies() {
     let (mut made, after) = ask(
         &TALK,
         &[
-            give(&before, &before.turns[4], To::New("Zoe".into())),
+            give(&before, &before.turns[4], new("Zoe")),
             merge("Zoe", "SPEAKER_00"),
             rename("SPEAKER_01", "Zoe"),
         ],
@@ -325,7 +248,7 @@ fn names_stay_unique_where_the_merge_that_had_freed_one_no_longer_applies() {
 fn a_correction_is_read_as_it_was_stored() {
     let before = diarize(&TALK);
     let (made, _) = ask(&TALK, &[rename("SPEAKER_00", "Ann"), merge("SPEAKER_01", "SPEAKER_02")]);
-    let (moved, _) = ask(&TALK, &[give(&before, &before.turns[0], To::New("Zoe".into()))]);
+    let (moved, _) = ask(&TALK, &[give(&before, &before.turns[0], new("Zoe"))]);
     for it in made.iter().chain(&moved) {
         let text = serde_json::to_string(&it.correction).expect("writes");
         assert_eq!(serde_json::from_str::<Correction>(&text).expect("reads"), it.correction);
@@ -349,7 +272,7 @@ proptest! {
             let request = match kind {
                 0 => rename(other, &name),
                 1 => merge(&label(&now, &turn), other),
-                _ if b % 2 == 0 => give(&now, &turn, To::New(name)),
+                _ if b % 2 == 0 => give(&now, &turn, To::New(Newcomer { name, similar: b % 4 == 0 })),
                 _ => give(&now, &turn, To::Label(other.clone())),
             };
             let Ok(correction) = state.correction(&request) else { continue };
@@ -360,7 +283,7 @@ proptest! {
             let speech = |found: &Diarization| found.speakers.iter().map(|s| s.speech_seconds).sum::<f64>();
             prop_assert!((speech(&after) - speech(&now)).abs() < 1e-6);
             prop_assert_eq!(labels(&after).into_iter().collect::<BTreeSet<_>>().len(), after.speakers.len());
-            if let Request::Move { to: To::New(to) | To::Label(to), .. } = request {
+            if let Request::Move { to: To::New(Newcomer { name: to, .. }) | To::Label(to), .. } = request {
                 prop_assert_eq!(during(&after, &turn), BTreeSet::from([to]));
             }
             results.push(after);

@@ -2,21 +2,21 @@
 
 mod support {
     pub mod analyses;
+    #[allow(dead_code, reason = "made-up recordings use the rest")]
+    pub mod asking;
     pub mod audio;
     #[allow(dead_code, reason = "the scenarios use the rest")]
     pub mod conversation;
     pub mod models;
 }
 
-use diarization::analysis::BlockAnalysis;
-use diarization::corrections::{Corrected, Made, Request, To};
+use diarization::corrections::{Corrected, Made, Newcomer, Request, To};
 use diarization::diarize::{Diarization, Settings};
 use diarization::hints::Hints;
-use diarization::labelled::Labelled;
-use diarization::survey::Survey;
 use diarization::timeline::Turn;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use support::asking::{self, labelled, new};
 use support::conversation::{ADAM, BETH, Conversation, shared_seconds, speaker_during};
 
 /// Two people, four turns each.
@@ -27,18 +27,6 @@ fn conversation() -> Conversation {
 fn asked_for(speakers: usize) -> Settings {
     let hints = Hints::new(Some(speakers), None, None, Default::default()).expect("hints");
     Settings { hints, ..Settings::default() }
-}
-
-fn labelled(blocks: &[BlockAnalysis], settings: &Settings) -> Labelled {
-    let mut survey = Survey::new(settings.clone());
-    for block in blocks {
-        survey.push(block).expect("blocks are in order");
-    }
-    let mut labelling = survey.decide().to_be_corrected();
-    for block in blocks {
-        labelling.push(block).expect("the same blocks");
-    }
-    labelling.labelled().expect("all blocks")
 }
 
 fn make(state: &mut Corrected, request: &Request) -> Made {
@@ -55,7 +43,7 @@ fn give(state: &mut Corrected, span: &Range<f64>, to: &To) -> Vec<Made> {
     let mut all = Vec::new();
     for (number, turn) in turns.iter().enumerate() {
         let to = match to {
-            To::New(name) if number > 0 => To::Label(name.clone()),
+            To::New(new) if number > 0 => To::Label(new.name.clone()),
             other => other.clone(),
         };
         let label = found.speakers[turn.speaker].label.clone();
@@ -76,7 +64,7 @@ fn who_was_taken_for_somebody_else_is_told_apart_by_hand_and_stays_so_when_clust
     let (mut state, _) = Corrected::of(labelled(&blocks, &asked_for(1)), &[]);
     let beth: Vec<&Range<f64>> =
         talk.said.iter().filter(|(who, _)| *who == BETH.folder).map(|(_, span)| span).collect();
-    let mut made = give(&mut state, beth[0], &To::New("Beth".into()));
+    let mut made = give(&mut state, beth[0], &new("Beth"));
     for span in &beth[1..] {
         made.extend(give(&mut state, span, &To::Label("Beth".into())));
     }
@@ -93,6 +81,20 @@ fn who_was_taken_for_somebody_else_is_told_apart_by_hand_and_stays_so_when_clust
             assert_eq!(label_during(&again.diarization(), span), "Beth", "asked for {speakers}");
         }
     }
+}
+
+#[test]
+fn who_was_taken_for_somebody_else_is_told_apart_by_one_turn() {
+    let talk = conversation();
+    let (mut state, _) = Corrected::of(labelled(&talk.analyse(), &asked_for(1)), &[]);
+    let (_, span) = talk.said.iter().find(|(who, _)| *who == BETH.folder).expect("speaks");
+    let before = state.diarization();
+    let turn = before.turns.iter().find(|turn| turn.start_seconds() >= span.start).expect("is heard");
+    let to = To::New(Newcomer { name: "Beth".into(), similar: true });
+    make(&mut state, &asking::give(&before, turn, to));
+    let found = state.diarization();
+    talk.assert_each_voice_has_one_speaker(&found.turns);
+    assert_eq!(found.speakers.len(), 2);
 }
 
 #[test]

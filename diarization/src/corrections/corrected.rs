@@ -1,7 +1,7 @@
 //! Corrected: a labelled recording, and what corrections make of it, one after the other.
 
 use super::finding::Runs;
-use super::{Correction, Made, Stretch, Target};
+use super::{Correction, Made, Newcomer, Stretch, Target};
 use crate::evidence::Choice;
 use crate::labelled::{Heard, Labelled};
 use crate::speakers;
@@ -13,12 +13,12 @@ pub struct Corrected {
     pub(super) labelled: Labelled,
     pub(super) pieces: Vec<Heard>,
     pub(super) runs: Runs,
-    /// Speaker of each voice found.
+    /// Speaker of each voice found, and past them of those that a speaker's was parted into.
     pub(super) speaker_of_voice: Vec<usize>,
     /// Runs that a person gave to a speaker.
     pub(super) fixed: BTreeMap<usize, usize>,
     /// Whose each piece is by its sound, merges included; known once something was corrected.
-    by_sound: Option<Vec<Option<Choice>>>,
+    pub(super) by_sound: Option<Vec<Option<Choice>>>,
     /// The same with what people said of whole pieces; what is too short to have a voice goes by what is beside it.
     pub(super) choices: Vec<Option<Choice>>,
     /// Names that a person gave.
@@ -106,7 +106,7 @@ impl Corrected {
             return false;
         }
         let target = match to {
-            Target::New(name) => self.new_speaker(name),
+            Target::New(Newcomer { name, .. }) => self.new_speaker(name),
             Target::Known(anchor) => match self.owner(&anchor.spoke, same) {
                 None => return false,
                 // The two are one voice now, and a person said that they are not: what is known to be theirs is told apart again.
@@ -117,10 +117,13 @@ impl Corrected {
                 Some(target) => target,
             },
         };
-        for run in moved {
-            self.changed.extend(self.speaker_of(run));
-            self.fixed.insert(run, target);
+        let mut sources: BTreeSet<usize> = moved.iter().filter_map(|&run| self.speaker_of(run)).collect();
+        if matches!(to, Target::New(Newcomer { similar: true, .. })) {
+            sources.extend(owner);
+            self.follow(&moved, &sources, target);
         }
+        self.fixed.extend(moved.into_iter().map(|run| (run, target)));
+        self.changed.extend(sources);
         self.changed.insert(target);
         true
     }

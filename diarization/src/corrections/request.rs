@@ -1,7 +1,7 @@
 //! Request: what a person asks for by the labels on the page, and the correction that it becomes.
 
 use super::corrected::Corrected;
-use super::{Anchor, Correction, Stretch, Target};
+use super::{Anchor, Correction, Newcomer, Stretch, Target};
 use crate::blocks::BLOCK_FRAMES;
 use crate::labels::{in_rttm, is_name};
 use crate::timeline::Turn;
@@ -14,8 +14,8 @@ const STRETCHES: usize = 100;
 pub enum To {
     /// The speaker with this label.
     Label(String),
-    /// A new speaker of this name.
-    New(String),
+    /// A new speaker.
+    New(Newcomer),
 }
 
 /// What a person asks for.
@@ -122,9 +122,9 @@ impl Corrected {
                 let to = match to {
                     To::Label(label) if label == speaker => return Err(Refusal::Same(label.clone())),
                     To::Label(label) => Target::Known(self.anchor(find(label)?, label)),
-                    To::New(name) => match free(name)? {
+                    To::New(Newcomer { name, similar }) => match free(name)? {
                         (name, Some(_)) => return Err(Refusal::Taken(name)),
-                        (name, None) => Target::New(name),
+                        (name, None) => Target::New(Newcomer { name, similar: *similar }),
                     },
                 };
                 let turn = Turn {

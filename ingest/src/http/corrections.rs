@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
-use diarization::corrections::{Correction, Request, Target, To};
+use diarization::corrections::{Correction, Newcomer, Request, Target, To};
 use results::corrections::Stored;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -53,7 +53,10 @@ pub(crate) enum NewCorrection {
 
 /// Whose a turn is: the label of a speaker, or a new one.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "`to` must be a speaker's label, or {\"new\": NAME}")]
+#[serde(
+    untagged,
+    expecting = "`to` must be a speaker's label, or {\"new\": NAME}, with \"similar\": true where what sounds like it goes along"
+)]
 pub(crate) enum Whose {
     /// Label of a speaker of the recording.
     Label(String),
@@ -67,6 +70,10 @@ pub(crate) enum Whose {
 pub(crate) struct NewSpeaker {
     /// Name: 1 to 80 printable characters, and no other speaker's.
     new: String,
+    /// Whether what else of the speaker sounds more like the turn than like the rest goes along.
+    #[serde(default)]
+    #[schema(default = false)]
+    similar: bool,
 }
 
 /// What was said, with the labels of that moment.
@@ -127,7 +134,7 @@ impl From<NewCorrection> for Request {
             NewCorrection::Move { first_frame, end_frame, speaker, to } => {
                 let to = match to {
                     Whose::Label(label) => To::Label(label),
-                    Whose::New(NewSpeaker { new }) => To::New(new),
+                    Whose::New(NewSpeaker { new, similar }) => To::New(Newcomer { name: new, similar }),
                 };
                 Self::Move { first_frame, end_frame, speaker, to }
             }
@@ -143,7 +150,7 @@ impl From<Correction> for Said {
             Correction::Move { first_frame, end_frame, speaker, to, .. } => {
                 let to = match to {
                     Target::Known(anchor) => Whose::Label(anchor.label),
-                    Target::New(new) => Whose::New(NewSpeaker { new }),
+                    Target::New(Newcomer { name, similar }) => Whose::New(NewSpeaker { new: name, similar }),
                 };
                 Self::Move { first_frame, end_frame, speaker: speaker.label, to }
             }

@@ -5,6 +5,7 @@ use crate::stack::{Stack, problem};
 use diarization::analysis::BlockAnalysis;
 use diarization::blocks::BLOCK_SAMPLES;
 use diarization::diarize::Settings;
+use diarization::hints::Hints;
 use reqwest::{Method, StatusCode};
 use results::chunks::Pinned;
 use results::reading::{self, Recording};
@@ -26,8 +27,11 @@ fn talk(minutes: usize, dimensions: usize) -> Vec<BlockAnalysis> {
 
 /// A completed recording of `blocks`, one per chunk, as the matcher leaves it.
 async fn completed(stack: &Stack, blocks: &[BlockAnalysis]) -> Uuid {
+    completed_with(stack, blocks, Settings::default()).await
+}
+
+async fn completed_with(stack: &Stack, blocks: &[BlockAnalysis], settings: Settings) -> Uuid {
     let id = Uuid::now_v7();
-    let settings = Settings::default();
     let mut transaction = stack.pool.begin().await.expect("begins");
     sqlx::query(
         "INSERT INTO recordings (id, title, file_stem, state, upload_object, upload_sha256, upload_bytes, settings, model_version,
@@ -145,7 +149,7 @@ async fn a_person_renames_merges_moves_and_takes_it_all_back() {
     });
     let all = corrected(&stack, id, &said).await;
     assert_eq!(all["corrections"].as_array().map(Vec::len), Some(3));
-    assert_eq!(all["corrections"][2]["to"], json!({ "new": "Zoe" }));
+    assert_eq!(all["corrections"][2]["to"], json!({ "new": "Zoe", "similar": false }));
 
     let speakers = get(&stack, id, "speakers").await;
     assert_eq!(labels(&speakers), ["Ann", "SPEAKER_01", "Zoe"]);
@@ -256,6 +260,37 @@ async fn a_recording_completed_before_decisions_were_kept_is_corrected_too_unles
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_people_under_one_label_are_two_once_one_turn_is_given_to_somebody_new() {
+    let stack = Stack::start(&[]).await;
+    let hints = Hints::new(Some(2), None, None, Default::default()).expect("hints");
+    let id = completed_with(&stack, &talk(3, 16), Settings { hints, ..Settings::default() }).await;
+    let before = shown(&stack, id).await;
+    let by_voice = get(&stack, completed(&stack, &talk(3, 16)).await, "turns").await;
+    // Somebody whom the recording as two speakers shows under another's label.
+    let turns = before[0]["turns"].as_array().expect("a list").clone();
+    let long = |it: &&Value| it["end_frame"].as_i64() > it["first_frame"].as_i64().map(|first| first + 200);
+    let person = |turn: &Value| labels_during(&by_voice, turn);
+    let shared = |turn: &&&Value| {
+        turns.iter().filter(long).any(|it| it["speaker"] == turn["speaker"] && person(it) != person(turn))
+    };
+    let turn = turns.iter().filter(long).find(|turn| shared(&turn)).expect("two people are one");
+    let said = json!({
+        "kind": "move", "first_frame": turn["first_frame"], "end_frame": turn["end_frame"], "speaker": turn["speaker"],
+        "to": { "new": "Zoe", "similar": true }
+    });
+    let all = corrected(&stack, id, &said).await;
+    assert_eq!(all["corrections"][0]["to"], json!({ "new": "Zoe", "similar": true }));
+    let after = get(&stack, id, "turns").await;
+    for other in turns.iter().filter(long) {
+        let theirs = person(other) == person(turn);
+        assert_eq!(labels_during(&after, other)[0] == "Zoe", theirs, "{other}");
+    }
+    assert_eq!(undo(&stack, id).await.status(), StatusCode::OK);
+    assert_eq!(shown(&stack, id).await, before);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn corrections_made_at_once_are_all_kept() {
     let stack = Stack::start(&[]).await;
     let id = completed(&stack, &talk(2, 16)).await;
@@ -281,7 +316,7 @@ async fn two_hours_are_corrected_in_less_than_a_second() {
     let turn = &turns["turns"][100];
     let moved = json!({
         "kind": "move", "first_frame": turn["first_frame"], "end_frame": turn["end_frame"], "speaker": turn["speaker"],
-        "to": { "new": "Zoe" }
+        "to": { "new": "Zoe", "similar": true }
     });
     let said = [
         ("rename", json!({ "kind": "rename", "speaker": "Zoe", "name": "Ann" })),

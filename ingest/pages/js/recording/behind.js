@@ -53,7 +53,7 @@ async function similarity() {
 function words(correction) {
   if (correction.kind === "rename") return `${correction.speaker} is called ${correction.name}`;
   if (correction.kind === "merge") return `${correction.speaker} is ${correction.into}`;
-  const to = typeof correction.to === "string" ? correction.to : `${correction.to?.new} (new)`;
+  const to = typeof correction.to === "string" ? correction.to : `${correction.to?.new} (new${correction.to?.similar ? ", with what sounds like it" : ""})`;
   return `A turn of ${correction.speaker} is ${to}'s`;
 }
 

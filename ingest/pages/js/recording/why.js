@@ -21,6 +21,7 @@ export async function move(turn = state.turns[state.selected]) {
     fields: [
       { name: "to", label: "Speaker", options: [...others.map((label) => [label, label]), [NEW.trim(), "somebody new, called:"]] },
       { name: "name", label: "Name of a new speaker", longest: 80 },
+      { name: "rest", label: `What else ${turn.speaker} says, if the speaker is new`, options: [["similar", "goes along where it sounds like this turn"], ["stays", "stays"]] },
     ],
     confirm: "Move",
   });
@@ -28,9 +29,11 @@ export async function move(turn = state.turns[state.selected]) {
   const isNew = !others.includes(answer.to);
   if (isNew && !answer.name) return tell("A new speaker needs a name.");
   await told(async () => {
-    const to = isNew ? { new: answer.name } : answer.to;
+    const to = isNew ? { new: answer.name, similar: answer.rest === "similar" } : answer.to;
     await correct({ kind: "move", first_frame: turn.first_frame, end_frame: turn.end_frame, speaker: turn.speaker, to });
-    tell(`The turn is ${isNew ? answer.name : answer.to}'s now.`);
+    const along = isNew ? state.turns.filter((it) => it.speaker === answer.name).length - 1 : 0;
+    const more = along > 0 ? `, and so are ${along} more that sound like it` : "";
+    tell(`The turn is ${isNew ? answer.name : answer.to}'s now${more}.`);
   });
 }
 
