@@ -117,6 +117,7 @@ test("a speaker is renamed, a turn moved to somebody new, two merged, and all of
   assert.ok((await turns()).some((turn) => turn.start < middle && turn.end > middle && turn.speaker === "Ms Berg"));
   await page.locator("#corrections summary").click();
   await eventually("three corrections are listed", async () => (await page.locator("#corrections li").count()) === 3, 20_000);
+  await page.locator("#corrections li", { hasText: "A passer-by (new, with what sounds like it)" }).waitFor();
 
   for (const left of [2, 1, 0]) {
     await page.locator("#undo").click();
