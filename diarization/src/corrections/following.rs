@@ -81,8 +81,8 @@ fn nearest(pieces: &[Voice], moved: &[bool], gone: &[f32]) -> Vec<bool> {
 }
 
 impl Corrected {
-    /// Of the speech of `sources`, gives `target` what sounds more like the runs `moved` than like the rest. What a person gave to somebody
-    /// stays where it is.
+    /// Of the speech of `sources`, gives `target` what sounds more like the runs `moved` than like the rest; what a person gave to
+    /// somebody is theirs all the same.
     pub(super) fn follow(&mut self, moved: &[usize], sources: &BTreeSet<usize>, target: usize) {
         let moved: BTreeSet<usize> = moved.iter().copied().collect();
         let mut own = Vec::new();
@@ -100,8 +100,7 @@ impl Corrected {
             };
             let is_moved = frames(true) > frames(false);
             let by_sound = self.choices[piece].is_some_and(|it| sources.contains(&it.best.speaker));
-            let is_fixed = runs.clone().any(|run| self.fixed.contains_key(&run));
-            if is_moved || by_sound && !is_fixed {
+            if is_moved || by_sound {
                 own.push((piece, is_moved));
                 directions.push(self.labelled.voices.centre().direction_of(embedding));
             }
