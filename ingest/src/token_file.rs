@@ -38,7 +38,7 @@ pub(crate) async fn watch(
         match config.read() {
             Ok(read) => {
                 tracing::info!(tokens = read.len(), "the API tokens were read");
-                tokens.send_replace(read.into());
+                put_in_force(&tokens, read);
             }
             Err(error) => {
                 tracing::error!(
@@ -48,5 +48,33 @@ pub(crate) async fn watch(
             }
         }
         seen = found;
+    }
+}
+
+/// Puts `read` in force, which ends what goes on under tokens; nothing ends where they are those that are in force.
+fn put_in_force(tokens: &Sender<Arc<Vec<Token>>>, read: Vec<Token>) {
+    tokens.send_if_modified(|tokens| {
+        let others = **tokens != read;
+        if others {
+            *tokens = read.into();
+        }
+        others
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_are_read_again_are_news_only_where_they_are_others() {
+        let token = |name: &str| Token::new(name, name.as_bytes());
+        let tokens = Sender::new(Arc::new(vec![token("ann"), token("bob")]));
+        let told = tokens.subscribe();
+        put_in_force(&tokens, vec![token("ann"), token("bob")]);
+        assert!(!told.has_changed().expect("is there"));
+        put_in_force(&tokens, vec![token("bob")]);
+        assert!(told.has_changed().expect("is there"));
+        assert_eq!(**told.borrow(), [token("bob")]);
     }
 }

@@ -53,7 +53,7 @@ impl TokensConfig {
 }
 
 /// One token, by the name that the operator gave it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// Name, for the log and to keep the callers apart.
     pub name: String,

@@ -94,13 +94,19 @@ impl Stream {
     }
 }
 
-/// Returns when other tokens are in force than now: the client comes again, and is asked for one that is.
+/// The tokens in force, of which what is so now is not news.
+fn as_of_now(context: &Context) -> Option<watch::Receiver<Arc<Vec<Token>>>> {
+    let mut tokens = context.tokens.clone()?;
+    tokens.mark_unchanged();
+    Some(tokens)
+}
+
+/// Returns when other tokens are in force than were: the client comes again, and is asked for one that is.
 async fn change_of(tokens: Option<watch::Receiver<Arc<Vec<Token>>>>) {
-    if let Some(mut tokens) = tokens {
-        tokens.mark_unchanged();
-        if tokens.changed().await.is_ok() {
-            return;
-        }
+    if let Some(mut tokens) = tokens
+        && tokens.changed().await.is_ok()
+    {
+        return;
     }
     std::future::pending().await
 }
@@ -128,12 +134,14 @@ pub(crate) async fn events(
     headers: HeaderMap,
     NoQuery: NoQuery,
 ) -> Result<Response, ApiError> {
+    // Before anything is waited for: none that is taken back meanwhile is missed.
+    let tokens = as_of_now(&context);
     let permit = context.streams.clone().try_acquire_owned().map_err(|_| ApiError::ManyStreams)?;
     if view::version(&context.pool, id).await?.is_none() {
         return Err(ApiError::UnknownRecording(id));
     }
     let known = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (shutdown, tokens) = (context.shutdown.clone(), context.tokens.clone());
+    let shutdown = context.shutdown.clone();
     let stream = Stream { context, id, row: None, revision: known, looks: 0, _permit: permit };
     let events = stream::unfold(stream, |mut stream| async move {
         let recording = stream.next().await?;

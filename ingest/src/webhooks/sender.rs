@@ -9,9 +9,9 @@ use super::registry::message_id;
 use super::schedule;
 use super::signature::Secret;
 use crate::context::Context;
+use crate::thread;
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use reqwest::{Client, StatusCode, header};
 use service_kit::broker::Backoff;
 use service_kit::transaction;
@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// How soon an event is seen.
@@ -44,7 +45,8 @@ const LONGEST_REASON: usize = 300;
 pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
     let mut client: Option<Client> = None;
     let mut backoff = Backoff::default();
-    let mut in_hand = FuturesUnordered::new();
+    // Each goes on by itself while this waits for the database.
+    let mut in_hand = JoinSet::new();
     let mut by_webhook: HashMap<Uuid, usize> = HashMap::new();
     let mut tidied: Option<Instant> = None;
     while !context.shutdown.is_asked() {
@@ -73,7 +75,7 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
                 backoff = Backoff::default();
                 for delivery in claimed {
                     *by_webhook.entry(delivery.webhook).or_default() += 1;
-                    in_hand.push(deliver(&context, ready.clone(), delivery));
+                    in_hand.spawn(deliver(context.clone(), ready.clone(), delivery));
                 }
             }
             Err(error) => {
@@ -86,7 +88,8 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
         // As many as end before it is time to look again.
         loop {
             tokio::select! {
-                Some(webhook) = in_hand.next() => {
+                Some(ended) = in_hand.join_next() => {
+                    let webhook = ended.context("an event was not sent to its end")?;
                     if let Some(count) = by_webhook.get_mut(&webhook) {
                         *count -= 1;
                         if *count == 0 {
@@ -100,7 +103,7 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
         }
     }
     // What is not finished by then is sent again, by another.
-    let rest = async { while in_hand.next().await.is_some() {} };
+    let rest = async { while in_hand.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(FINISH_WITHIN, rest).await;
     Ok(())
 }
@@ -197,14 +200,18 @@ enum Outcome {
 }
 
 /// Sends an event and notes what came of it; returns its webhook.
-async fn deliver(context: &Context, client: Client, delivery: Claimed) -> Uuid {
+async fn deliver(context: Arc<Context>, client: Client, delivery: Claimed) -> Uuid {
     let started = Instant::now();
-    let outcome = attempt(context, &client, &delivery).await;
+    let outcome = attempt(&context, &client, &delivery).await;
     metrics::histogram!("throughline_webhook_seconds").record(started.elapsed().as_secs_f64());
     let (webhook, number) = (delivery.webhook, delivery.number);
-    if let Err(error) = note(context, &delivery, &outcome).await {
-        tracing::warn!(%webhook, number, %error, "what came of a webhook's event could not be noted; it will be sent again");
-    }
+    let noted = thread::on_its_own(async move || note(&context, &delivery, &outcome).await).await;
+    let error = match noted {
+        Ok(Ok(())) => return webhook,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!(%webhook, number, error, "what came of a webhook's event could not be noted; it will be sent again");
     webhook
 }
 
