@@ -2,8 +2,9 @@
 
 use crate::stack::{Stack, interview, problem};
 use reqwest::header::{COOKIE, SET_COOKIE};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// The cookie that a browser sends back, and what it was told of it.
@@ -97,6 +98,10 @@ impl Events {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
+        Self::asked_for(request).await
+    }
+
+    async fn asked_for(request: RequestBuilder) -> Self {
         let answer = request.send().await.expect("answers");
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         Self { answer, text: String::new() }
@@ -176,4 +181,26 @@ async fn streams_end_with_the_service_outlast_its_patience_and_never_take_all_co
     }
     let (stopped, ended) = tokio::join!(soon(stack.stop()), soon(streams[0].next()));
     assert_eq!((stopped, ended), ((), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_when_the_token_that_it_was_opened_with_is_taken_back() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let line = |name: &str| format!("{name} {}\n", hex::encode(Sha256::digest(name)));
+    std::fs::write(file.path(), line("ann") + &line("bob")).expect("writes");
+    let stack = Stack::start(&[&format!("--api-tokens-file={}", file.path().display())]).await;
+    let uploaded = stack.post("/v1/recordings").bearer_auth("ann").body("not audio").send().await;
+    let accepted: Value = uploaded.expect("answers").json().await.expect("is JSON");
+    let events = format!("/v1/recordings/{}/events", accepted["id"].as_str().expect("an id"));
+    let mut anns = Events::asked_for(stack.get(&events).bearer_auth("ann")).await;
+    soon(anns.next()).await.expect("comes at once");
+
+    std::fs::write(file.path(), line("bob")).expect("writes");
+    // What happens to the recording is told until then.
+    while soon(anns.next()).await.is_some() {}
+    let again = stack.get(&events).bearer_auth("ann").send().await.expect("answers");
+    problem(again, StatusCode::UNAUTHORIZED, "unauthorized").await;
+    let mut bobs = Events::asked_for(stack.get(&events).bearer_auth("bob")).await;
+    soon(bobs.next()).await.expect("comes at once");
+    stack.stop().await;
 }

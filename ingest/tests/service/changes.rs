@@ -107,6 +107,36 @@ async fn what_is_analysed_is_used_again_with_other_settings_unless_models_or_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_that_failed_is_analysed_anew_and_a_completed_one_uses_its_analyses_again() {
+    let stack = Stack::start(&[]).await;
+    let accepted = stack.upload("?chunk_blocks=2", interview()).await;
+    let id = accepted["id"].as_str().expect("an id");
+    let version = stack.decoded(id).await["model_version"].as_str().expect("a version").to_owned();
+    let chunks = topology::chunk_queue(&version, diarization::analysis::CONFIGURATION);
+    let analysed = "INSERT INTO inbox SELECT r.id, c.chunk, r.model_version, r.configuration, 'x'
+                    FROM recordings r JOIN chunks c ON c.recording_id = r.id";
+    // All chunks are analysed; the first time, by what made the recording fail.
+    for (ended, analyses, ordered) in [
+        ("UPDATE recordings SET state = 'failed', failure = 'its analyses are broken'", "anew", 2),
+        ("UPDATE recordings SET state = 'completed', completed_at = now(), next_chunk = 2", "reused", 0),
+    ] {
+        stack.drain::<ChunkJob>(&chunks).await;
+        for sql in [analysed, ended] {
+            sqlx::query(sql).execute(&stack.pool).await.expect("runs");
+        }
+        let answer = stack.post(&format!("/v1/recordings/{id}/reprocess")).send().await.expect("answers");
+        let body: Value = answer.json().await.expect("is JSON");
+        assert_eq!(body["analyses"], analyses);
+        stack.decoded(id).await;
+        assert_eq!(stack.drain::<ChunkJob>(&chunks).await.len(), ordered, "{analyses}");
+        let kept = stack.count("SELECT count(*) FROM inbox").await;
+        assert_eq!(kept, 2 - ordered as i64, "{analyses}");
+        assert_eq!(stack.recording(id).await["failure"], Value::Null);
+    }
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deleting_removes_rows_and_objects_and_a_second_time_there_is_nothing() {
     let stack = Stack::start(&[]).await;
     let kept = stack.upload("", b"not audio, but kept".to_vec()).await;

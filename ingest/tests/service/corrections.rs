@@ -21,12 +21,12 @@ const CONFIGURATION: &str = "configuration-1";
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Three voices who take turns.
-fn talk(minutes: usize, dimensions: usize) -> Vec<BlockAnalysis> {
+pub fn talk(minutes: usize, dimensions: usize) -> Vec<BlockAnalysis> {
     scene::blocks(minutes, dimensions, |turn| (turn * 7 + turn / 5) % 3)
 }
 
 /// A completed recording of `blocks`, one per chunk, as the matcher leaves it.
-async fn completed(stack: &Stack, blocks: &[BlockAnalysis]) -> Uuid {
+pub async fn completed(stack: &Stack, blocks: &[BlockAnalysis]) -> Uuid {
     completed_with(stack, blocks, Settings::default()).await
 }
 
@@ -80,7 +80,7 @@ async fn completed_with(stack: &Stack, blocks: &[BlockAnalysis], settings: Setti
     id
 }
 
-async fn get(stack: &Stack, id: Uuid, what: &str) -> Value {
+pub async fn get(stack: &Stack, id: Uuid, what: &str) -> Value {
     let answer = stack.get(&format!("/v1/recordings/{id}/{what}")).send().await.expect("answers");
     assert_eq!(answer.status(), StatusCode::OK);
     answer.json().await.expect("is JSON")
@@ -90,7 +90,7 @@ async fn correct(stack: &Stack, id: Uuid, body: &Value) -> reqwest::Response {
     stack.post(&format!("/v1/recordings/{id}/corrections")).json(body).send().await.expect("answers")
 }
 
-async fn corrected(stack: &Stack, id: Uuid, body: &Value) -> Value {
+pub async fn corrected(stack: &Stack, id: Uuid, body: &Value) -> Value {
     let answer = correct(stack, id, body).await;
     assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.text().await);
     answer.json().await.expect("is JSON")
@@ -106,12 +106,12 @@ async fn undo(stack: &Stack, id: Uuid) -> reqwest::Response {
     take_back(stack, id, last).await
 }
 
-async fn take_back(stack: &Stack, id: Uuid, number: i64) -> reqwest::Response {
+pub async fn take_back(stack: &Stack, id: Uuid, number: i64) -> reqwest::Response {
     let url = stack.url(&format!("/v1/recordings/{id}/corrections/{number}"));
     stack.http.request(Method::DELETE, url).send().await.expect("answers")
 }
 
-fn labels(speakers: &Value) -> Vec<&str> {
+pub fn labels(speakers: &Value) -> Vec<&str> {
     speakers["speakers"].as_array().into_iter().flatten().filter_map(|it| it["label"].as_str()).collect()
 }
 

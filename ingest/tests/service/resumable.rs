@@ -19,7 +19,7 @@ fn tus(stack: &Stack, method: Method, path: &str) -> RequestBuilder {
 }
 
 /// Creates an upload of `length` bytes and returns its address.
-async fn create(stack: &Stack, length: usize, metadata: &str) -> String {
+pub async fn create(stack: &Stack, length: usize, metadata: &str) -> String {
     let request = tus(stack, Method::POST, "/v1/uploads")
         .header("upload-length", length)
         .header("upload-metadata", metadata);
@@ -28,7 +28,7 @@ async fn create(stack: &Stack, length: usize, metadata: &str) -> String {
     text(answer.headers(), "location")
 }
 
-fn patch(stack: &Stack, upload: &str, offset: usize, bytes: impl Into<Body>) -> RequestBuilder {
+pub fn patch(stack: &Stack, upload: &str, offset: usize, bytes: impl Into<Body>) -> RequestBuilder {
     tus(stack, Method::PATCH, upload)
         .header("content-type", BYTES)
         .header("upload-offset", offset)
@@ -43,7 +43,7 @@ async fn head(stack: &Stack, upload: &str) -> Response {
     send(tus(stack, Method::HEAD, upload)).await
 }
 
-fn text(headers: &HeaderMap, name: &str) -> String {
+pub fn text(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).unwrap_or_else(|| panic!("no {name} in {headers:?}")).to_str().expect("text").to_owned()
 }
 
@@ -77,7 +77,7 @@ async fn begin(
 }
 
 /// The recording that `upload` has become, whose object must be `bytes` and nothing else be left.
-async fn is_recording(stack: &Stack, upload: &str, bytes: &[u8]) -> serde_json::Value {
+pub async fn is_recording(stack: &Stack, upload: &str, bytes: &[u8]) -> serde_json::Value {
     let id = upload.rsplit('/').next().expect("an id");
     let recording = stack.recording(id).await;
     assert_eq!(recording["id"], id);

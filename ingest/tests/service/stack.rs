@@ -1,5 +1,6 @@
 //! Stack: one ingest in this process, in a corner of the real servers of its own.
 
+use crate::line::Line;
 use clap::Parser;
 use diarization::manifest::Manifest;
 use ingest::{Config, Service};
@@ -71,19 +72,28 @@ async fn start_service(arguments: &[String]) -> (std::net::SocketAddr, Another) 
 impl Stack {
     pub async fn start(arguments: &[&str]) -> Self {
         let corner = Corner::open().await.expect("a corner of the servers");
-        let amqp_url = corner.amqp_url.clone();
-        Self::start_with_broker(corner, &amqp_url, arguments).await
+        let (database, broker) = (corner.database_url.clone(), corner.amqp_url.clone());
+        Self::start_on(corner, &database, &broker, arguments).await
     }
 
     /// An ingest whose broker is away.
     pub async fn start_without_broker() -> Self {
         let corner = Corner::open().await.expect("a corner of the servers");
-        Self::start_with_broker(corner, "amqp://127.0.0.1:1/%2f", &[]).await
+        let database = corner.database_url.clone();
+        Self::start_on(corner, &database, "amqp://127.0.0.1:1/%2f", &[]).await
     }
 
-    async fn start_with_broker(corner: Corner, amqp_url: &str, arguments: &[&str]) -> Self {
+    /// An ingest that reaches its database over a line of the test's; the test itself, and others in the corner, reach it directly.
+    pub async fn start_over_a_line() -> (Self, Line) {
+        let corner = Corner::open().await.expect("a corner of the servers");
+        let line = Line::to(&corner.database_url).await;
+        let broker = corner.amqp_url.clone();
+        (Self::start_on(corner, &line.url, &broker, &[]).await, line)
+    }
+
+    async fn start_on(corner: Corner, database: &str, broker: &str, arguments: &[&str]) -> Self {
         let store = TempDir::new().expect("a folder");
-        let mut all = arguments_for(&corner, &store, amqp_url);
+        let mut all = arguments_for(database, broker, &store);
         all.extend(arguments.iter().map(ToString::to_string));
         let (address, service) = start_service(&all).await;
         Self {
@@ -99,7 +109,7 @@ impl Stack {
 
     /// What an ingest in this corner is started with.
     pub fn arguments(&self) -> Vec<String> {
-        arguments_for(&self.corner, &self.store, &self.corner.amqp_url)
+        arguments_for(&self.corner.database_url, &self.corner.amqp_url, &self.store)
     }
 
     /// Starts one more ingest in the same corner.
@@ -188,6 +198,12 @@ impl Stack {
         }
     }
 
+    /// Returns when somebody waits in the database for a lock that another one holds.
+    pub async fn somebody_waits_for_a_lock(&self) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        self.count_when(waiting, |waiting| waiting > 0).await;
+    }
+
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("counts")
     }
@@ -263,12 +279,12 @@ impl Stack {
     }
 }
 
-fn arguments_for(corner: &Corner, store: &TempDir, amqp_url: &str) -> Vec<String> {
+fn arguments_for(database: &str, broker: &str, store: &TempDir) -> Vec<String> {
     vec![
         "ingest".to_owned(),
         "--listen=127.0.0.1:0".to_owned(),
-        format!("--database-url={}", corner.database_url),
-        format!("--amqp-url={amqp_url}"),
+        format!("--database-url={database}"),
+        format!("--amqp-url={broker}"),
         format!("--object-store=file://{}", store.path().display()),
         format!("--models={}", required("THROUGHLINE_MODELS")),
     ]

@@ -52,6 +52,8 @@ struct Receiver {
 struct Shared {
     received: Mutex<Vec<Received>>,
     answer: Mutex<StatusCode>,
+    /// Nothing is answered while somebody has this.
+    hold: tokio::sync::Mutex<()>,
 }
 
 impl Drop for Receiver {
@@ -62,7 +64,11 @@ impl Drop for Receiver {
 
 impl Receiver {
     async fn start() -> Self {
-        let shared = Arc::new(Shared { received: Mutex::default(), answer: Mutex::new(StatusCode::OK) });
+        let shared = Arc::new(Shared {
+            received: Mutex::default(),
+            answer: Mutex::new(StatusCode::OK),
+            hold: tokio::sync::Mutex::default(),
+        });
         let take = async |State(shared): State<Arc<Shared>>,
                           uri: axum::http::Uri,
                           headers: HeaderMap,
@@ -70,6 +76,7 @@ impl Receiver {
             let body = String::from_utf8(body.to_vec()).expect("text");
             let received = Received { path: uri.path().to_owned(), headers, body };
             shared.received.lock().expect("is whole").push(received);
+            drop(shared.hold.lock().await);
             let status = *shared.answer.lock().expect("is whole");
             (status, [("location", "/elsewhere")], "a word".repeat(1000))
         };
@@ -384,5 +391,69 @@ async fn a_receiver_that_is_gone_is_left_alone_and_one_that_fails_for_a_day_is_g
         (&given_up["tries"], &given_up["last_error"]),
         (&json!(2), &json!("the receiver answered 308"))
     );
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_is_deleted_while_a_recording_ends_does_not_keep_it_from_ending() {
+    let stack = Stack::start(&[ALLOWED]).await;
+    let receiver = Receiver::start().await;
+    let [deleted, kept] = [
+        add(&stack, json!({ "url": receiver.url("/deleted") })).await,
+        add(&stack, json!({ "url": receiver.url("/kept") })).await,
+    ];
+    let uploaded = stack.upload("", b"not audio".to_vec()).await;
+    let id = uploaded["id"].as_str().expect("an id");
+    stack.recording_when(id, |recording| recording["state"] == "failed").await;
+    let taken = "SELECT count(*) FROM webhook_deliveries WHERE delivered_at IS NOT NULL";
+    stack.count_when(taken, |taken| taken == 2).await;
+
+    let webhook = deleted["id"].as_str().expect("an id");
+    let mut deleting = stack.pool.begin().await.expect("begins");
+    let delete = "DELETE FROM webhooks WHERE id = $1::uuid";
+    sqlx::query(delete).bind(webhook).execute(&mut *deleting).await.expect("deletes");
+    let committing = async {
+        stack.somebody_waits_for_a_lock().await;
+        deleting.commit().await.expect("commits");
+    };
+    tokio::join!(complete(&stack, id), committing);
+    assert_eq!(stack.recording(id).await["state"], "completed");
+    let received = receiver.received_when(|received| messages(received).len() == 3).await;
+    let told = received.iter().filter(|one| one.event()["type"] == "recording.completed");
+    assert_eq!(told.map(|one| one.path.as_str()).collect::<Vec<_>>(), ["/kept"]);
+
+    // And the other way round: it ended first, and its event goes with the webhook.
+    let mut ending = stack.pool.begin().await.expect("begins");
+    let end = "UPDATE recordings SET state = 'cancelled', completed_at = NULL";
+    sqlx::query(end).execute(&mut *ending).await.expect("updates");
+    let path = stack.url(&format!("/v1/webhooks/{}", kept["id"].as_str().expect("an id")));
+    let committing = async {
+        stack.somebody_waits_for_a_lock().await;
+        ending.commit().await.expect("commits");
+    };
+    let (answer, ()) = tokio::join!(stack.http.delete(path).send(), committing);
+    assert_eq!(answer.expect("answers").status(), StatusCode::NO_CONTENT);
+    assert_eq!(stack.recording(id).await["state"], "cancelled");
+    assert_eq!(stack.count("SELECT count(*) FROM webhook_deliveries").await, 0);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_noted_though_the_sender_waits_for_the_database() {
+    let stack = Stack::start(&[ALLOWED]).await;
+    let receiver = Receiver::start().await;
+    let webhook = add(&stack, json!({ "url": receiver.url("/slow") })).await;
+    let unanswered = receiver.shared.hold.lock().await;
+    let ping = format!("/v1/webhooks/{}/ping", webhook["id"].as_str().expect("an id"));
+    stack.post(&ping).send().await.expect("answers");
+    receiver.received_when(|received| received.len() == 1).await;
+    // To take events in hand it needs to know the webhooks; to note what came of one it does not.
+    let mut lock = stack.pool.begin().await.expect("begins");
+    sqlx::query("LOCK TABLE webhooks IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("locks");
+    stack.somebody_waits_for_a_lock().await;
+    drop(unanswered);
+    let noted = "SELECT count(*) FROM webhook_deliveries WHERE delivered_at IS NOT NULL";
+    stack.count_when(noted, |noted| noted == 1).await;
+    lock.rollback().await.expect("ends");
     stack.stop().await;
 }
