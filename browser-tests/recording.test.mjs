@@ -144,6 +144,21 @@ test("every format can be exported", async () => {
   await close(page);
 });
 
+test("a recording is reprocessed with other hints, and with those that it had", async () => {
+  const page = await open(browser, `/recordings/${id}`);
+  const before = await turns();
+  for (const [most, names] of [["1", ["Interviewer"]], ["", ["Interviewer", "Respondent"]]]) {
+    await page.locator("#reprocess").click();
+    await answerDialog(page, { "At most": most }, "Reprocess");
+    await eventually(`${names.length} are heard`, async () => (await page.locator("#speakers li").count()) === names.length);
+    await page.locator("#badge", { hasText: "finished" }).waitFor();
+    assert.deepEqual((await api(`/v1/recordings/${id}`)).speakers.map((it) => it.label), names);
+  }
+  assert.equal((await api(`/v1/recordings/${id}`)).run, 3);
+  assert.deepEqual(await turns(), before);
+  await close(page);
+});
+
 test("all is within reach of the keyboard", async () => {
   const page = await open(browser, `/recordings/${id}`);
   await page.locator("#turn-0").waitFor();

@@ -57,6 +57,32 @@ test("an upload that breaks off goes on where it stopped", async () => {
   line.close();
 });
 
+test("an upload that is paused stands still until it goes on", async () => {
+  const page = await open(browser, "/");
+  const asked = [];
+  let letGo;
+  const held = new Promise((resolve) => (letGo = resolve));
+  await page.route("**/v1/uploads**", async (route) => {
+    const method = route.request().method();
+    asked.push(method);
+    if (asked.filter((it) => it === "PATCH").length === 1 && method === "PATCH") await held;
+    // The one that was held has been given up by then.
+    await route.continue().catch(() => {});
+  });
+  await drop(page, "#drop", ["interview_3min.opus"]);
+  const item = page.locator('#uploads li[data-file="interview_3min.opus"]');
+  await eventually("it is on its way", async () => asked.includes("PATCH"));
+  await item.getByRole("button", { name: "Pause" }).click();
+  await item.locator(".said", { hasText: "paused at" }).waitFor();
+  letGo();
+  await page.waitForTimeout(500);
+  assert.deepEqual(asked, ["POST", "PATCH"]);
+  await item.getByRole("button", { name: "Go on" }).click();
+  await item.locator("a").waitFor({ timeout: 60_000 });
+  assert.deepEqual(asked, ["POST", "PATCH", "HEAD", "PATCH"]);
+  await close(page);
+});
+
 test("the list is filtered by title and by state", async () => {
   const page = await open(browser, "/");
   await page.locator("#list li", { hasText: "notes" }).waitFor();
