@@ -65,10 +65,12 @@ test("an upload that is paused stands still until it goes on", async () => {
   await page.route("**/v1/uploads**", async (route) => {
     const method = route.request().method();
     asked.push(method);
-    if (asked.filter((it) => it === "PATCH").length === 1 && method === "PATCH") await held;
-    // The one that was held has been given up by then.
-    await route.continue().catch(() => {});
+    if (method !== "PATCH" || asked.filter((it) => it === "PATCH").length > 1) return route.continue();
+    // Nothing of the first comes through: the page has given it up by the time that it is let go.
+    await held;
+    await route.abort().catch(() => {});
   });
+  await page.locator("#option-title").evaluate((input) => (input.value = "Paused"));
   await drop(page, "#drop", ["interview_3min.opus"]);
   const item = page.locator('#uploads li[data-file="interview_3min.opus"]');
   await eventually("it is on its way", async () => asked.includes("PATCH"));
