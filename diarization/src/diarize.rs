@@ -28,8 +28,6 @@ pub struct Speaker {
     pub label: String,
     /// Unit-length voice vector; empty where a person gave a speaker nothing but speech too short to have a voice.
     pub embedding: Vec<f32>,
-    /// Direction of the voice from the recording's centre: the inner product of two is how alike they are. Empty where the vector is.
-    pub direction: Vec<f32>,
     /// Seconds of speech, overlapped speech included.
     pub speech_seconds: f64,
 }

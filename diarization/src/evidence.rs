@@ -15,7 +15,7 @@ const FOLLOWING: f32 = 0.6;
 pub struct Candidate {
     /// Number of the speaker.
     pub speaker: usize,
-    /// Cosine of the voices about the recording's centre, -1 to 1; `None` of speech too short to have a voice.
+    /// Cosine of the voices, -1 to 1; `None` of speech too short to have a voice.
     pub score: Option<f32>,
     /// Probability that it is by this speaker, 0 to 1.
     pub confidence: f32,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Explanation {
     /// Probability that the speaker is right, 0 to 1.
     pub confidence: f64,
-    /// Cosine of the voices about the recording's centre, -1 to 1; `None` of speech too short to have a voice.
+    /// Cosine of the voices, -1 to 1; `None` of speech too short to have a voice.
     pub score: Option<f64>,
     /// The next, where there is another.
     pub runner_up: Option<RunnerUp>,

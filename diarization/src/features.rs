@@ -1,13 +1,15 @@
 //! Features: Kaldi log mel filter banks, the embedding model's input.
 //!
-//! 80 bins, 25 ms window, 10 ms hop, Povey window, pre-emphasis 0.97, no dither, edges snipped, low cut 20 Hz,
-//! samples in [-1, 1] (Kaldi's `compute-fbank-feats`).
+//! 80 bins, 25 ms Hamming window, 10 ms hop, pre-emphasis 0.97, no dither, edges snipped, low cut 20 Hz, samples in the range of 16-bit
+//! numbers (Kaldi's `compute-fbank-feats`, as WeSpeaker's models were trained on).
 
 use crate::blocks::SAMPLE_RATE;
 use realfft::num_complex::Complex32;
 use realfft::{RealFftPlanner, RealToComplex};
 use std::sync::Arc;
 
+/// Name of these features; a manifest says which ones its embedding model wants.
+pub const NAME: &str = "kaldi-fbank-80-hamming-int16";
 /// Mel bins per frame.
 pub const MEL_BINS: usize = 80;
 /// Samples between two filter-bank frames (10 ms).
@@ -16,6 +18,8 @@ pub const HOP: usize = 160;
 pub const WINDOW: usize = 400;
 
 const FFT: usize = 512;
+/// What a sample of 1.0 counts: the floor below which energies are not told apart is that of 16-bit audio.
+const FULL_SCALE: f32 = 32768.0;
 const PRE_EMPHASIS: f32 = 0.97;
 const LOW_HZ: f32 = 20.0;
 const HIGH_HZ: f32 = SAMPLE_RATE as f32 / 2.0;
@@ -63,7 +67,7 @@ impl Default for FilterBank {
         let fft = RealFftPlanner::new().plan_fft_forward(FFT);
         let spectrum = fft.make_output_vec();
         let step = std::f64::consts::TAU / (WINDOW - 1) as f64;
-        let window = (0..WINDOW).map(|i| (0.5 - 0.5 * (step * i as f64).cos()).powf(0.85) as f32).collect();
+        let window = (0..WINDOW).map(|i| (0.54 - 0.46 * (step * i as f64).cos()) as f32).collect();
         Self {
             fft,
             window,
@@ -91,9 +95,9 @@ impl FilterBank {
     fn compute_frame(&mut self, samples: &[f32], row: &mut [f32]) {
         let mean = (samples.iter().map(|&x| f64::from(x)).sum::<f64>() / WINDOW as f64) as f32;
         self.frame[WINDOW..].fill(0.0);
-        let mut previous = samples[0] - mean;
+        let mut previous = (samples[0] - mean) * FULL_SCALE;
         for ((out, &sample), &weight) in self.frame.iter_mut().zip(samples).zip(&self.window) {
-            let centred = sample - mean;
+            let centred = (sample - mean) * FULL_SCALE;
             *out = (centred - PRE_EMPHASIS * previous) * weight;
             previous = centred;
         }

@@ -1,5 +1,6 @@
 //! Hints: what the caller knows about the recording.
 
+use crate::agglomeration::Bound;
 use crate::similarity::Threshold;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,9 @@ pub struct Hints {
     pub max_speakers: Option<usize>,
     /// How alike two voices must be to count as one.
     pub threshold: Threshold,
+    /// What that is measured against: one for all recordings, but for the bench.
+    #[serde(skip)]
+    pub bound: Bound,
 }
 
 /// The hints contradict each other.
@@ -50,7 +54,7 @@ impl Hints {
         match (exact, min, max) {
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => Err(HintError::ExactAndRange),
             (_, Some(min), Some(max)) if min > max => Err(HintError::Contradiction { min, max }),
-            _ => Ok(Self { min_speakers: exact.or(min), max_speakers: exact.or(max), threshold }),
+            _ => Ok(Self { min_speakers: exact.or(min), max_speakers: exact.or(max), threshold, bound: Bound::default() }),
         }
     }
 }

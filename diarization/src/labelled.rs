@@ -65,7 +65,6 @@ impl Labelled {
         let speaker = |(index, &voice): (usize, &usize)| Speaker {
             label: self.labels.label(index),
             embedding: self.voices.embeddings()[voice].clone(),
-            direction: self.voices.directions()[voice].clone(),
             speech_seconds: timeline::seconds_of(&turns, index),
         };
         let speakers = self.order.iter().enumerate().map(speaker).collect();

@@ -7,14 +7,14 @@
 //! joins windows into slots, [`pieces`] cuts slots into short runs of speech, [`features`] and [`embedding`] turn a
 //! piece into a voice vector ([`analysis`] is these five for one chunk), [`ordering`] puts chunks back in order,
 //! [`matching`] names speakers as they come in, [`training`] gathers the voices that [`clustering`] decides on over the whole
-//! recording (about its [`centre`], by [`linkage`] and [`joining`]), [`timeline`] writes turns. [`diarize`] is the fold over all of
-//! it, in the two readings [`survey`] and [`labelling`]; [`corrections`] are what a person says of the result.
+//! recording (by [`agglomeration`], with the [`links`] that segmentation knows), [`timeline`] writes turns. [`diarize`] is the fold over
+//! all of it, in the two readings [`survey`] and [`labelling`]; [`corrections`] are what a person says of the result.
 
+pub mod agglomeration;
 pub mod amount;
 pub mod analysis;
 pub mod audio;
 pub mod blocks;
-pub mod centre;
 pub mod chunks;
 pub mod clustering;
 pub mod corrections;
@@ -27,14 +27,13 @@ pub mod export;
 pub mod features;
 pub mod hints;
 pub mod installation;
-pub mod joining;
 pub mod labelled;
 pub mod labelling;
 pub mod labels;
 pub mod linkage;
+pub mod links;
 pub mod manifest;
 pub mod matching;
-pub mod mean_voice;
 pub mod onnx;
 pub mod ordering;
 pub mod pieces;

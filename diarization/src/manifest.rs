@@ -27,6 +27,8 @@ pub struct ModelFile {
     pub sample_rate: u32,
     /// Length of the vectors, for an embedding model.
     pub dimension: Option<usize>,
+    /// Features that it takes, for an embedding model.
+    pub features: Option<String>,
     /// Licence of the weights.
     pub licence: String,
     /// Where the weights come from.
@@ -88,6 +90,15 @@ impl Manifest {
         }
         if manifest.embedding.dimension.is_none_or(|d| d == 0) {
             let problem = "the embedding model's dimension is missing".to_owned();
+            return Err(ManifestError::Unfit { path, problem });
+        }
+        let features = manifest.embedding.features.as_deref().unwrap_or("no features");
+        if features != crate::features::NAME {
+            let problem = format!(
+                "{} takes {features}; this program computes {}",
+                manifest.embedding.file,
+                crate::features::NAME
+            );
             return Err(ManifestError::Unfit { path, problem });
         }
         Ok(manifest)

@@ -1,7 +1,7 @@
 //! The two models on ONNX Runtime.
 
 use crate::blocks::{WINDOW_FRAMES, WINDOW_SAMPLES};
-use crate::embedding::EmbeddingModel;
+use crate::embedding::{self, EmbeddingModel};
 use crate::features::MEL_BINS;
 use crate::manifest::{Manifest, ManifestError};
 use crate::segmentation::{BATCH, CLASSES, SegmentationModel};
@@ -164,11 +164,15 @@ impl EmbeddingModel for Models {
         self.manifest.dimension()
     }
 
-    fn embed(&mut self, features: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let input = TensorRef::from_array_view(([1, features.len() / MEL_BINS, MEL_BINS], features))?;
-        let outputs = self.embedding.run(ort::inputs!["fbank" => input])?;
-        let (_, vector) = outputs["embedding"].try_extract_tensor::<f32>()?;
-        checked("embedding", vector, self.manifest.dimension())
+    fn embed(&mut self, features: &[f32], masks: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let frames = features.len() / MEL_BINS;
+        let pooled = embedding::pooled_frames(frames);
+        let pieces = masks.len() / pooled.max(1);
+        let features = TensorRef::from_array_view(([1, frames, MEL_BINS], features))?;
+        let masks = TensorRef::from_array_view(([pieces, pooled], masks))?;
+        let outputs = self.embedding.run(ort::inputs!["fbank" => features, "masks" => masks])?;
+        let (_, vectors) = outputs["embeddings"].try_extract_tensor::<f32>()?;
+        checked("embedding", vectors, pieces * self.manifest.dimension())
     }
 }
 

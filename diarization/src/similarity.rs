@@ -44,26 +44,20 @@ pub struct Threshold(f64);
 pub struct ThresholdError(f64);
 
 impl Threshold {
-    /// From this cosine about the recording's centre on, two of four clusters are one speaker by default.
-    const JOIN_COSINE: f64 = 0.18;
-    /// Probability that two clusters at that cosine are one speaker, and how fast its logit rises with the cosine: of 406 joins in generated
-    /// recordings of the tuning speakers (docs/decisions/0007).
+    /// Probability that two clusters are one speaker that are just as alike as the [bound](crate::agglomeration::Bound) says, and how fast
+    /// its logit rises with the cosine (docs/decisions/0012).
     const DEFAULT: f64 = 0.45;
     const LOGIT_PER_COSINE: f64 = 12.4;
-    /// How much more alike the two most alike of many clusters are by chance.
-    const PER_LOG_CLUSTERS: f64 = 0.03;
 
     /// The threshold as a probability.
     pub fn probability(self) -> f64 {
         self.0
     }
 
-    /// The cosine about the recording's centre from which on two of so many clusters are one speaker.
-    pub fn join_cosine(self, clusters: usize) -> f32 {
+    /// How much more alike than the bound says two clusters must be to be one speaker, in cosine.
+    pub fn margin(self) -> f32 {
         let logit = |p: f64| (p / (1.0 - p)).ln();
-        let wanted = (logit(self.0) - logit(Self::DEFAULT)) / Self::LOGIT_PER_COSINE;
-        let chance = Self::PER_LOG_CLUSTERS * (clusters as f64 / 4.0).ln();
-        (Self::JOIN_COSINE + wanted + chance) as f32
+        ((logit(self.0) - logit(Self::DEFAULT)) / Self::LOGIT_PER_COSINE) as f32
     }
 }
 
@@ -102,11 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn a_higher_threshold_asks_for_more_and_so_do_more_clusters() {
-        let at = |p: f64| Threshold::try_from(p).expect("a probability").join_cosine(4);
-        assert_eq!(Threshold::default().join_cosine(4), 0.18);
-        assert!(at(0.2) < at(0.45) && at(0.45) < at(0.9));
-        assert!(Threshold::default().join_cosine(40) > Threshold::default().join_cosine(4));
+    fn a_higher_threshold_asks_for_more() {
+        let at = |p: f64| Threshold::try_from(p).expect("a probability").margin();
+        assert_eq!(Threshold::default().margin(), 0.0);
+        assert!(at(0.2) < 0.0 && at(0.9) > 0.0);
     }
 
     #[test]

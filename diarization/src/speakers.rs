@@ -9,7 +9,7 @@ use crate::voices::Voices;
 /// Two pieces that overlap by more than this are two speakers,
 const OVERLAP_S: f64 = 0.35;
 /// unless the second choice is so much less like.
-const UNLIKE: f32 = 0.5;
+const UNLIKE: f32 = 0.25;
 /// A piece with less clean speech than this leans on those of its slot: it takes this share of the scores
 const LEAN_BELOW_S: f64 = 0.8;
 const LEAN: f64 = 0.3;
@@ -194,7 +194,6 @@ pub fn follow_neighbours<T: Copy>(places: &[Place], labels: &mut [Option<T>], fo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::centre::Centre;
     use crate::voice::Voice;
     use proptest::prelude::*;
 
@@ -219,7 +218,7 @@ mod tests {
         let unit = |v: [f32; 3]| crate::similarity::normalise(v.to_vec()).expect("a direction");
         let (ann, bob) = (unit([1.0, 0.0, 0.0]), unit([0.0, 1.0, 0.0]));
         let known = [Voice::of_piece(&ann, 60.0), Voice::of_piece(&bob, 60.0)];
-        let voices = Voices::of(&known, Centre::default(), &[vec![0], vec![1]]);
+        let voices = Voices::of(&known, &[vec![0], vec![1]]);
         let piece = |slot, vector| Piece {
             first_frame: 0,
             end_frame: 100,

@@ -10,9 +10,10 @@ use crate::amount::Amount;
 use crate::clustering;
 use crate::hints::Hints;
 use crate::linkage;
+use crate::links::Links;
 use crate::pieces::Piece;
 use crate::speakers;
-use crate::voice::Voice;
+use crate::voice::{Cluster, Voice};
 use crate::voices::Voices;
 
 /// How many voices are clustered at once.
@@ -63,6 +64,8 @@ impl Kept {
 #[derive(Clone, Debug, Default)]
 struct Group {
     kept: Vec<Kept>,
+    /// Between those of this group: none reach over the end of a block.
+    links: Links,
     halvings: u32,
 }
 
@@ -71,10 +74,31 @@ impl Group {
     fn halve(&mut self, halvings: u32) -> bool {
         let before = self.kept.len();
         while self.halvings < halvings {
-            self.kept = halved(&self.kept);
+            let parts = half_as_many(&self.kept);
+            self.links = self.links.joined(&parts);
+            self.kept = parts.iter().map(|members| Kept::mean_of(&self.kept, members)).collect();
             self.halvings += 1;
         }
         self.kept.len() < before
+    }
+
+    /// Drops what is shorter than `least` seconds. A mean is as long as the pieces behind it are on average.
+    fn keep_from(&mut self, least: f64) {
+        let is_enough = |kept: &Kept| kept.seconds / kept.count as f64 >= least;
+        self.links = self.links.retained(&self.kept.iter().map(is_enough).collect::<Vec<_>>());
+        self.kept.retain(is_enough);
+    }
+
+    /// Takes in the pieces of the next block that have `least` seconds.
+    fn hear(&mut self, pieces: &[Piece], least: f64) {
+        let mut index = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let seconds = speakers::weight(piece);
+            let embedding = piece.embedding.as_ref().filter(|_| seconds >= least);
+            index.push(embedding.map(|_| self.kept.len()));
+            self.kept.extend(embedding.map(|mean| Kept { mean: mean.clone(), seconds, count: 1 }));
+        }
+        self.links.extend(Links::of_block(pieces, &index));
     }
 }
 
@@ -98,10 +122,18 @@ impl TrainingSet {
 
     /// Takes in the pieces of the next block.
     pub fn push(&mut self, pieces: &[Piece]) {
-        for piece in pieces {
-            let least = self.amount.least_seconds();
-            self.amount.hear(piece);
-            self.keep(piece, self.amount.least_seconds() > least);
+        let least = self.amount.least_seconds();
+        pieces.iter().for_each(|piece| self.amount.hear(piece));
+        let now = self.amount.least_seconds();
+        if now > least {
+            // What was long enough no longer is.
+            self.groups.iter_mut().for_each(|group| group.keep_from(now));
+        }
+        if self.groups.is_empty() {
+            self.groups.push(Group::default());
+        }
+        if let Some(open) = self.groups.last_mut() {
+            open.hear(pieces, now);
         }
         if let Some(open) = self.groups.last_mut().filter(|open| open.kept.len() >= self.bounds.group) {
             open.halve(self.halvings);
@@ -114,23 +146,6 @@ impl TrainingSet {
             if !shrank.fold(false, |any, one| any | one) {
                 break;
             }
-        }
-    }
-
-    fn keep(&mut self, piece: &Piece, is_stricter: bool) {
-        let least = self.amount.least_seconds();
-        if is_stricter {
-            // What was long enough no longer is. A mean is as long as the pieces behind it are on average.
-            let is_enough = |kept: &Kept| kept.seconds / kept.count as f64 >= least;
-            self.groups.iter_mut().for_each(|group| group.kept.retain(is_enough));
-        }
-        let seconds = speakers::weight(piece);
-        let Some(embedding) = piece.embedding.as_ref().filter(|_| seconds >= least) else { return };
-        if self.groups.is_empty() {
-            self.groups.push(Group::default());
-        }
-        if let Some(open) = self.groups.last_mut() {
-            open.kept.push(Kept { mean: embedding.clone(), seconds, count: 1 });
         }
     }
 
@@ -147,15 +162,20 @@ impl TrainingSet {
     /// The speakers found.
     pub fn speakers(&self) -> Voices {
         let voices: Vec<Voice> = self.groups.iter().flat_map(|group| &group.kept).map(Kept::voice).collect();
-        clustering::cluster(&voices, &self.hints, self.amount.least_of_speaker()).voices
+        let mut links = Links::default();
+        let mut before = 0;
+        for group in &self.groups {
+            links.extend(group.links.moved(|voice| Some(before + voice)));
+            before += group.kept.len();
+        }
+        clustering::cluster(&voices, &links, &self.hints, self.amount.least_of_speaker()).voices
     }
 }
 
-/// Half as many voices: those most alike are joined, in the order of their first members.
-fn halved(group: &[Kept]) -> Vec<Kept> {
+/// Half as many voices: which of those most alike are one.
+fn half_as_many(group: &[Kept]) -> Vec<Cluster> {
     let voices: Vec<Voice> = group.iter().map(Kept::voice).collect();
-    let parts = linkage::most_alike(&voices, group.len().div_ceil(2));
-    parts.iter().map(|members| Kept::mean_of(group, members)).collect()
+    linkage::most_alike(&voices, group.len().div_ceil(2))
 }
 
 #[cfg(test)]
@@ -204,7 +224,11 @@ mod tests {
             .iter()
             .map(|p| Voice::of_piece(p.embedding.as_deref().expect("embedded"), p.clean_seconds()))
             .collect();
-        let expected = clustering::cluster(&voices, &Hints::default(), 3.0).voices;
+        let mut links = Links::default();
+        for (block, pieces) in blocks.iter().enumerate() {
+            links.extend(Links::of_block(pieces, &(0..7).map(|i| Some(block * 7 + i)).collect::<Vec<_>>()));
+        }
+        let expected = clustering::cluster(&voices, &links, &Hints::default(), 3.0).voices;
         assert_eq!(expected.len(), 3);
         let exactly = Bounds { most: pieces.len(), group: 40 };
         assert_eq!(set_of(&blocks, exactly).speakers(), expected);
@@ -248,6 +272,12 @@ mod tests {
         assert!(closed.iter().all(|group| group.halvings == set.halvings) && open.halvings == 0);
         let halves = (0..set.halvings).fold(42_usize, |size, _| size.div_ceil(2));
         assert!(closed.iter().all(|group| group.kept.len() == halves), "{halves}");
+    }
+
+    fn halved(kept: &[Kept]) -> Vec<Kept> {
+        let mut group = Group { kept: kept.to_vec(), ..Group::default() };
+        group.halve(1);
+        group.kept
     }
 
     #[test]

@@ -49,9 +49,9 @@ impl<M: EmbeddingModel> EmbeddingModel for Timed<'_, M> {
         self.models.dimension()
     }
 
-    fn embed(&mut self, features: &[f32]) -> Result<Vec<f32>, ModelError> {
+    fn embed(&mut self, features: &[f32], masks: &[f32]) -> Result<Vec<f32>, ModelError> {
         let started = Instant::now();
-        let found = self.models.embed(features);
+        let found = self.models.embed(features, masks);
         self.taken.embedding += started.elapsed();
         found
     }

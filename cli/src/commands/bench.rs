@@ -4,7 +4,6 @@
 
 use crate::bench::analyses::Cut;
 use crate::bench::marks::{self, Marks};
-use crate::bench::mean_voice::MeanVoice;
 use crate::bench::recordings::{self, Recording};
 use crate::bench::summary::{Measured, summary};
 use crate::bench::{analyses, criteria, show};
@@ -44,9 +43,6 @@ pub struct Args {
     /// run, this shows what blocks cost.
     #[arg(long, conflicts_with = "score_only")]
     unblocked: bool,
-    /// Print the mean vector of the speakers of the reference, for the clustering to be tuned to other models.
-    #[arg(long, conflicts_with = "score_only")]
-    mean_voice: bool,
     /// Only recordings whose name contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
@@ -67,16 +63,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     for folder in [&args.rttm, &args.cache].into_iter().flatten() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let (mut measured, mut mean_voice) = (Vec::new(), MeanVoice::default());
+    let mut measured = Vec::new();
     for recording in &recordings {
-        let one = measure(args, recording, &settings, &mut models, &mut mean_voice)?;
+        let one = measure(args, recording, &settings, &mut models)?;
         eprintln!("{}: DER {:.2} %", recording.stem, 100.0 * one.last.exact.der());
         measured.push(one);
     }
     show(args, &measured)?;
-    if args.mean_voice {
-        print!("{}", mean_voice.text());
-    }
     if let Some(bytes) = process::peak_memory() {
         println!("peak memory {} MB, {} thread(s)", bytes / 1_000_000, args.models.threads);
     }
@@ -88,7 +81,6 @@ fn measure(
     recording: &Recording,
     settings: &Settings,
     models: &mut [Models],
-    mean_voice: &mut MeanVoice,
 ) -> anyhow::Result<Measured> {
     let chunk_seconds = marks::chunk_seconds(args.recording.chunk_blocks);
     let marks = |found: &[rttm::Segment]| Marks::of(&recording.reference, found, chunk_seconds);
@@ -98,7 +90,6 @@ fn measure(
         None => {
             let cut = if args.unblocked { Cut::Unblocked } else { Cut::Chunks(args.recording.chunk_blocks) };
             let analysed = analyses::of(recording, models, cut, args.cache.as_deref())?;
-            mean_voice.add(&analysed.blocks, &recording.reference);
             let mut results = marks::results(&analysed.blocks, settings, recording)?;
             let seconds = analysed.seconds.map(|seconds| seconds + results.seconds);
             (analysed.audio_seconds, seconds, std::mem::take(&mut results.last.segments), Some(results))

@@ -34,8 +34,8 @@ pub struct Parted {
     pub scores: Vec<[f32; 2]>,
 }
 
-/// Parts `pieces`, of which those that are `moved` were given to somebody else. `pieces` are directions about the recording's centre, with
-/// seconds. Nothing where they are not two voices. This is 2-means: it begins with what was moved and the half of the rest that is
+/// Parts `pieces`, of which those that are `moved` were given to somebody else. `pieces` are unit-length vectors with
+/// their seconds. Nothing where they are not two voices. This is 2-means: it begins with what was moved and the half of the rest that is
 /// most like it on the one side, with a margin for those who stay.
 pub fn part(pieces: &[Voice], moved: &[bool], rule: Rule) -> Option<Parted> {
     let vectors: Vec<&[f32]> = pieces.iter().map(|piece| piece.embedding).collect();
@@ -86,7 +86,7 @@ impl Corrected {
     pub(super) fn follow(&mut self, moved: &[usize], sources: &BTreeSet<usize>, target: usize) {
         let moved: BTreeSet<usize> = moved.iter().copied().collect();
         let mut own = Vec::new();
-        let mut directions = Vec::new();
+        let mut vectors = Vec::new();
         let mut first = 0;
         while first < self.runs.runs.len() {
             let runs = self.runs_of_piece(first);
@@ -102,12 +102,12 @@ impl Corrected {
             let by_sound = self.choices[piece].is_some_and(|it| sources.contains(&it.best.speaker));
             if is_moved || by_sound {
                 own.push((piece, is_moved));
-                directions.push(self.labelled.voices.centre().direction_of(embedding));
+                vectors.push(embedding.clone());
             }
         }
         let seconds = own.iter().map(|(piece, _)| self.labelled.places[*piece].weight());
         let pieces: Vec<Voice> =
-            directions.iter().zip(seconds).map(|(it, seconds)| Voice::of_piece(it, seconds)).collect();
+            vectors.iter().zip(seconds).map(|(it, seconds)| Voice::of_piece(it, seconds)).collect();
         let is_moved: Vec<bool> = own.iter().map(|(_, is_moved)| *is_moved).collect();
         let Some(parted) = part(&pieces, &is_moved, Rule::default()) else { return };
         let voice = self.speaker_of_voice.len();

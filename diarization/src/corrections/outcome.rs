@@ -31,21 +31,18 @@ impl Corrected {
         // By speaker and then by start they were joined; by start and then by their new numbers they are shown.
         turns.sort_unstable();
         let speaker = |(index, (speaker, label)): (usize, &(usize, String))| {
-            let (embedding, direction) = voices.get(speaker).cloned().unwrap_or_default();
+            let embedding = voices.get(speaker).cloned().unwrap_or_default();
             let speech_seconds = timeline::seconds_of(&turns, index);
-            Speaker { label: label.clone(), embedding, direction, speech_seconds }
+            Speaker { label: label.clone(), embedding, speech_seconds }
         };
         let speakers = speakers.iter().enumerate().map(speaker).collect();
         Diarization { speakers, matches: self.matches(&rank, &voices), turns }
     }
 
-    /// Vector and direction of each speaker: those decided on, and of whoever was changed the mean of what is theirs.
-    fn voices(&self) -> BTreeMap<usize, (Vec<f32>, Vec<f32>)> {
+    /// Vector of each speaker: those decided on, and of whoever was changed the mean of what is theirs.
+    fn voices(&self) -> BTreeMap<usize, Vec<f32>> {
         let decided = &self.labelled.voices;
-        let pair =
-            |voices: &Voices, at: usize| (voices.embeddings()[at].clone(), voices.directions()[at].clone());
-        let mut all: BTreeMap<usize, (Vec<f32>, Vec<f32>)> =
-            (0..decided.len()).map(|voice| (voice, pair(decided, voice))).collect();
+        let mut all: BTreeMap<usize, Vec<f32>> = decided.embeddings().iter().cloned().enumerate().collect();
         let mut pieces: Vec<Voice> = Vec::new();
         let mut clusters: BTreeMap<usize, Cluster> =
             self.changed.iter().map(|speaker| (*speaker, Cluster::new())).collect();
@@ -61,8 +58,8 @@ impl Corrected {
             }
         }
         let members: Vec<Cluster> = clusters.values().cloned().collect();
-        let anew = Voices::of(&pieces, decided.centre().clone(), &members);
-        all.extend(clusters.keys().enumerate().map(|(at, speaker)| (*speaker, pair(&anew, at))));
+        let anew = Voices::of(&pieces, &members);
+        all.extend(clusters.keys().copied().zip(anew.embeddings().iter().cloned()));
         all
     }
 
@@ -70,14 +67,12 @@ impl Corrected {
     fn matches(
         &self,
         rank: &BTreeMap<usize, usize>,
-        voices: &BTreeMap<usize, (Vec<f32>, Vec<f32>)>,
+        voices: &BTreeMap<usize, Vec<f32>>,
     ) -> Vec<Match> {
-        let centre = self.labelled.voices.centre();
         let by_person = |piece: usize, speaker: usize| {
-            let direction = voices.get(&speaker).map(|(_, direction)| direction).filter(|it| !it.is_empty());
+            let voice = voices.get(&speaker).filter(|it| !it.is_empty());
             let embedding = self.pieces.get(piece).and_then(|it| it.embedding.as_ref());
-            let score =
-                embedding.zip(direction).map(|(it, direction)| dot(&centre.direction_of(it), direction));
+            let score = embedding.zip(voice).map(|(embedding, voice)| dot(embedding, voice));
             Choice::of_person(speaker, score)
         };
         let choice_of = |run: usize| {
