@@ -2,8 +2,18 @@
 
 pub mod analyses;
 pub mod criteria;
+pub mod cross_validation;
+pub mod figures;
+pub mod grid;
+pub mod interval;
 pub mod marks;
 pub mod mean_voice;
+pub mod methods;
+pub mod over_sources;
 pub mod recordings;
+pub mod report;
 pub mod show;
+pub mod sources;
+pub mod speed;
 pub mod summary;
+pub mod table;
