@@ -40,6 +40,7 @@ pub struct Choice {
 
 /// Chooses by `losses[setting][recording]`, where setting 0 is the default and wins ties. `None` of nothing.
 pub fn choose(losses: &[Vec<f64>], sources: &[Source]) -> Option<Choice> {
+    let default = losses.first()?;
     let best = |may: &dyn Fn(&Source) -> bool| {
         let means: Vec<Option<f64>> = losses.iter().map(|losses| mean(losses, sources, may)).collect();
         let mut best = 0;
@@ -65,7 +66,7 @@ pub fn choose(losses: &[Vec<f64>], sources: &[Source]) -> Option<Choice> {
     // Of each recording, the loss of what was chosen for it and that of the default.
     let mut by_label: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
     for (recording, source) in sources.iter().enumerate() {
-        let pair = (losses.get(by_recording[recording])?[recording], losses[0][recording]);
+        let pair = (losses.get(by_recording[recording])?[recording], default[recording]);
         by_label.entry(source.label()).or_default().push(pair);
     }
     let pairs: Vec<Vec<(f64, f64)>> = by_label.into_values().collect();
@@ -156,6 +157,7 @@ mod tests {
         let choice =
             choose(&[vec![1.0, 1.0], vec![0.0, 0.0]], &sources(&["a", "a"])).expect("two recordings");
         assert_eq!((choice.by_recording.as_slice(), choice.of_all), ([0, 0].as_slice(), 1));
-        assert_eq!(choose(&[], &[]), None);
+        assert_eq!(choose(&[], &sources(&["a"])), None, "nothing to choose among");
+        assert_eq!(choose(&[vec![]], &[]), None);
     }
 }
