@@ -103,7 +103,7 @@ mod tests {
     fn the_interval_is_as_wide_as_the_mean_of_so_many_is_unsure() {
         // Mean of a hundred fair coins: half, give or take a twentieth, so 95 % lie within a tenth.
         let coins: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
-        let found = Estimate::of(&[coins.clone()], average).expect("one source");
+        let found = Estimate::of(std::slice::from_ref(&coins), average).expect("one source");
         assert!((found.over_recordings.low - 0.4).abs() < 0.03, "{found:?}");
         assert!((found.over_recordings.high - 0.6).abs() < 0.03, "{found:?}");
         assert_eq!(Some(found), Estimate::of(&[coins], average), "the same again");
