@@ -26,9 +26,9 @@ enum Command {
     Diarize(commands::diarize::Args),
     /// Compare a diarization with a reference: DER, JER, speakers.
     Score(commands::score::Args),
-    /// Diarize and score every recording of a folder that has an RTTM beside it.
+    /// Diarize and score every recording of some folders that has an RTTM beside it.
     Bench(commands::bench::Args),
-    /// Make recordings with an exact reference out of what single speakers said, for the bench.
+    /// Make recordings with an exact reference for the bench, out of what single speakers said or out of real conversations.
     BenchData(commands::bench_data::Args),
     /// Send a file to the ingest service.
     Submit(commands::submit::Args),

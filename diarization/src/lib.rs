@@ -45,6 +45,7 @@ pub mod similarity;
 pub mod speakers;
 pub mod stitching;
 pub mod survey;
+pub mod timed;
 pub mod timeline;
 pub mod training;
 pub mod voice;

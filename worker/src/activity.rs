@@ -1,6 +1,5 @@
 //! Activity: what a worker has in hand and how fast it has been, for its heartbeats.
 
-use crate::timed::Stages;
 use chrono::Utc;
 use service_kit::heartbeat::{Busy, Work};
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +12,9 @@ use uuid::Uuid;
 const LATELY: Duration = Duration::from_secs(120);
 /// Chunks by which the speed is told, however long ago they were done.
 const LAST_CHUNKS: usize = 8;
+
+/// Seconds of each stage of a chunk, in order.
+pub type Stages = [(&'static str, f64); 5];
 
 /// What a worker is, which does not change while it runs.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! Inference: a thread that owns its models and does one chunk at a time.
 
-use crate::timed::{Taken, Timed};
 use diarization::analysis::{self, BlockAnalysis};
 use diarization::blocks::Chunk;
 use diarization::features::FilterBank;
 use diarization::onnx::{ModelError, Models};
+use diarization::timed::{Taken, Timed};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ impl Inference {
                 let started = Instant::now();
                 set(&busy, Some(started));
                 // A panic must cost one chunk, not the worker.
-                let mut timed = Timed::new(&mut models);
+                let mut timed = Timed::new(&mut models, || started.elapsed());
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
                     analysis::analyse(&mut timed, &mut filter_bank, chunk, &samples)
                 }));

@@ -1,8 +1,7 @@
 //! Job: one chunk from the queue to the matcher.
 
-use crate::activity::Activity;
+use crate::activity::{Activity, Stages};
 use crate::inference::{Analysed, Inference, InferenceError};
-use crate::timed::Stages;
 use diarization::analysis::CONFIGURATION;
 use diarization::blocks::{Chunk, MAX_CHUNK_BLOCKS, SAMPLE_RATE, WINDOW_SAMPLES};
 use service_kit::budget::{Budget, BudgetError, CONFIRM_WITHIN};

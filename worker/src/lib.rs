@@ -8,7 +8,6 @@ pub mod inference;
 pub mod job;
 pub mod measured;
 pub mod service;
-pub mod timed;
 
 pub use config::Config;
 pub use service::run;

@@ -1,8 +1,8 @@
 //! Criteria: what a user is promised, measured.
 
 use crate::bench::marks::Marks;
-use crate::bench::show::{Table, percent};
 use crate::bench::summary::Measured;
+use crate::bench::table::{Table, percent};
 use diarization::scoring::{self, Continuity};
 
 /// Success criteria SC-001 to SC-005, with what is aimed at, over all recordings to which each applies.
@@ -62,6 +62,7 @@ fn extra_time(measured: &[Measured]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::sources::Source;
     use diarization::rttm::Segment;
 
     fn said(speaker: &str, start_s: f64, duration_s: f64) -> Segment {
@@ -72,6 +73,8 @@ mod tests {
         Measured {
             recording: "f".into(),
             group: "g".into(),
+            source: Source::new("g"),
+            kind: String::new(),
             audio_seconds: 60.0,
             seconds,
             last: Marks::of(reference, found, 20.0).expect("scores"),
@@ -79,7 +82,9 @@ mod tests {
             in_order_reliability: None,
             matching_seconds: Some(0.5),
             in_order: None,
-            peer: None,
+            count_given: None,
+            points: Vec::new(),
+            peers: Vec::new(),
         }
     }
 

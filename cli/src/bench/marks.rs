@@ -1,11 +1,14 @@
 //! Marks: one result of one recording against its reference.
 
+use crate::bench::figures::Figures;
 use crate::bench::recordings::Recording;
+use crate::bench::speed;
 use diarization::analysis::BlockAnalysis;
 use diarization::blocks::BLOCK_SAMPLES;
 use diarization::blocks::SAMPLE_RATE;
-use diarization::diarize::{Diarizer, Settings};
+use diarization::diarize::{Diarization, Diarizer, Settings};
 use diarization::evidence::{self, Choice};
+use diarization::hints::Hints;
 use diarization::matching::{self, ReferenceSet};
 use diarization::rttm::{self, Segment};
 use diarization::scoring::{self, Continuity, Options, Reliability, Score};
@@ -72,6 +75,35 @@ pub struct Results {
     pub in_order: Shown,
     /// Time that both took, past the models.
     pub seconds: f64,
+    /// The same in processor time.
+    pub processor_seconds: f64,
+}
+
+/// Who speaks when in `blocks`, as decided over the whole.
+fn decide(blocks: &[BlockAnalysis], settings: &Settings) -> anyhow::Result<Diarization> {
+    let mut diarizer = Diarizer::new(settings.clone());
+    for block in blocks {
+        diarizer.push(block.clone())?;
+    }
+    Ok(diarizer.finish())
+}
+
+/// The same as it is written: to the millisecond.
+pub fn last(blocks: &[BlockAnalysis], settings: &Settings, stem: &str) -> anyhow::Result<Vec<Segment>> {
+    Ok(rttm::parse(&rttm::write(&decide(blocks, settings)?.segments(stem)))?)
+}
+
+/// What comes of a recording where the number of its speakers is given: what is left is who of them speaks. `None` where that many
+/// cannot be asked for.
+pub fn count_given(
+    blocks: &[BlockAnalysis],
+    settings: &Settings,
+    recording: &Recording,
+) -> anyhow::Result<Option<Figures>> {
+    let threshold = settings.hints.threshold;
+    let Ok(hints) = Hints::new(Some(recording.speakers()), None, None, threshold) else { return Ok(None) };
+    let found = last(blocks, &Settings { hints, ..settings.clone() }, &recording.stem)?;
+    Ok(Some(Figures::of(&scoring::score(&recording.reference, &found, &Options::default()))))
 }
 
 /// Names the speakers of `blocks`, those of `recording`.
@@ -80,18 +112,15 @@ pub fn results(
     settings: &Settings,
     recording: &Recording,
 ) -> anyhow::Result<Results> {
-    let started = Instant::now();
-    let mut diarizer = Diarizer::new(settings.clone());
-    for block in blocks {
-        diarizer.push(block.clone())?;
-    }
-    let found = diarizer.finish();
-    let seconds = started.elapsed().as_secs_f64();
+    let (started, from) = (Instant::now(), speed::processor_time());
+    let found = decide(blocks, settings)?;
+    let (seconds, processor) = (started.elapsed().as_secs_f64(), speed::processor_time() - from);
     let choices = found.choices();
     Ok(Results {
         last: Shown::of(recording, found.segments(&recording.stem), &choices),
         in_order: in_order(blocks, settings, recording),
         seconds,
+        processor_seconds: processor.as_secs_f64(),
     })
 }
 

@@ -1,5 +1,6 @@
-//! Recordings: a folder of audio files that have an RTTM of the same name beside them.
+//! Recordings: folders of audio files that have an RTTM of the same name beside them.
 
+use crate::bench::sources::{Origin, Sources};
 use crate::commands::{diarize::file_stem, score};
 use anyhow::{Context, bail};
 use diarization::rttm::Segment;
@@ -14,16 +15,50 @@ pub struct Recording {
     pub stem: String,
     /// The group that it is pooled with.
     pub group: String,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Who really spoke when.
     pub reference: Vec<Segment>,
 }
 
-/// The recordings under `folder`, at any depth, whose name contains `only`: by group, then by name.
-pub fn find(folder: &Path, only: &str) -> anyhow::Result<Vec<Recording>> {
-    let groups = groups(folder)?;
+impl Recording {
+    /// How many speakers there really are.
+    pub fn speakers(&self) -> usize {
+        let names: std::collections::BTreeSet<&str> =
+            self.reference.iter().map(|segment| segment.speaker.as_str()).collect();
+        names.len()
+    }
+}
+
+/// The recordings under `folders`, at any depth, whose name contains `only`: by group, then by name.
+pub fn find(folders: &[PathBuf], only: &str, sources: &Sources) -> anyhow::Result<Vec<Recording>> {
     let mut recordings = Vec::new();
+    for folder in folders {
+        let before = recordings.len();
+        below(folder, only, sources, &mut recordings)?;
+        if recordings.len() == before {
+            bail!("{} holds no audio file with an RTTM of the same name beside it", folder.display());
+        }
+    }
+    // Results are files named after them.
+    recordings.sort_by(|a, b| a.stem.cmp(&b.stem));
+    if let Some(pair) = recordings.windows(2).find(|pair| pair[0].stem == pair[1].stem) {
+        bail!("{} and {} have the same name", pair[0].audio.display(), pair[1].audio.display());
+    }
+    recordings.sort_by(|a, b| (&a.group, &a.stem).cmp(&(&b.group, &b.stem)));
+    Ok(recordings)
+}
+
+fn below(
+    folder: &Path,
+    only: &str,
+    sources: &Sources,
+    recordings: &mut Vec<Recording>,
+) -> anyhow::Result<()> {
+    let groups = groups(folder)?;
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
+        let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         for entry in
             std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
         {
@@ -44,18 +79,19 @@ pub fn find(folder: &Path, only: &str) -> anyhow::Result<Vec<Recording>> {
                     Some(group) => group.clone(),
                     None => continue,
                 },
-                None => {
-                    folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-                }
+                None => name.clone(),
             };
-            recordings.push(Recording { reference: score::read(&reference)?, audio: path, stem, group });
+            let origin = sources.of(&stem, &name);
+            recordings.push(Recording {
+                reference: score::read(&reference)?,
+                audio: path,
+                stem,
+                group,
+                origin,
+            });
         }
     }
-    if recordings.is_empty() {
-        bail!("{} holds no audio file with an RTTM of the same name beside it", folder.display());
-    }
-    recordings.sort_by(|a, b| (&a.group, &a.stem).cmp(&(&b.group, &b.stem)));
-    Ok(recordings)
+    Ok(())
 }
 
 /// GROUPS.tsv of `folder`, if there is one: stem and group. Recordings that it does not name are left out.

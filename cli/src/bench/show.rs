@@ -1,68 +1,15 @@
-//! Show: the bench's tables, for a terminal, as Markdown, and as JSON.
+//! Show: the bench's tables by recording and by group.
 
 use crate::bench::summary::{Group, Measured, Row};
-use crate::report;
+use crate::bench::table::{Table, percent};
 use diarization::scoring::BINS;
-use serde::Serialize;
-
-/// A table.
-pub struct Table {
-    header: Vec<&'static str>,
-    /// Columns of words, which come first.
-    words: usize,
-    rows: Vec<Vec<String>>,
-}
-
-/// The JSON document.
-#[derive(Serialize)]
-pub struct Document<'a> {
-    /// Groups, then the headline.
-    pub groups: &'a [Group],
-    /// Every recording.
-    pub recordings: &'a [Measured],
-}
-
-impl Table {
-    /// An empty one with columns of `words` and then of `numbers`.
-    pub fn new(words: &[&'static str], numbers: &[&'static str]) -> Self {
-        Self { header: [words, numbers].concat(), words: words.len(), rows: Vec::new() }
-    }
-
-    /// Adds a line.
-    pub fn add(&mut self, row: Vec<String>) {
-        self.rows.push(row);
-    }
-
-    /// For a terminal.
-    pub fn text(&self) -> String {
-        let mut table = report::table(&self.header, self.words..self.header.len());
-        for row in &self.rows {
-            table.add_row(row);
-        }
-        table.to_string()
-    }
-
-    /// As a Markdown table.
-    pub fn markdown(&self) -> String {
-        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-        let header: Vec<String> = self.header.iter().map(|&cell| cell.to_owned()).collect();
-        let rule: String =
-            (0..self.header.len()).map(|at| if at < self.words { "---|" } else { "---:|" }).collect();
-        let rows: String = self.rows.iter().map(|row| line(row)).collect();
-        format!("{}|{rule}\n{rows}", line(&header))
-    }
-}
-
-/// `0.1234` as `12.34`.
-pub fn percent(rate: f64) -> String {
-    format!("{:.2}", 100.0 * rate)
-}
 
 fn speed(audio_seconds: f64, seconds: Option<f64>) -> String {
     seconds.map_or_else(|| "-".into(), |seconds| format!("{:.0}", audio_seconds / seconds))
 }
 
-fn share(part: usize, whole: usize) -> String {
+/// So many of so many.
+pub fn share(part: usize, whole: usize) -> String {
     if whole == 0 { "-".into() } else { format!("{part} of {whole}") }
 }
 
@@ -100,7 +47,7 @@ pub fn recordings(measured: &[Measured]) -> Table {
         row.push(in_order.map_or_else(dash, |marks| percent(marks.exact.der())));
         row.push(in_order.map_or_else(dash, |marks| marks.continuity.swaps().to_string()));
         row.push(speed(one.audio_seconds, one.seconds));
-        table.rows.push(row);
+        table.add(row);
     }
     table
 }
@@ -129,7 +76,7 @@ pub fn groups(groups: &[Group]) -> Table {
             cells.push(share(row.count_exact, row.recordings));
             cells.push(row.continuity.swaps().to_string());
             cells.push(speed);
-            table.rows.push(cells);
+            table.add(cells);
         };
         add("final", &group.last, speed(group.audio_seconds, group.seconds));
         if let Some(row) = &group.in_order {
@@ -151,7 +98,7 @@ pub fn against(groups: &[Group]) -> Table {
     for group in groups {
         let Some(peer) = &group.peer else { continue };
         let last = &group.last;
-        table.rows.push(vec![
+        table.add(vec![
             group.group.clone(),
             percent(last.der),
             format!("{:+.1} %", 100.0 * (last.der / peer.der - 1.0)),
@@ -180,7 +127,7 @@ pub fn continuity(headline: &Group) -> Table {
                 format!("{} ({part} of {whole})", percent(part as f64 / whole as f64))
             }
         };
-        table.rows.push(vec![
+        table.add(vec![
             name.to_owned(),
             both(continuity.kept, continuity.carried),
             both(continuity.recognised, continuity.returned),
@@ -200,7 +147,7 @@ pub fn confidence(groups: &[Group]) -> Option<Table> {
             let all = reliability.all();
             let of_speech =
                 |part: f64| if all.speech > 0.0 { percent(part / all.speech) } else { "-".into() };
-            table.rows.push(vec![
+            table.add(vec![
                 group.group.clone(),
                 result.to_owned(),
                 of_speech(all.expected),
@@ -219,7 +166,7 @@ pub fn reliability(headline: &Group) -> Option<Table> {
         Table::new(&["result", "confidence from"], &["seconds of speech", "mean confidence", "right"]);
     for (result, reliability) in results {
         for (number, bin) in reliability.bins.iter().enumerate().filter(|(_, bin)| bin.speech > 0.0) {
-            table.rows.push(vec![
+            table.add(vec![
                 result.to_owned(),
                 format!("{:.1}", number as f64 / BINS as f64),
                 format!("{:.0}", bin.speech),

@@ -3,7 +3,9 @@
 //! Groups are pooled (errors summed over speech summed); the headline is the mean of the groups, so that no group of short clips and no
 //! single long recording rules it.
 
+use crate::bench::figures::Figures;
 use crate::bench::marks::Marks;
+use crate::bench::sources::Source;
 use diarization::scoring::{self, Continuity, Reliability};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -15,6 +17,11 @@ pub struct Measured {
     pub recording: String,
     /// Group.
     pub group: String,
+    /// Where it comes from.
+    #[serde(serialize_with = "as_text")]
+    pub source: Source,
+    /// What it is; empty where nothing is said.
+    pub kind: String,
     /// Length in seconds.
     pub audio_seconds: f64,
     /// Time from the file to both results; `None` where the models did not run.
@@ -29,8 +36,29 @@ pub struct Measured {
     pub in_order: Option<Marks>,
     /// How well the confidences of that hold; `None` where results were read.
     pub in_order_reliability: Option<Reliability>,
-    /// A peer's.
-    pub peer: Option<Marks>,
+    /// What the same comes to where the true number of speakers is given; `None` where results were read.
+    pub count_given: Option<Figures>,
+    /// What each setting of the grid makes of it; empty where nothing is chosen.
+    #[serde(skip)]
+    pub points: Vec<Figures>,
+    /// Peers', in the order in which they were given.
+    pub peers: Vec<Peer>,
+}
+
+/// A peer's result of one recording.
+#[derive(Clone, Debug, Serialize)]
+pub struct Peer {
+    /// Whose.
+    pub name: String,
+    /// `None` where it has none.
+    pub marks: Option<Marks>,
+}
+
+impl Measured {
+    /// Of the peer that was named first.
+    fn peer(&self) -> Option<&Marks> {
+        self.peers.first().and_then(|peer| peer.marks.as_ref())
+    }
 }
 
 /// One result of some recordings. Rates are shares of reference speech, 0 to 1 and more.
@@ -112,7 +140,7 @@ pub struct Group {
     pub in_order: Option<Row>,
     /// How well the confidences of that hold.
     pub in_order_reliability: Option<Reliability>,
-    /// A peer's, over the recordings of which it has a result.
+    /// Of the peer that was named first, over the recordings of which it has a result.
     pub peer: Option<Row>,
 }
 
@@ -141,7 +169,12 @@ pub fn summary(measured: &[Measured]) -> Vec<Group> {
     groups
 }
 
-fn reliability(mut members: impl Iterator<Item = Option<Reliability>>) -> Option<Reliability> {
+fn as_text<S: serde::Serializer>(source: &Source, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(source)
+}
+
+/// All together; `None` where there is none of one.
+pub fn reliability(mut members: impl Iterator<Item = Option<Reliability>>) -> Option<Reliability> {
     members.try_fold(Reliability::default(), |mut all, one| {
         all.add(&one?);
         Some(all)
@@ -161,6 +194,6 @@ fn group(name: &str, members: &[&Measured]) -> Group {
         reliability: reliability(members.iter().map(|one| one.reliability)),
         in_order: pooled(|m| m.in_order.as_ref()),
         in_order_reliability: reliability(members.iter().map(|one| one.in_order_reliability)),
-        peer: pooled(|m| m.peer.as_ref()),
+        peer: pooled(|m| m.peer()),
     }
 }

@@ -1,16 +1,20 @@
-//! `throughline bench FOLDER`: accuracy and speed on recordings with a reference.
+//! `throughline bench FOLDER…`: accuracy and speed on recordings with a reference.
 //!
 //! Each recording is scored over its whole extent, overlapped speech included.
 
-use crate::bench::analyses::Cut;
+use crate::bench::analyses::{self, Cut};
+use crate::bench::grid::{self, Point};
 use crate::bench::marks::{self, Marks};
 use crate::bench::recordings::{self, Recording};
-use crate::bench::summary::{Measured, summary};
-use crate::bench::{analyses, criteria, show};
+use crate::bench::report::Report;
+use crate::bench::sources::Sources;
+use crate::bench::speed::{self, Stages};
+use crate::bench::summary::{Measured, Peer};
+use crate::bench::table::Table;
 use crate::commands::score;
 use crate::options::{ModelOptions, RecordingOptions};
 use crate::process;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use diarization::diarize::Settings;
 use diarization::onnx::Models;
 use diarization::rttm;
@@ -19,14 +23,25 @@ use std::path::{Path, PathBuf};
 /// Arguments of the command.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folder with audio files that have an RTTM of the same name beside them; GROUPS.tsv (stem, group) names their groups.
-    folder: PathBuf,
+    /// Folders with audio files that have an RTTM of the same name beside them; GROUPS.tsv (stem, group) in one names groups,
+    /// SOURCES.tsv (stem, source, kind) sources.
+    #[arg(required = true, value_name = "FOLDER")]
+    folders: Vec<PathBuf>,
+    /// Where the recordings come from: a file like SOURCES.tsv, in place of those in the folders.
+    #[arg(long, value_name = "FILE")]
+    sources: Option<PathBuf>,
     /// Score the RTTM files of this folder instead of diarizing.
     #[arg(long, value_name = "FOLDER")]
     score_only: Option<PathBuf>,
-    /// Set the RTTM files of this folder, a peer's, beside ours.
+    /// Set the RTTM files of this folder, a peer's or those of another build, beside ours; may be given several times.
     #[arg(long, value_name = "FOLDER")]
-    against: Option<PathBuf>,
+    against: Vec<PathBuf>,
+    /// Choose among settings for each source by all others, and say what that is worth.
+    #[arg(long, conflicts_with = "score_only")]
+    cross_validate: bool,
+    /// Say what each stage costs in processor time, on one thread.
+    #[arg(long, conflicts_with_all = ["score_only", "cache", "unblocked"])]
+    speed: bool,
     /// Write the RTTM files found into this folder.
     #[arg(long, value_name = "FOLDER")]
     rttm: Option<PathBuf>,
@@ -52,89 +67,132 @@ pub struct Args {
     models: ModelOptions,
 }
 
+/// What is asked of every recording, and what comes of all.
+struct Bench<'a> {
+    args: &'a Args,
+    settings: Settings,
+    /// Settings to choose among; none unless that is asked for.
+    points: Vec<Point>,
+    models: Vec<Models>,
+    stages: Stages,
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let recordings = recordings::find(&args.folder, &args.only)?;
+    let sources = Sources::find(args.sources.as_deref(), &args.folders)?;
+    let recordings = recordings::find(&args.folders, &args.only, &sources)?;
+    for folder in &args.against {
+        if !recordings.iter().any(|recording| beside(folder, recording).is_file()) {
+            bail!("{} holds no RTTM file that is named after a recording", folder.display());
+        }
+    }
     let settings = args.recording.settings()?;
-    let mut models = match args.score_only {
+    let models = match args.score_only {
         Some(_) => Vec::new(),
         None => (0..args.models.threads.max(1)).map(|_| args.models.load()).collect::<anyhow::Result<_>>()?,
     };
     for folder in [&args.rttm, &args.cache].into_iter().flatten() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
+    let points = if args.cross_validate { grid::points(&settings) } else { Vec::new() };
+    let mut bench = Bench { args, settings, points, models, stages: Stages::default() };
     let mut measured = Vec::new();
     for recording in &recordings {
-        let one = measure(args, recording, &settings, &mut models)?;
+        let one = bench.measure(recording)?;
         eprintln!("{}: DER {:.2} %", recording.stem, 100.0 * one.last.exact.der());
         measured.push(one);
     }
-    show(args, &measured)?;
+    let mut report = Report::of(&measured, &bench.points);
+    report.speed = args.speed.then_some(bench.stages);
+    show(args, &report)?;
+    if args.speed {
+        println!("instruction set: {}", speed::instruction_set());
+    }
     if let Some(bytes) = process::peak_memory() {
         println!("peak memory {} MB, {} thread(s)", bytes / 1_000_000, args.models.threads);
     }
     Ok(())
 }
 
-fn measure(
-    args: &Args,
-    recording: &Recording,
-    settings: &Settings,
-    models: &mut [Models],
-) -> anyhow::Result<Measured> {
-    let chunk_seconds = marks::chunk_seconds(args.recording.chunk_blocks);
-    let marks = |found: &[rttm::Segment]| Marks::of(&recording.reference, found, chunk_seconds);
-    let beside = |folder: &Path| folder.join(format!("{}.rttm", recording.stem));
-    let (audio_seconds, seconds, last, ours) = match &args.score_only {
-        Some(folder) => (0.0, None, score::read(&beside(folder))?, None),
-        None => {
-            let cut = if args.unblocked { Cut::Unblocked } else { Cut::Chunks(args.recording.chunk_blocks) };
-            let analysed = analyses::of(recording, models, cut, args.cache.as_deref())?;
-            let mut results = marks::results(&analysed.blocks, settings, recording)?;
-            let seconds = analysed.seconds.map(|seconds| seconds + results.seconds);
-            (analysed.audio_seconds, seconds, std::mem::take(&mut results.last.segments), Some(results))
+impl Bench<'_> {
+    fn measure(&mut self, recording: &Recording) -> anyhow::Result<Measured> {
+        let args = self.args;
+        let chunk_seconds = marks::chunk_seconds(args.recording.chunk_blocks);
+        let marks = |found: &[rttm::Segment]| Marks::of(&recording.reference, found, chunk_seconds);
+        let (mut audio_seconds, mut seconds, mut ours, mut count_given) = (0.0, None, None, None);
+        let (mut last, mut points) = (Vec::new(), Vec::new());
+        if let Some(folder) = &args.score_only {
+            last = score::read(&beside(folder, recording))?;
+        } else {
+            let analysed = self.analyse(recording)?;
+            let mut results = marks::results(&analysed.blocks, &self.settings, recording)?;
+            self.stages.clustering += results.processor_seconds;
+            audio_seconds = analysed.audio_seconds;
+            seconds = analysed.seconds.map(|seconds| seconds + results.seconds);
+            count_given = marks::count_given(&analysed.blocks, &self.settings, recording)?;
+            points = grid::figures(&analysed.blocks, &self.points, recording, args.models.threads)?;
+            std::mem::swap(&mut last, &mut results.last.segments);
+            ours = Some(results);
         }
-    };
-    if let Some(folder) = &args.rttm {
-        let path = beside(folder);
-        std::fs::write(&path, rttm::write(&last))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        if let Some(folder) = &args.rttm {
+            write(&beside(folder, recording), rttm::write(&last))?;
+        }
+        let peer = |folder: &PathBuf| -> anyhow::Result<Peer> {
+            let file = beside(folder, recording);
+            let marks = if file.is_file() { Some(marks(&score::read(&file)?)?) } else { None };
+            Ok(Peer { name: folder.display().to_string(), marks })
+        };
+        Ok(Measured {
+            recording: recording.stem.clone(),
+            group: recording.group.clone(),
+            source: recording.origin.source.clone(),
+            kind: recording.origin.kind.clone(),
+            audio_seconds,
+            seconds,
+            last: marks(&last)?,
+            reliability: ours.as_ref().map(|results| results.last.reliability),
+            matching_seconds: ours.as_ref().map(|results| results.seconds),
+            in_order: ours.as_ref().map(|results| marks(&results.in_order.segments)).transpose()?,
+            in_order_reliability: ours.as_ref().map(|results| results.in_order.reliability),
+            count_given,
+            points,
+            peers: args.against.iter().map(peer).collect::<anyhow::Result<_>>()?,
+        })
     }
-    let peer = args.against.as_ref().map(|folder| marks(&score::read(&beside(folder))?)).transpose()?;
-    Ok(Measured {
-        recording: recording.stem.clone(),
-        group: recording.group.clone(),
-        audio_seconds,
-        seconds,
-        last: marks(&last)?,
-        reliability: ours.as_ref().map(|results| results.last.reliability),
-        matching_seconds: ours.as_ref().map(|results| results.seconds),
-        in_order: ours.as_ref().map(|results| marks(&results.in_order.segments)).transpose()?,
-        in_order_reliability: ours.as_ref().map(|results| results.in_order.reliability),
-        peer,
-    })
+
+    fn analyse(&mut self, recording: &Recording) -> anyhow::Result<analyses::Analysed> {
+        let args = self.args;
+        if args.speed {
+            let models = self.models.first_mut().context("at least one thread is needed")?;
+            let (blocks, stages) = speed::analyse(recording, models, args.recording.chunk_blocks)?;
+            self.stages.add(&stages);
+            return Ok(analyses::Analysed {
+                blocks,
+                audio_seconds: stages.audio,
+                seconds: Some(stages.elapsed),
+            });
+        }
+        let cut = if args.unblocked { Cut::Unblocked } else { Cut::Chunks(args.recording.chunk_blocks) };
+        analyses::of(recording, &mut self.models, cut, args.cache.as_deref())
+    }
 }
 
-fn show(args: &Args, measured: &[Measured]) -> anyhow::Result<()> {
-    let groups = summary(measured);
-    let mut tables = vec![show::recordings(measured), show::groups(&groups)];
-    if args.against.is_some() {
-        tables.push(show::against(&groups));
-    }
-    tables.extend(groups.last().map(show::continuity));
-    tables.extend(show::confidence(&groups));
-    tables.extend(groups.last().and_then(show::reliability));
-    tables.push(criteria::table(measured));
+/// The result of `recording` in `folder`.
+fn beside(folder: &Path, recording: &Recording) -> PathBuf {
+    folder.join(format!("{}.rttm", recording.stem))
+}
+
+fn show(args: &Args, report: &Report) -> anyhow::Result<()> {
+    let tables = report.tables();
     for table in &tables {
         println!("{}", table.text());
     }
     if let Some(path) = &args.markdown {
-        let text: Vec<String> = tables.iter().map(show::Table::markdown).collect();
+        let text: Vec<String> = tables.iter().map(Table::markdown).collect();
         write(path, text.join("\n"))?;
     }
     if let Some(path) = &args.json {
-        let document = show::Document { groups: &groups, recordings: measured };
-        write(path, serde_json::to_string_pretty(&document)?)?;
+        write(path, serde_json::to_string_pretty(report)?)?;
     }
     Ok(())
 }

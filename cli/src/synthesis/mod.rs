@@ -5,3 +5,4 @@ pub mod channel;
 pub mod conversation;
 pub mod material;
 pub mod recording;
+pub mod stress;
