@@ -1,14 +1,11 @@
 //! Agglomeration: clusters of voices are joined, two at a time, as long as two are alike enough.
 //!
-//! How alike two clusters are is the cosine of their means (centroid linkage), and a little what segmentation says of them
-//! ([`crate::links`]). How alike they must be grows with the logarithm of the smaller one's speech: what is heard of one voice for a second
+//! How alike two clusters are is the cosine of their means (centroid linkage). How alike they must be grows with the logarithm of the smaller one's speech: what is heard of one voice for a second
 //! differs from itself far more than what is heard for ten.
 
-use crate::links::{self, Link, Links};
 use crate::similarity::dot;
 use crate::voice::{Cluster, Voice, direction};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// When two clusters may be joined. Chosen by leaving out sources (docs/decisions/0012).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,20 +16,16 @@ pub struct Bound {
     pub per_log_second: f64,
     /// up to so many seconds.
     pub most_seconds: f64,
-    /// What it counts that segmentation tells two clusters apart, or takes them for one, in cosine.
-    pub link: f64,
 }
 
 impl Default for Bound {
     fn default() -> Self {
-        Self { at_one_second: 0.16, per_log_second: 0.16, most_seconds: 10.0, link: 0.1 }
+        Self { at_one_second: 0.24, per_log_second: 0.14, most_seconds: 10.0 }
     }
 }
 
 /// Fewest seconds that are told apart.
 const LEAST_S: f64 = 0.5;
-/// Pairs of pieces that say nothing, beside those that a link has.
-const DOUBT: f64 = 1.0;
 
 impl Bound {
     /// How alike two clusters of which the smaller has `seconds` of speech must be.
@@ -76,16 +69,15 @@ struct Agglomeration<'a> {
     bound: &'a Bound,
     /// `None` of those that were joined to others.
     parts: Vec<Option<Part>>,
-    links: Vec<BTreeMap<usize, Link>>,
     margins: Margins,
     /// Of each cluster the one that it has the greatest margin with.
     best: Vec<Option<(f32, usize)>>,
     left: usize,
 }
 
-/// Joins `voices`, of which `links` says what segmentation knows, until `stop`. Clusters come in the order of their first member.
-pub fn agglomerate(voices: &[Voice], links: &Links, bound: &Bound, stop: Stop) -> Vec<Cluster> {
-    let mut all = Agglomeration::new(voices, links, bound);
+/// Joins `voices` until `stop`. Clusters come in the order of their first member.
+pub fn agglomerate(voices: &[Voice], bound: &Bound, stop: Stop) -> Vec<Cluster> {
+    let mut all = Agglomeration::new(voices, bound);
     while all.left > stop.fewest.max(1) {
         let Some((margin, a, b)) = all.next() else { break };
         if margin < stop.margin && all.left <= stop.most {
@@ -100,7 +92,7 @@ pub fn agglomerate(voices: &[Voice], links: &Links, bound: &Bound, stop: Stop) -
 }
 
 impl<'a> Agglomeration<'a> {
-    fn new(voices: &[Voice], links: &Links, bound: &'a Bound) -> Self {
+    fn new(voices: &[Voice], bound: &'a Bound) -> Self {
         let part = |(index, voice): (usize, &Voice)| {
             let sum: Vec<f64> = voice.embedding.iter().map(|&x| f64::from(x) * voice.seconds).collect();
             Some(Part { members: vec![index], direction: direction(&sum), sum, seconds: voice.seconds })
@@ -109,7 +101,6 @@ impl<'a> Agglomeration<'a> {
         let mut all = Self {
             bound,
             parts: voices.iter().enumerate().map(part).collect(),
-            links: links.by_voice(n),
             margins: Margins { values: Vec::with_capacity(n * n.saturating_sub(1) / 2), n },
             best: vec![None; n],
             left: n,
@@ -128,9 +119,8 @@ impl<'a> Agglomeration<'a> {
     /// How much more alike than they must be clusters `a` and `b` are.
     fn margin(&self, a: usize, b: usize) -> f32 {
         let (Some(x), Some(y)) = (&self.parts[a], &self.parts[b]) else { return f32::MIN };
-        let link = self.links[a].get(&b).map_or(0.0, |link| link.agreement(DOUBT));
         let cosine = f64::from(dot(&x.direction, &y.direction));
-        (cosine + self.bound.link * link - self.bound.cosine(x.seconds.min(y.seconds))) as f32
+        (cosine - self.bound.cosine(x.seconds.min(y.seconds))) as f32
     }
 
     fn offer(&mut self, a: usize, b: usize, margin: f32) {
@@ -159,7 +149,6 @@ impl<'a> Agglomeration<'a> {
         part.sum.iter_mut().zip(&gone.sum).for_each(|(sum, x)| *sum += x);
         part.direction = direction(&part.sum);
         part.seconds += gone.seconds;
-        links::join(&mut self.links, a, b);
         self.best[a] = None;
         self.best[b] = None;
         self.left -= 1;
@@ -195,11 +184,9 @@ mod tests {
     }
 
     /// The same, with everything computed anew at every step.
-    fn plainly(voices: &[Voice], links: &Links, bound: &Bound, stop: Stop) -> Vec<Cluster> {
+    fn plainly(voices: &[Voice], bound: &Bound, stop: Stop) -> Vec<Cluster> {
         let mut clusters: Vec<Cluster> = (0..voices.len()).map(|i| vec![i]).collect();
         while clusters.len() > 1 {
-            let place = |voice| clusters.iter().position(|members| members.contains(&voice));
-            let links = links.moved(place).by_voice(clusters.len());
             let mean = |members: &Cluster| {
                 let vectors: Vec<&[f32]> = voices.iter().map(|voice| voice.embedding).collect();
                 direction(&crate::voice::weighted_sum(voices, &vectors, members))
@@ -208,9 +195,8 @@ mod tests {
             for a in 0..clusters.len() {
                 for b in a + 1..clusters.len() {
                     let least = [a, b].map(|k| crate::voice::seconds(voices, &clusters[k]));
-                    let link = links[a].get(&b).map_or(0.0, |link| link.agreement(DOUBT));
                     let cosine = f64::from(dot(&mean(&clusters[a]), &mean(&clusters[b])));
-                    let margin = cosine + bound.link * link - bound.cosine(least[0].min(least[1]));
+                    let margin = cosine - bound.cosine(least[0].min(least[1]));
                     if best.is_none_or(|(most, ..)| margin > most) {
                         best = Some((margin, a, b));
                     }
@@ -231,25 +217,13 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_kept_between_steps_is_what_computing_everything_anew_gives(
-            vectors in prop::collection::vec(
-                (prop::collection::vec(-1.0_f32..1.0, 4), 0.5_f64..12.0, 0_u8..3, 0_usize..400), 1..24
-            )
+            vectors in prop::collection::vec((prop::collection::vec(-1.0_f32..1.0, 4), 0.5_f64..12.0), 1..24)
         ) {
-            let vectors: Vec<(Vec<f32>, f64, u8, usize)> = vectors
-                .into_iter()
-                .filter_map(|(v, s, slot, at)| Some((normalise(v)?, s, slot, at)))
-                .collect();
-            let voices: Vec<Voice> = vectors.iter().map(|(v, s, ..)| Voice::of_piece(v, *s)).collect();
-            let pieces: Vec<crate::pieces::Piece> = vectors
-                .iter()
-                .map(|&(_, _, slot, at)| crate::pieces::Piece {
-                    first_frame: at, end_frame: at + 60, slot, clean_frames: 60, embedding: None,
-                })
-                .collect();
-            let index: Vec<Option<usize>> = (0..pieces.len()).map(Some).collect();
-            let links = Links::of_block(&pieces, &index);
-            let found = agglomerate(&voices, &links, &Bound::default(), stop(0.0));
-            prop_assert_eq!(found, plainly(&voices, &links, &Bound::default(), stop(0.0)));
+            let vectors: Vec<(Vec<f32>, f64)> =
+                vectors.into_iter().filter_map(|(v, seconds)| Some((normalise(v)?, seconds))).collect();
+            let voices: Vec<Voice> = vectors.iter().map(|(v, s)| Voice::of_piece(v, *s)).collect();
+            let found = agglomerate(&voices, &Bound::default(), stop(0.0));
+            prop_assert_eq!(found, plainly(&voices, &Bound::default(), stop(0.0)));
         }
     }
 
@@ -262,26 +236,9 @@ mod tests {
         let (one, other) = (person(0.0), person(70.0));
         let joined = |seconds| {
             let voices = [Voice::of_piece(&one, seconds), Voice::of_piece(&other, seconds)];
-            agglomerate(&voices, &Links::default(), &Bound::default(), stop(0.0)).len() == 1
+            agglomerate(&voices, &Bound::default(), stop(0.0)).len() == 1
         };
         assert!(joined(1.0) && !joined(10.0));
-    }
-
-    #[test]
-    fn what_segmentation_tells_apart_stays_apart_where_the_voices_leave_it_open() {
-        let (one, other) = (person(0.0), person(60.0));
-        let bound = Bound::default();
-        let voices = [Voice::of_piece(&one, 8.0), Voice::of_piece(&other, 8.0)];
-        let pieces = [0, 1].map(|slot| crate::pieces::Piece {
-            first_frame: 200 * usize::from(slot),
-            end_frame: 200 * usize::from(slot) + 150,
-            slot,
-            clean_frames: 150,
-            embedding: None,
-        });
-        let apart = Links::of_block(&pieces, &[Some(0), Some(1)]);
-        assert_eq!(agglomerate(&voices, &Links::default(), &bound, stop(0.0)).len(), 1);
-        assert_eq!(agglomerate(&voices, &apart, &bound, stop(0.0)).len(), 2);
     }
 
     #[test]
@@ -290,7 +247,7 @@ mod tests {
         let voices: Vec<Voice> = people.iter().map(|v| Voice::of_piece(v, 3.0)).collect();
         for count in 1..=6 {
             let stop = Stop { margin: 0.0, fewest: count, most: count };
-            assert_eq!(agglomerate(&voices, &Links::default(), &Bound::default(), stop).len(), count);
+            assert_eq!(agglomerate(&voices, &Bound::default(), stop).len(), count);
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Pieces with at least this share of all clean speech so far decide, within these seconds.
 const PIECE_OF_SPEECH: f64 = 1.0 / 40.0;
-const PIECE_S: (f64, f64) = (0.8, 1.5);
+const PIECE_S: (f64, f64) = (0.5, 1.0);
 /// Where no piece is that long, those with at least this share of the longest.
 const PIECE_OF_LONGEST: f64 = 0.7;
 /// A speaker has at least this share of all clean speech, within these seconds.

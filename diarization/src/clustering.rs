@@ -5,7 +5,6 @@
 
 use crate::agglomeration::{self, Stop};
 use crate::hints::Hints;
-use crate::links::Links;
 use crate::voice::{Cluster, Voice, seconds};
 use crate::voices::Voices;
 
@@ -18,9 +17,8 @@ pub struct Found {
     pub voices: Voices,
 }
 
-/// Clusters `voices` into speakers; `links` is what segmentation knows of them. Clusters with less than `least_seconds` of speech are
-/// dropped where the hints allow.
-pub fn cluster(voices: &[Voice], links: &Links, hints: &Hints, least_seconds: f64) -> Found {
+/// Clusters `voices` into speakers. Clusters with less than `least_seconds` of speech are dropped where the hints allow.
+pub fn cluster(voices: &[Voice], hints: &Hints, least_seconds: f64) -> Found {
     if voices.is_empty() {
         return Found::default();
     }
@@ -30,7 +28,7 @@ pub fn cluster(voices: &[Voice], links: &Links, hints: &Hints, least_seconds: f6
         fewest,
         most: hints.max_speakers.unwrap_or(usize::MAX),
     };
-    let mut clusters = agglomeration::agglomerate(voices, links, &hints.bound, stop);
+    let mut clusters = agglomeration::agglomerate(voices, &hints.bound, stop);
     drop_small(voices, &mut clusters, least_seconds, fewest);
     clusters.sort_by_key(|members| members[0]);
     Found { voices: Voices::of(voices, &clusters), clusters }
@@ -55,7 +53,7 @@ mod tests {
     }
 
     fn found(voices: &[Voice], hints: &Hints) -> Found {
-        cluster(voices, &Links::default(), hints, 1.0)
+        cluster(voices, hints, 1.0)
     }
 
     fn sizes(voices: &[Voice], hints: &Hints) -> Vec<usize> {

@@ -7,7 +7,7 @@
 //! joins windows into slots, [`pieces`] cuts slots into short runs of speech, [`features`] and [`embedding`] turn a
 //! piece into a voice vector ([`analysis`] is these five for one chunk), [`ordering`] puts chunks back in order,
 //! [`matching`] names speakers as they come in, [`training`] gathers the voices that [`clustering`] decides on over the whole
-//! recording (by [`agglomeration`], with the [`links`] that segmentation knows), [`timeline`] writes turns. [`diarize`] is the fold over
+//! recording (by [`agglomeration`]), [`timeline`] writes turns. [`diarize`] is the fold over
 //! all of it, in the two readings [`survey`] and [`labelling`]; [`corrections`] are what a person says of the result.
 
 pub mod agglomeration;
@@ -31,7 +31,6 @@ pub mod labelled;
 pub mod labelling;
 pub mod labels;
 pub mod linkage;
-pub mod links;
 pub mod manifest;
 pub mod matching;
 pub mod onnx;

@@ -11,7 +11,6 @@ use crate::clustering;
 use crate::evidence::Choice;
 use crate::hints::Hints;
 use crate::linkage;
-use crate::links::Links;
 use crate::pieces::Piece;
 use crate::speakers::{self, Place};
 use crate::voice::{Cluster, Voice};
@@ -28,8 +27,6 @@ const KEPT: usize = 160;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceSet {
     heard: Vec<Heard>,
-    /// What segmentation knows of them.
-    links: Links,
     /// Speakers shown so far.
     speakers: usize,
     amount: Amount,
@@ -68,7 +65,7 @@ impl ReferenceSet {
     pub fn match_block(&mut self, pieces: &[Piece], hints: &Hints) -> Vec<Option<Choice>> {
         self.hear(pieces);
         let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
-        let found = clustering::cluster(&voices, &self.links, hints, self.amount.least_of_speaker());
+        let found = clustering::cluster(&voices, hints, self.amount.least_of_speaker());
         let scored = speakers::label_block(pieces, &found.voices);
         let heard: Vec<Option<usize>> = scored.iter().map(|it| it.as_ref().map(|it| it.voice)).collect();
         let speaker = self.speakers_of(&found.clusters, &heard, hints);
@@ -91,13 +88,10 @@ impl ReferenceSet {
         let least = self.amount.least_seconds();
         // What was long enough no longer is. A mean is as long as the pieces behind it are on average.
         let is_enough = |heard: &Heard| heard.seconds / heard.count as f64 >= least;
-        self.links = self.links.retained(&self.heard.iter().map(is_enough).collect::<Vec<_>>());
         self.heard.retain(is_enough);
-        let mut index = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let seconds = speakers::weight(piece);
             let embedding = piece.embedding.as_ref().filter(|_| seconds >= least);
-            index.push(embedding.map(|_| self.heard.len()));
             self.heard.extend(embedding.map(|mean| Heard {
                 mean: mean.clone(),
                 seconds,
@@ -105,7 +99,6 @@ impl ReferenceSet {
                 speaker: None,
             }));
         }
-        self.links.extend(Links::of_block(pieces, &index));
     }
 
     /// The speaker that each cluster is shown as: the one with whom it shares most speech, each speaker once. Others are new, in
@@ -155,7 +148,6 @@ impl ReferenceSet {
         }
         let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
         let parts = linkage::most_alike(&voices, KEPT);
-        self.links = self.links.joined(&parts);
         self.heard = parts.iter().map(|members| self.joined(members)).collect();
     }
 

@@ -10,7 +10,6 @@ use crate::amount::Amount;
 use crate::clustering;
 use crate::hints::Hints;
 use crate::linkage;
-use crate::links::Links;
 use crate::pieces::Piece;
 use crate::speakers;
 use crate::voice::{Cluster, Voice};
@@ -64,8 +63,6 @@ impl Kept {
 #[derive(Clone, Debug, Default)]
 struct Group {
     kept: Vec<Kept>,
-    /// Between those of this group: none reach over the end of a block.
-    links: Links,
     halvings: u32,
 }
 
@@ -75,7 +72,6 @@ impl Group {
         let before = self.kept.len();
         while self.halvings < halvings {
             let parts = half_as_many(&self.kept);
-            self.links = self.links.joined(&parts);
             self.kept = parts.iter().map(|members| Kept::mean_of(&self.kept, members)).collect();
             self.halvings += 1;
         }
@@ -85,20 +81,16 @@ impl Group {
     /// Drops what is shorter than `least` seconds. A mean is as long as the pieces behind it are on average.
     fn keep_from(&mut self, least: f64) {
         let is_enough = |kept: &Kept| kept.seconds / kept.count as f64 >= least;
-        self.links = self.links.retained(&self.kept.iter().map(is_enough).collect::<Vec<_>>());
         self.kept.retain(is_enough);
     }
 
     /// Takes in the pieces of the next block that have `least` seconds.
     fn hear(&mut self, pieces: &[Piece], least: f64) {
-        let mut index = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let seconds = speakers::weight(piece);
             let embedding = piece.embedding.as_ref().filter(|_| seconds >= least);
-            index.push(embedding.map(|_| self.kept.len()));
             self.kept.extend(embedding.map(|mean| Kept { mean: mean.clone(), seconds, count: 1 }));
         }
-        self.links.extend(Links::of_block(pieces, &index));
     }
 }
 
@@ -162,13 +154,7 @@ impl TrainingSet {
     /// The speakers found.
     pub fn speakers(&self) -> Voices {
         let voices: Vec<Voice> = self.groups.iter().flat_map(|group| &group.kept).map(Kept::voice).collect();
-        let mut links = Links::default();
-        let mut before = 0;
-        for group in &self.groups {
-            links.extend(group.links.moved(|voice| Some(before + voice)));
-            before += group.kept.len();
-        }
-        clustering::cluster(&voices, &links, &self.hints, self.amount.least_of_speaker()).voices
+        clustering::cluster(&voices, &self.hints, self.amount.least_of_speaker()).voices
     }
 }
 
@@ -224,11 +210,7 @@ mod tests {
             .iter()
             .map(|p| Voice::of_piece(p.embedding.as_deref().expect("embedded"), p.clean_seconds()))
             .collect();
-        let mut links = Links::default();
-        for (block, pieces) in blocks.iter().enumerate() {
-            links.extend(Links::of_block(pieces, &(0..7).map(|i| Some(block * 7 + i)).collect::<Vec<_>>()));
-        }
-        let expected = clustering::cluster(&voices, &links, &Hints::default(), 3.0).voices;
+        let expected = clustering::cluster(&voices, &Hints::default(), 3.0).voices;
         assert_eq!(expected.len(), 3);
         let exactly = Bounds { most: pieces.len(), group: 40 };
         assert_eq!(set_of(&blocks, exactly).speakers(), expected);

@@ -16,27 +16,24 @@ pub struct Point {
     pub settings: Settings,
 }
 
-/// When two clusters may be joined: the cosine at a second of speech, what it rises by for each e-fold, and what links count.
-const AT_ONE_SECOND: [f64; 5] = [0.12, 0.16, 0.2, 0.24, 0.28];
+/// When two clusters may be joined: the cosine at a second of speech, and what it rises by for each e-fold.
+const AT_ONE_SECOND: [f64; 6] = [0.12, 0.16, 0.2, 0.24, 0.28, 0.32];
 const PER_LOG_SECOND: [f64; 5] = [0.1, 0.12, 0.14, 0.16, 0.18];
-const LINK: [f64; 3] = [0.0, 0.1, 0.2];
 
 /// All settings, the default, `settings` themselves, first.
 pub fn points(settings: &Settings) -> Vec<Point> {
     let name = |bound: &Bound| {
-        format!("{:.2} + {:.2} ln s, links {:.2}", bound.at_one_second, bound.per_log_second, bound.link)
+        format!("{:.2} + {:.2} ln s", bound.at_one_second, bound.per_log_second)
     };
     let given = settings.hints.bound;
     let mut points = vec![Point { name: name(&given), settings: settings.clone() }];
     for at_one_second in AT_ONE_SECOND {
         for per_log_second in PER_LOG_SECOND {
-            for link in LINK {
-                let bound = Bound { at_one_second, per_log_second, link, ..given };
-                if bound != given {
-                    let mut settings = settings.clone();
-                    settings.hints.bound = bound;
-                    points.push(Point { name: name(&bound), settings });
-                }
+            let bound = Bound { at_one_second, per_log_second, ..given };
+            if bound != given {
+                let mut settings = settings.clone();
+                settings.hints.bound = bound;
+                points.push(Point { name: name(&bound), settings });
             }
         }
     }
@@ -77,6 +74,6 @@ mod tests {
         let points = points(&Settings::default());
         assert_eq!(points[0].settings, Settings::default());
         assert_eq!(points.iter().filter(|point| point.settings == points[0].settings).count(), 1);
-        assert_eq!((points[1].name.as_str(), points.len()), ("0.12 + 0.10 ln s, links 0.00", 75));
+        assert_eq!((points[1].name.as_str(), points.len()), ("0.12 + 0.10 ln s", 30));
     }
 }
