@@ -151,7 +151,7 @@ pub fn choice(choice: &Choice, points: &[Point]) -> [Table; 2] {
         row.extend(cells(LOSS, &estimate, signed));
         worth.add(row);
     }
-    let mut times = Table::new(&["setting", ""], &["chosen for so many sources"]);
+    let mut times = Table::new(&["setting", ""], &["chosen for so many sources and sets of them"]);
     for (setting, point) in points.iter().enumerate() {
         let note = match (setting == 0, setting == choice.of_all) {
             (true, true) => "the default, and the choice of all",
