@@ -37,6 +37,26 @@ pub enum HintError {
 }
 
 impl Hints {
+    /// These hints where at least one speaker is heard on each of so many channels.
+    pub fn with_room_for(self, channels: usize) -> Self {
+        Self { max_speakers: self.max_speakers.map(|most| most.max(channels)), ..self }
+    }
+
+    /// What a caller should know where the `found` speakers are not as many as the hints say; nobody is missed where nobody speaks.
+    pub fn unmet(&self, found: usize) -> Option<String> {
+        let count = |n: usize| if n == 1 { "1 speaker".to_owned() } else { format!("{n} speakers") };
+        match (self.min_speakers, self.max_speakers) {
+            (Some(fewest), _) if (1..fewest).contains(&found) => {
+                Some(format!("at least {} were asked for and only {found} could be told apart", count(fewest)))
+            }
+            (_, Some(most)) if found > most => Some(format!(
+                "at most {} were asked for and {found} were found: nobody can speak on both channels; `mix` joins them",
+                count(most)
+            )),
+            _ => None,
+        }
+    }
+
     /// Checks and joins the hints: an exact number, or a minimum and a maximum.
     pub fn new(
         exact: Option<usize>,

@@ -146,7 +146,7 @@ fn a_recording_of_one_block_is_analysed_as_if_there_were_no_blocks() {
     let mut models = support::models::load();
     for seconds in [0, 3, 45] {
         let samples = &INTERVIEW[..seconds * SAMPLE_RATE as usize];
-        let unblocked = analysis::analyse_unblocked(&mut models, &mut FilterBank::default(), samples);
+        let unblocked = analysis::analyse_unblocked(&mut models, &mut FilterBank::default(), &[samples]);
         let unblocked = [unblocked.expect("it analyses")];
         let mut blocks = in_chunks(&mut models, samples, 1).concat();
         if blocks.is_empty() {

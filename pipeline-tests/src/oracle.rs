@@ -69,11 +69,11 @@ fn analyse(path: &Path, models: &Path) -> Vec<BlockAnalysis> {
     let mut chunker = Chunker::new(DEFAULT_CHUNK_BLOCKS);
     let mut blocks = Vec::new();
     let mut take = |chunk: ChunkAudio| {
-        let found = analysis::analyse(&mut models, &mut filter_bank, chunk.chunk, &chunk.samples);
+        let found = analysis::analyse(&mut models, &mut filter_bank, chunk.chunk, &chunk.channels);
         blocks.extend(found.expect("the chunk is analysed"));
     };
-    while let Some(samples) = stream.next_samples().expect("the recording decodes") {
-        chunker.push(&samples).into_iter().for_each(&mut take);
+    while let Some(channels) = stream.next_channels().expect("the recording decodes") {
+        chunker.push(&channels).into_iter().for_each(&mut take);
     }
     chunker.finish().into_iter().for_each(&mut take);
     blocks

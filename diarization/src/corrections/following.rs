@@ -102,7 +102,8 @@ impl Corrected {
             let by_sound = self.choices[piece].is_some_and(|it| sources.contains(&it.best.speaker));
             if is_moved || by_sound {
                 own.push((piece, is_moved));
-                directions.push(self.labelled.voices.centre().direction_of(embedding));
+                let channel = self.labelled.places[piece].channel();
+                directions.push(self.labelled.cast.seen(channel, embedding));
             }
         }
         let seconds = own.iter().map(|(piece, _)| self.labelled.places[*piece].weight());

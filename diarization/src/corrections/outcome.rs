@@ -41,12 +41,11 @@ impl Corrected {
 
     /// Vector and direction of each speaker: those decided on, and of whoever was changed the mean of what is theirs.
     fn voices(&self) -> BTreeMap<usize, (Vec<f32>, Vec<f32>)> {
-        let decided = &self.labelled.voices;
-        let pair =
-            |voices: &Voices, at: usize| (voices.embeddings()[at].clone(), voices.directions()[at].clone());
+        let decided = &self.labelled.cast;
+        let pair = |voice: usize| (decided.embedding(voice).to_vec(), decided.direction(voice).to_vec());
         let mut all: BTreeMap<usize, (Vec<f32>, Vec<f32>)> =
-            (0..decided.len()).map(|voice| (voice, pair(decided, voice))).collect();
-        let mut pieces: Vec<Voice> = Vec::new();
+            (0..decided.len()).map(|voice| (voice, pair(voice))).collect();
+        let (mut pieces, mut channels): (Vec<Voice>, Vec<u8>) = (Vec::new(), Vec::new());
         let mut clusters: BTreeMap<usize, Cluster> =
             self.changed.iter().map(|speaker| (*speaker, Cluster::new())).collect();
         for (run, it) in self.runs.runs.iter().enumerate() {
@@ -57,12 +56,17 @@ impl Corrected {
             let cluster = self.speaker_of(run).and_then(|speaker| clusters.get_mut(&speaker));
             if let Some(cluster) = cluster.filter(|_| longest == Some(run)) {
                 cluster.push(pieces.len());
-                pieces.push(Voice::of_piece(embedding, self.labelled.places[it.piece as usize].weight()));
+                let place = &self.labelled.places[it.piece as usize];
+                pieces.push(Voice::of_piece(embedding, place.weight()));
+                channels.push(place.channel());
             }
         }
-        let members: Vec<Cluster> = clusters.values().cloned().collect();
-        let anew = Voices::of(&pieces, decided.centre().clone(), &members);
-        all.extend(clusters.keys().enumerate().map(|(at, speaker)| (*speaker, pair(&anew, at))));
+        for (speaker, members) in clusters {
+            // Whom a person gave speech of two channels is seen from that of the first.
+            let centre = decided.centre(members.first().map_or(0, |&piece| channels[piece]));
+            let anew = Voices::of(&pieces, centre.clone(), &[members]);
+            all.insert(speaker, (anew.embeddings()[0].clone(), anew.directions()[0].clone()));
+        }
         all
     }
 
@@ -72,12 +76,11 @@ impl Corrected {
         rank: &BTreeMap<usize, usize>,
         voices: &BTreeMap<usize, (Vec<f32>, Vec<f32>)>,
     ) -> Vec<Match> {
-        let centre = self.labelled.voices.centre();
         let by_person = |piece: usize, speaker: usize| {
             let direction = voices.get(&speaker).map(|(_, direction)| direction).filter(|it| !it.is_empty());
             let embedding = self.pieces.get(piece).and_then(|it| it.embedding.as_ref());
-            let score =
-                embedding.zip(direction).map(|(it, direction)| dot(&centre.direction_of(it), direction));
+            let seen = |it: &Vec<f32>| self.labelled.cast.seen(self.labelled.places[piece].channel(), it);
+            let score = embedding.zip(direction).map(|(it, direction)| dot(&seen(it), direction));
             Choice::of_person(speaker, score)
         };
         let choice_of = |run: usize| {
