@@ -120,13 +120,16 @@ impl Heard<'_> {
         block: usize,
         mut slots: Vec<Vec<u8>>,
     ) -> Result<BlockAnalysis, ModelError> {
-        if let ([first, second], Ok(of_both)) = (self.channels, <&mut [Vec<u8>; 2]>::try_from(&mut slots[..])) {
+        if let ([first, second], Ok(of_both)) = (self.channels, <&mut [Vec<u8>; 2]>::try_from(&mut slots[..]))
+        {
             let reach = echo::reach(self.block.start..self.block.start + of_both[0].len() * FRAME_HOP);
-            let within = |samples: &'_ [f32]| reach.start - self.offset..samples.len().min(reach.end - self.offset);
+            let within =
+                |samples: &'_ [f32]| reach.start - self.offset..samples.len().min(reach.end - self.offset);
             let both = [&first[within(first)], &second[within(second)]];
             echo::silence(of_both, both, self.block.start - reach.start);
         }
-        let mut all = BlockAnalysis { block, slots: vec![0; slots.first().map_or(0, Vec::len)], pieces: Vec::new() };
+        let mut all =
+            BlockAnalysis { block, slots: vec![0; slots.first().map_or(0, Vec::len)], pieces: Vec::new() };
         for (channel, (samples, slots)) in self.channels.iter().zip(&slots).enumerate() {
             let mut pieces = pieces::cut(slots, self.first_frame);
             let samples = &samples[self.block.start - self.offset..self.block.end - self.offset];

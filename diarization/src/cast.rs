@@ -71,7 +71,8 @@ impl Cast {
     /// How much `embedding`, heard on `channel`, sounds like each speaker: cosines about the centre of the channel, and
     /// [`IMPOSSIBLE`] for those on another.
     pub fn scores(&self, channel: u8, embedding: &[f32]) -> Vec<f32> {
-        let own = self.sides.get(usize::from(channel)).map(|voices| voices.scores(embedding)).unwrap_or_default();
+        let own =
+            self.sides.get(usize::from(channel)).map(|voices| voices.scores(embedding)).unwrap_or_default();
         let score = |&(of, voice): &(u8, u32)| if of == channel { own[voice as usize] } else { IMPOSSIBLE };
         self.places.iter().map(score).collect()
     }
@@ -86,7 +87,8 @@ mod tests {
     fn a_piece_on_one_channel_cannot_be_a_voice_on_the_other() {
         let axis = |at: usize| (0..3).map(|i| f32::from(u8::from(i == at))).collect::<Vec<f32>>();
         let (ann, bob) = (axis(0), axis(1));
-        let side = |vector: &[f32]| Voices::of(&[Voice::of_piece(vector, 9.0)], Centre::default(), &[vec![0]]);
+        let side =
+            |vector: &[f32]| Voices::of(&[Voice::of_piece(vector, 9.0)], Centre::default(), &[vec![0]]);
         let cast = Cast::new(vec![side(&ann), side(&bob)], vec![(1, 0), (0, 0)]);
         assert_eq!((cast.len(), cast.channel(0), cast.channel(1)), (2, 1, 0));
         assert_eq!((cast.embedding(0), cast.embedding(1)), (&bob[..], &ann[..]));

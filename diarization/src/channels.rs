@@ -76,7 +76,11 @@ mod tests {
             assert_eq!(it.to_string().parse(), Ok(it));
             assert_eq!(serde_json::to_string(&it).expect("is written"), format!("\"{it}\""));
         }
-        assert!("stereo".parse::<Channels>().is_err_and(|error| error.to_string().contains("auto, mix or separate")));
+        assert!(
+            "stereo"
+                .parse::<Channels>()
+                .is_err_and(|error| error.to_string().contains("auto, mix or separate"))
+        );
     }
 
     #[test]

@@ -34,7 +34,10 @@ pub fn silence(slots: &mut [Vec<u8>; 2], channels: [&[f32]; 2], lead: usize) {
         let at = first + frame + CENTRE;
         let now = [0, 1].map(|channel| around(&powers[channel], at));
         let lately = [0, 1].map(|channel| {
-            (0..=LATER).step_by(AROUND / 2 + 1).map(|back| around(&powers[channel], at.saturating_sub(back))).fold(0.0, f64::max)
+            (0..=LATER)
+                .step_by(AROUND / 2 + 1)
+                .map(|back| around(&powers[channel], at.saturating_sub(back)))
+                .fold(0.0, f64::max)
         });
         for channel in 0..2 {
             if is_echo(now[channel], lately[1 - channel]) {
@@ -77,13 +80,18 @@ mod tests {
     /// A voice at the level of a side from one frame to another, and silence.
     fn voice(from: usize, to: usize) -> Vec<f32> {
         let loud = 10_f32.powf(SIDE_LEVEL_DB as f32 / 20.0) * std::f32::consts::SQRT_2;
-        let sample = |n: usize| if (from..to).contains(&(n / FRAME_HOP)) { loud * (n as f32 * 0.3).sin() } else { 0.0 };
+        let sample = |n: usize| {
+            if (from..to).contains(&(n / FRAME_HOP)) { loud * (n as f32 * 0.3).sin() } else { 0.0 }
+        };
         (0..FRAMES * FRAME_HOP).map(sample).collect()
     }
 
     fn plus(own: &[f32], other: &[f32], db: f32, later: usize) -> Vec<f32> {
         let gain = 10_f32.powf(db / 20.0);
-        own.iter().enumerate().map(|(n, x)| x + gain * n.checked_sub(later).map_or(0.0, |n| other[n])).collect()
+        own.iter()
+            .enumerate()
+            .map(|(n, x)| x + gain * n.checked_sub(later).map_or(0.0, |n| other[n]))
+            .collect()
     }
 
     /// How many frames of each channel are left where both were thought to be active.

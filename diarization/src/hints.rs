@@ -47,10 +47,10 @@ impl Hints {
         let count = |n: usize| if n == 1 { "1 speaker".to_owned() } else { format!("{n} speakers") };
         match (self.min_speakers, self.max_speakers) {
             (Some(fewest), _) if (1..fewest).contains(&found) => {
-                Some(format!("at least {} were asked for and only {found} could be told apart", count(fewest)))
+                Some(format!("{} asked for, and only {found} could be told apart", count(fewest)))
             }
             (_, Some(most)) if found > most => Some(format!(
-                "at most {} were asked for and {found} were found: nobody can speak on both channels; `mix` joins them",
+                "{} asked for, and {found} found: the channels are heard separately, and nobody speaks on both; `mix` joins them",
                 count(most)
             )),
             _ => None,
@@ -91,5 +91,17 @@ mod tests {
         assert_eq!(new(None, Some(3), Some(2)), Err(HintError::Contradiction { min: 3, max: 2 }));
         assert_eq!(new(Some(2), Some(2), None), Err(HintError::ExactAndRange));
         assert_eq!(new(Some(0), None, None), Err(HintError::OutOfRange(0)));
+    }
+
+    #[test]
+    fn a_caller_is_told_of_a_count_that_could_not_be() {
+        let hints = |min_speakers, max_speakers| Hints { min_speakers, max_speakers, ..Hints::default() };
+        assert_eq!(hints(Some(2), Some(4)).unmet(3), None);
+        assert_eq!(hints(Some(2), None).unmet(0), None, "nobody speaks");
+        assert!(hints(Some(5), None).unmet(3).is_some_and(|why| why.contains("5 speakers") && why.contains("only 3")));
+        assert!(hints(None, Some(1)).unmet(2).is_some_and(|why| why.contains("1 speaker asked for, and 2 found")));
+        assert_eq!(hints(None, Some(1)).with_room_for(2).max_speakers, Some(2));
+        assert_eq!(hints(None, Some(3)).with_room_for(2).max_speakers, Some(3));
+        assert_eq!(hints(None, None).with_room_for(2).max_speakers, None);
     }
 }

@@ -152,7 +152,8 @@ impl ReferenceSet {
         }
         let mut kept = Vec::new();
         for channel in 0..MOST_SIDES as u8 {
-            let own: Vec<usize> = (0..self.heard.len()).filter(|&i| self.heard[i].channel == channel).collect();
+            let own: Vec<usize> =
+                (0..self.heard.len()).filter(|&i| self.heard[i].channel == channel).collect();
             let voices: Vec<Voice> = own.iter().map(|&i| self.heard[i].voice()).collect();
             // Each channel keeps its share.
             let share = (KEPT * own.len()).div_ceil(self.heard.len());

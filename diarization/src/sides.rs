@@ -155,9 +155,8 @@ mod tests {
 
     /// Channels and people, one after the other, ten times over.
     fn found(who: &[(u8, usize)], hints: &Hints) -> Found {
-        let vectors: Vec<(u8, Vec<f32>)> = (0..10 * who.len())
-            .map(|i| (who[i % who.len()].0, vector(who[i % who.len()].1, i)))
-            .collect();
+        let vectors: Vec<(u8, Vec<f32>)> =
+            (0..10 * who.len()).map(|i| (who[i % who.len()].0, vector(who[i % who.len()].1, i))).collect();
         let voices: Vec<(u8, Voice)> =
             vectors.iter().map(|(channel, vector)| (*channel, Voice::of_piece(vector, 3.0))).collect();
         cluster(&voices, hints, |_| 1.0)
@@ -198,12 +197,17 @@ mod tests {
     #[test]
     fn hints_are_of_all_channels_together_and_every_channel_has_a_speaker() {
         let who = [(0, 0), (0, 1), (0, 2), (1, 3)];
-        let exactly = |count| Hints { min_speakers: Some(count), max_speakers: Some(count), ..Hints::default() };
+        let exactly =
+            |count| Hints { min_speakers: Some(count), max_speakers: Some(count), ..Hints::default() };
         assert_eq!(counts(&found(&who, &exactly(3))), [2, 1]);
         assert_eq!(counts(&found(&who, &exactly(2))), [1, 1]);
         assert_eq!(counts(&found(&who, &exactly(1))), [1, 1], "the nearest that there can be");
         assert_eq!(counts(&found(&who, &exactly(6))).iter().sum::<usize>(), 6);
-        assert_eq!(counts(&found(&[(0, 0), (1, 1)], &exactly(100))).iter().sum::<usize>(), 20, "as many as pieces");
+        assert_eq!(
+            counts(&found(&[(0, 0), (1, 1)], &exactly(100))).iter().sum::<usize>(),
+            20,
+            "as many as pieces"
+        );
     }
 
     #[test]

@@ -129,7 +129,8 @@ fn leaning(pieces: &[Piece], own: &[Option<Vec<f32>>]) -> Vec<Option<Vec<f32>>> 
 /// Index of the highest possible score, other than `except`.
 fn highest(scores: &[f32], except: Option<usize>) -> Option<usize> {
     let mut best: Option<(usize, f32)> = None;
-    let others = scores.iter().enumerate().filter(|(index, score)| Some(*index) != except && **score != IMPOSSIBLE);
+    let others =
+        scores.iter().enumerate().filter(|(index, score)| Some(*index) != except && **score != IMPOSSIBLE);
     for (index, &score) in others {
         if best.is_none_or(|(_, most)| score > most) {
             best = Some((index, score));
@@ -175,7 +176,8 @@ pub fn follow_neighbours<T: Copy>(places: &[Place], labels: &mut [Option<T>], fo
     /// Frames within which a piece of the own slot is looked for.
     const REACH: u32 = (NEARBY_S / FRAME_SECONDS) as u32 + 1;
     let all: Vec<usize> = (0..places.len()).filter(|&i| labels[i].is_some()).collect();
-    let on = |channel: usize| all.iter().copied().filter(move |&i| usize::from(places[i].channel()) == channel);
+    let on =
+        |channel: usize| all.iter().copied().filter(move |&i| usize::from(places[i].channel()) == channel);
     let on_channel: [Vec<usize>; MOST_SIDES] = std::array::from_fn(|channel| on(channel).collect());
     let begin = |j: &usize| places[*j].first_frame;
     for i in (0..places.len()).filter(|&i| !places[i].is_embedded) {

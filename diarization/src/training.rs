@@ -57,7 +57,12 @@ impl Kept {
             }
         }
         let mean = sum.into_iter().map(|x| (x / seconds) as f32).collect();
-        Self { channel: group[members[0]].channel, mean, seconds, count: members.iter().map(|&i| group[i].count).sum() }
+        Self {
+            channel: group[members[0]].channel,
+            mean,
+            seconds,
+            count: members.iter().map(|&i| group[i].count).sum(),
+        }
     }
 }
 
@@ -322,7 +327,11 @@ mod tests {
     fn voices_on_two_channels_are_never_joined_however_often_they_are_halved() {
         let on = |channel: u8, piece: Piece| Piece { slot: 3 * channel, ..piece };
         let blocks: Vec<Vec<Piece>> = (0..300_usize)
-            .map(|block| (block * 7..block * 7 + 7).map(|i| on((i % 3 == 0).into(), piece(0, i, 100 + i % 60))).collect())
+            .map(|block| {
+                (block * 7..block * 7 + 7)
+                    .map(|i| on((i % 3 == 0).into(), piece(0, i, 100 + i % 60)))
+                    .collect()
+            })
             .collect();
         let set = set_of(&blocks, SMALL);
         assert!(set.len() <= SMALL.most && set.halvings > 3);

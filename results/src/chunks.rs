@@ -78,7 +78,12 @@ pub async fn blocks(
 
 fn silence(pinned: &Pinned, chunk: i32, samples: i64, channels: i16) -> Vec<BlockAnalysis> {
     let size = |value: i64| usize::try_from(value).unwrap_or_default();
-    let extent = Extent::of(size(chunk.into()), size(pinned.chunk_blocks.into()), size(samples), size(channels.into()));
+    let extent = Extent::of(
+        size(chunk.into()),
+        size(pinned.chunk_blocks.into()),
+        size(samples),
+        size(channels.into()),
+    );
     extent.silence()
 }
 

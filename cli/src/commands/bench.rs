@@ -97,7 +97,7 @@ fn measure(
         Some(folder) => (0.0, None, score::read(&beside(folder))?, None),
         None => {
             let cut = if args.unblocked { Cut::Unblocked } else { Cut::Chunks(args.recording.chunk_blocks) };
-            let analysed = analyses::of(recording, models, cut, args.cache.as_deref())?;
+            let analysed = analyses::of(recording, models, settings.wish(), cut, args.cache.as_deref())?;
             mean_voice.add(&analysed.blocks, &recording.reference);
             let mut results = marks::results(&analysed.blocks, settings, recording)?;
             let seconds = analysed.seconds.map(|seconds| seconds + results.seconds);

@@ -46,8 +46,8 @@ use std::path::Path;
 pub use error::AudioError;
 pub use give_up::GiveUp;
 pub use plan::{Layout, SIDE_LEVEL_DB, Wish};
-pub use sides::Heard;
 pub(crate) use sides::APART_DB;
+pub use sides::Heard;
 
 use lanes::Lanes;
 use pcm::PcmSource;
@@ -144,7 +144,12 @@ pub fn open_until(path: &Path, give_up: &GiveUp) -> Result<AudioStream, AudioErr
 /// # Errors
 ///
 /// Those of [`open_until`], those of reading, and [`AudioError::Separate`].
-pub fn open_for(path: &Path, wish: Wish, most_seconds: u64, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
+pub fn open_for(
+    path: &Path,
+    wish: Wish,
+    most_seconds: u64,
+    give_up: &GiveUp,
+) -> Result<AudioStream, AudioError> {
     let mut stream = open_until(path, give_up)?;
     let found = match stream.info.channels {
         2 => open_until(path, give_up)?.survey(most_seconds)?,
@@ -385,7 +390,9 @@ impl AudioStream {
         }
         let convert = match &mut self.convert {
             Some(convert) => convert,
-            none => none.insert(Convert { shape, lanes: Lanes::new(self.layout, block.channels, block.rate)? }),
+            none => {
+                none.insert(Convert { shape, lanes: Lanes::new(self.layout, block.channels, block.rate)? })
+            }
         };
         convert.lanes.push(block.samples, &mut self.ready)
     }

@@ -66,9 +66,9 @@ pub(super) fn plan(wish: Wish, found: Found) -> Result<(Layout, Option<String>),
             mixed("the file has one channel, so there is nothing to separate: it was taken as it is")
         }
         Found::Channels(channels) if wanted && channels > MOST_SIDES => Err(AudioError::Separate(channels)),
-        Found::Changing if wanted => {
-            mixed("the number of channels changes within the file, so they could not be separated and were mixed")
-        }
+        Found::Changing if wanted => mixed(
+            "the number of channels changes within the file, so they could not be separated and were mixed",
+        ),
         Found::Channels(_) | Found::Changing => Ok((Layout::Mix(None), None)),
         Found::Two(heard) => Ok(of_two(wish, &heard)),
     }
@@ -79,7 +79,11 @@ fn of_two(wish: Wish, heard: &Heard) -> (Layout, Option<String>) {
         heard.levels_db.map(|db| db.map_or(1.0, |db| 10_f64.powf((level - db).min(most) / 20.0) as f32))
     };
     let loudest = heard.levels_db.into_iter().flatten().fold(f64::NEG_INFINITY, f64::max);
-    let mixed = if heard.is_two_sides() { Layout::Mix(Some(gains_to(loudest, MOST_GAIN_DB))) } else { Layout::Mix(None) };
+    let mixed = if heard.is_two_sides() {
+        Layout::Mix(Some(gains_to(loudest, MOST_GAIN_DB)))
+    } else {
+        Layout::Mix(None)
+    };
     let separate = Layout::Separate(gains_to(SIDE_LEVEL_DB, f64::INFINITY));
     match wish.channels {
         Channels::Mix => (mixed, None),
@@ -87,9 +91,10 @@ fn of_two(wish: Wish, heard: &Heard) -> (Layout, Option<String>) {
         Channels::Auto if heard.is_two_sides() && wish.max_speakers != Some(1) => (separate, None),
         Channels::Auto => (mixed, None),
         Channels::Separate => match heard.levels_db.map(|db| db.is_some()) {
-            [true, true] if heard.is_same() => {
-                (mixed, Some("both channels hold the same sound, so they were mixed and not separated".to_owned()))
-            }
+            [true, true] if heard.is_same() => (
+                mixed,
+                Some("both channels hold the same sound, so they were mixed and not separated".to_owned()),
+            ),
             [true, true] => (separate, None),
             [false, false] => (mixed, Some("both channels are silent".to_owned())),
             [first, _] => {
@@ -169,7 +174,8 @@ mod tests {
             let (layout, why) = plan(wish(Channels::Separate), found).expect("is taken");
             assert!(layout == Layout::Mix(None) && why.is_some());
         }
-        let refused = plan(wish(Channels::Separate), Found::Channels(64)).expect_err("is refused").to_string();
+        let refused =
+            plan(wish(Channels::Separate), Found::Channels(64)).expect_err("is refused").to_string();
         assert!(refused.contains("64 channels") && refused.contains("mix"), "{refused}");
         for channels in [Channels::Auto, Channels::Mix] {
             for found in [Found::Channels(1), Found::Channels(64), Found::Changing] {

@@ -153,7 +153,8 @@ impl Sides {
         let seconds = |frames: u32| f64::from(frames) / f64::from(FRAMES_PER_S);
         Heard {
             levels_db,
-            speaks: [0, 1].map(|side| levels_db[side].is_some() && loud[side] - quiet[side] >= SPEECH_RANGE_DB),
+            speaks: [0, 1]
+                .map(|side| levels_db[side].is_some() && loud[side] - quiet[side] >= SPEECH_RANGE_DB),
             active_s: seconds(active),
             alone_s: alone.map(seconds),
             correlation: if both > 0 { correlation / f64::from(both) } else { 0.0 },
@@ -193,7 +194,8 @@ mod tests {
     /// Something that rises and falls, four times a second, and is like nothing with another `seed`.
     fn speech(seed: u64, n: usize) -> f32 {
         let x = (n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15 ^ seed.wrapping_mul(0xD1B5_4A32_D192_ED03));
-        let noise = ((x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40) as f32 / (1 << 23) as f32 - 1.0;
+        let noise =
+            ((x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40) as f32 / (1 << 23) as f32 - 1.0;
         let swell = (n as f32 / RATE as f32 * 2.0 * std::f32::consts::PI * 2.0).sin().abs();
         0.3 * noise * swell * swell
     }
@@ -233,7 +235,16 @@ mod tests {
             ("one side quieter", heard(60, |n| [voice(n), 0.1 * voice(n)])),
             ("turned over", heard(60, |n| [voice(n), -voice(n)])),
             ("later", heard(60, |n| [voice(n), voice(n.saturating_sub(40))])),
-            ("a room", heard(60, |n| if turn(n) == 0 { [speech(1, n), 0.4 * speech(1, n)] } else { [0.4 * speech(2, n), speech(2, n)] })),
+            (
+                "a room",
+                heard(60, |n| {
+                    if turn(n) == 0 {
+                        [speech(1, n), 0.4 * speech(1, n)]
+                    } else {
+                        [0.4 * speech(2, n), speech(2, n)]
+                    }
+                }),
+            ),
             ("two at once all the time", heard(60, |n| [speech(1, n), speech(2, n)])),
             ("one silent", heard(60, |n| [voice(n), 0.0])),
             ("both silent", heard(60, |_| [0.0; 2])),

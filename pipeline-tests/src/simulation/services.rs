@@ -287,7 +287,7 @@ impl Services {
                     Ok(job) => {
                         let index = self.index(job.recording);
                         let spec = index.map(|index| self.recordings[index].clone());
-                        decode::handle(&context, job, |_, _, _| reading(spec)).await
+                        decode::handle(&context, job, |_, _, _, _| reading(spec)).await
                     }
                     Err(verdict) => verdict,
                 }
