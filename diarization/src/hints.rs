@@ -98,8 +98,14 @@ mod tests {
         let hints = |min_speakers, max_speakers| Hints { min_speakers, max_speakers, ..Hints::default() };
         assert_eq!(hints(Some(2), Some(4)).unmet(3), None);
         assert_eq!(hints(Some(2), None).unmet(0), None, "nobody speaks");
-        assert!(hints(Some(5), None).unmet(3).is_some_and(|why| why.contains("5 speakers") && why.contains("only 3")));
-        assert!(hints(None, Some(1)).unmet(2).is_some_and(|why| why.contains("1 speaker asked for, and 2 found")));
+        assert!(
+            hints(Some(5), None)
+                .unmet(3)
+                .is_some_and(|why| why.contains("5 speakers") && why.contains("only 3"))
+        );
+        assert!(
+            hints(None, Some(1)).unmet(2).is_some_and(|why| why.contains("1 speaker asked for, and 2 found"))
+        );
         assert_eq!(hints(None, Some(1)).with_room_for(2).max_speakers, Some(2));
         assert_eq!(hints(None, Some(3)).with_room_for(2).max_speakers, Some(3));
         assert_eq!(hints(None, None).with_room_for(2).max_speakers, None);

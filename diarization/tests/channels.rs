@@ -68,7 +68,8 @@ fn seconds(found: &Diarization, call: &Call, side: usize) -> Vec<f64> {
         let turns = found.turns.iter().filter(|turn| turn.speaker == speaker);
         let of = |turn: &diarization::timeline::Turn| -> f64 {
             let own = call.turns.iter().filter(|(of, ..)| *of == side);
-            own.map(|(_, from, to)| (turn.end_seconds().min(*to) - turn.start_seconds().max(*from)).max(0.0)).sum()
+            own.map(|(_, from, to)| (turn.end_seconds().min(*to) - turn.start_seconds().max(*from)).max(0.0))
+                .sum()
         };
         turns.map(of).sum()
     };
@@ -121,7 +122,8 @@ fn what_is_no_call_of_two_sides_is_mixed_and_as_it_always_was() {
     let [a, b] = &call.channels;
     let both: Vec<f32> = a.iter().zip(b).map(|(x, y)| 0.5 * (x + y)).collect();
     let part = |x: &[f32], gain: f32| x.iter().map(|x| gain * x).collect::<Vec<f32>>();
-    let panned = |own: f32, other: f32| -> Vec<f32> { a.iter().zip(b).map(|(x, y)| own * x + other * y).collect() };
+    let panned =
+        |own: f32, other: f32| -> Vec<f32> { a.iter().zip(b).map(|(x, y)| own * x + other * y).collect() };
     let later = [vec![0.0; 80], both[..both.len() - 80].to_vec()].concat();
     let silent = vec![0.0; a.len()];
     let (quieter, turned, left, right) =
@@ -191,7 +193,14 @@ fn hints_are_of_both_channels_together_and_what_cannot_be_is_said() {
         assert_eq!(speakers, found, "{asked} asked for");
         assert_eq!(exactly(asked).unmet(speakers).is_some(), asked == 1);
     }
-    assert!(exactly(100).unmet(diarized(&read, exactly(100)).speakers.len()).is_some_and(|why| why.contains("100")));
+    assert!(
+        exactly(100)
+            .unmet(diarized(&read, exactly(100)).speakers.len())
+            .is_some_and(|why| why.contains("100"))
+    );
     let one = Wish { channels: Channels::Auto, max_speakers: Some(1) };
-    assert_eq!(audio::open_for(&path, one, u64::MAX, &GiveUp::default()).expect("it opens").layout().channels(), 1);
+    assert_eq!(
+        audio::open_for(&path, one, u64::MAX, &GiveUp::default()).expect("it opens").layout().channels(),
+        1
+    );
 }

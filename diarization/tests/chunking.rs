@@ -130,7 +130,8 @@ fn of_a_call_with_a_speaker_on_each_channel_the_length_of_a_chunk_changes_nothin
     let one_by_one = of_channels(&mut models, &channels, 1).concat();
     assert_eq!(one_by_one.len(), 3);
     for slots in [0..3, 3..6] {
-        let pieces = one_by_one.iter().flat_map(|block| &block.pieces).filter(|piece| slots.contains(&piece.slot));
+        let pieces =
+            one_by_one.iter().flat_map(|block| &block.pieces).filter(|piece| slots.contains(&piece.slot));
         assert!(pieces.filter(|piece| piece.embedding.is_some()).count() > 10, "both channels have pieces");
     }
     for chunk_blocks in [2, 4] {
@@ -138,7 +139,11 @@ fn of_a_call_with_a_speaker_on_each_channel_the_length_of_a_chunk_changes_nothin
         assert_identical(&blocks, &one_by_one, &format!("{chunk_blocks} blocks per chunk"));
         assert_eq!(rttm_text(blocks), rttm_text(one_by_one.clone()), "{chunk_blocks} blocks per chunk");
     }
-    let unblocked = analysis::analyse_unblocked(&mut models, &mut FilterBank::default(), &channels.map(|it| &it[..800_000]));
+    let unblocked = analysis::analyse_unblocked(
+        &mut models,
+        &mut FilterBank::default(),
+        &channels.map(|it| &it[..800_000]),
+    );
     let within_a_block = of_channels(&mut models, &channels.map(|it| &it[..800_000]), 1).concat();
     assert_identical(&[unblocked.expect("it analyses")], &within_a_block, "as if there were no blocks");
 }
@@ -334,8 +339,8 @@ proptest! {
         // Each side is loud at its times and hears the other's noise at the others, in stretches that no block is a multiple of.
         let noise = |side: usize| -> Vec<f32> {
             let loud = |n: usize| (n / 70_001) % 2 == side;
-            let noise = scrambled(&[length as f32, side as f32]).take(length);
-            noise.enumerate().map(|(n, x)| (x as f32 / 4e9 - 0.25) * if loud(n) { 1.0 } else { 0.02 }).collect()
+            let seed = [length as f32, side as f32];
+            scrambled(&seed).take(length).enumerate().map(|(n, x)| (x as f32 / 4e9 - 0.25) * if loud(n) { 1.0 } else { 0.02 }).collect()
         };
         let (first, second) = (noise(0), noise(1));
         let channels = [&first[..], &second[..]];

@@ -8,7 +8,7 @@ use super::resample::Resample;
 /// The conversion of frames of one rate and number of channels.
 pub(super) enum Lanes {
     /// To one channel.
-    Mixed { gains: Option<[f32; 2]>, downmix: Box<Downmix>, resample: Box<Resample>, mono: Vec<f32> },
+    Mixed { layout: Layout, downmix: Box<Downmix>, resample: Box<Resample>, mono: Vec<f32> },
     /// To two.
     Apart { gains: [f32; 2], resample: Box<[Resample; 2]>, side: Vec<f32> },
 }
@@ -22,11 +22,8 @@ impl Lanes {
                 Self::Apart { gains, resample, side: Vec::new() }
             }
             layout => Self::Mixed {
-                gains: match layout {
-                    Layout::Mix(gains) => gains.filter(|_| channels == 2),
-                    Layout::Separate(_) => None,
-                },
-                downmix: Box::new(Downmix::new(channels, rate)),
+                layout: if channels == 2 { layout } else { Layout::Mix(None) },
+                downmix: Box::new(Downmix::new(if layout.is_one_of(channels) { 1 } else { channels }, rate)),
                 resample: Box::new(Resample::new(rate)?),
                 mono: Vec::new(),
             },
@@ -36,11 +33,17 @@ impl Lanes {
     /// Takes whole frames and appends what is ready to `out`, which has one or two channels.
     pub(super) fn push(&mut self, mut frames: Vec<f32>, out: &mut [Vec<f32>]) -> Result<(), AudioError> {
         match self {
-            Self::Mixed { gains, downmix, resample, mono } => {
-                if let Some([a, b]) = gains {
-                    for pair in frames.as_chunks_mut::<2>().0 {
-                        *pair = [pair[0] * *a, pair[1] * *b];
+            Self::Mixed { layout, downmix, resample, mono } => {
+                match layout {
+                    Layout::Mix(Some([a, b])) => {
+                        for pair in frames.as_chunks_mut::<2>().0 {
+                            *pair = [pair[0] * *a, pair[1] * *b];
+                        }
                     }
+                    Layout::Only(channel) => {
+                        frames = frames.as_chunks::<2>().0.iter().map(|pair| pair[*channel]).collect();
+                    }
+                    Layout::Mix(None) | Layout::Separate(_) => {}
                 }
                 mono.clear();
                 downmix.push(&frames, mono);

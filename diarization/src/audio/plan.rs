@@ -15,6 +15,8 @@ const MOST_GAIN_DB: f64 = 40.0;
 pub enum Layout {
     /// One channel; where gains are given, there are two, and each is multiplied by its own first.
     Mix(Option<[f32; 2]>),
+    /// The first or the second of two channels, as it is.
+    Only(usize),
     /// Both channels, each multiplied by its gain.
     Separate([f32; 2]),
 }
@@ -23,15 +25,20 @@ impl Layout {
     /// Channels that there are then.
     pub fn channels(&self) -> usize {
         match self {
-            Self::Mix(_) => 1,
+            Self::Mix(_) | Self::Only(_) => 1,
             Self::Separate(_) => 2,
         }
+    }
+
+    /// Whether it takes one of so many channels alone.
+    pub(super) fn is_one_of(&self, channels: usize) -> bool {
+        channels == 2 && matches!(self, Self::Only(_))
     }
 
     /// How it is called: what was done with the channels.
     pub fn done(&self) -> Channels {
         match self {
-            Self::Mix(_) => Channels::Mix,
+            Self::Mix(_) | Self::Only(_) => Channels::Mix,
             Self::Separate(_) => Channels::Separate,
         }
     }
@@ -99,9 +106,8 @@ fn of_two(wish: Wish, heard: &Heard) -> (Layout, Option<String>) {
             [false, false] => (mixed, Some("both channels are silent".to_owned())),
             [first, _] => {
                 let (silent, other) = if first { (2, 1) } else { (1, 2) };
-                let only = if first { [1.0, 0.0] } else { [0.0, 1.0] };
                 let why = format!("channel {silent} is silent: only channel {other} was taken");
-                (Layout::Mix(Some(only)), Some(why))
+                (Layout::Only(other - 1), Some(why))
             }
         },
     }
@@ -162,7 +168,7 @@ mod tests {
     #[test]
     fn what_cannot_be_separated_is_said_and_nothing_is_lost() {
         let (layout, why) = planned(Channels::Separate, Heard { levels_db: [None, Some(-30.0)], ..ROOM });
-        assert_eq!(layout, Layout::Mix(Some([0.0, 1.0])));
+        assert_eq!(layout, Layout::Only(1));
         assert!(why.is_some_and(|why| why.contains("channel 1 is silent")));
         let (_, why) = planned(Channels::Separate, Heard { levels_db: [None, None], ..ROOM });
         assert!(why.is_some_and(|why| why.contains("both channels are silent")));

@@ -7,6 +7,7 @@ use diarization::features::FilterBank;
 use diarization::segmentation::SegmentationModel;
 
 /// The analysis of each chunk of `samples`, in order.
+#[allow(dead_code, reason = "some tests have calls only")]
 pub fn in_chunks(
     models: &mut (impl SegmentationModel + EmbeddingModel),
     samples: &[f32],

@@ -104,7 +104,8 @@ fn decode(
     let most_seconds = u64::from(max_hours) * 3600;
     let longest = most_seconds * rate;
     let decoded_seconds = metrics::counter!("throughline_audio_decoded_seconds_total");
-    let mut stream = audio::open_for(path, wish, most_seconds, give_up).map_err(|error| fault(&error, path))?;
+    let mut stream =
+        audio::open_for(path, wish, most_seconds, give_up).map_err(|error| fault(&error, path))?;
     let mut chunker = Chunker::new(chunk_blocks);
     let (mut samples, mut chunks, mut peaks) = (0, 0, Peaks::default());
     let layout = stream.layout();

@@ -191,8 +191,9 @@ mod tests {
     #[test]
     fn a_setting_is_given_taken_back_or_not_named() {
         assert_eq!(wanted("{}"), Ok(Wanted::default()));
-        let some =
-            wanted(r#"{"num_speakers": 2, "threshold": null, "labels": "Ann,Bob", "channels": "mix", "analyse": "always"}"#);
+        let some = wanted(
+            r#"{"num_speakers": 2, "threshold": null, "labels": "Ann,Bob", "channels": "mix", "analyse": "always"}"#,
+        );
         let some = some.expect("is read");
         assert_eq!(some.channels, Some(Some(Channels::Mix)));
         assert_eq!(wanted(r#"{"channels": null}"#).expect("is read").channels, Some(None));

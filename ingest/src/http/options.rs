@@ -11,8 +11,7 @@ use diarization::similarity::{Threshold, ThresholdError};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-const KNOWN: &str =
-    "title, labels, num_speakers, min_speakers, max_speakers, threshold, channels, allow_gaps, chunk_blocks and file_name";
+const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, channels, allow_gaps, chunk_blocks and file_name";
 /// Longest value of an option, in bytes.
 pub(crate) const LONGEST_VALUE: usize = 16 << 10;
 /// Longest title, in characters.

@@ -47,7 +47,10 @@ async fn a_call_is_what_one_process_makes_of_it_however_it_is_cut_and_whoever_an
     for chunk_blocks in ["1", "2", "4"] {
         let id = stack.submit(&file, &[("chunk_blocks", chunk_blocks)]).await;
         let recording = stack.completed(id).await;
-        assert_eq!((&recording["channels"], &recording["settings"]["channels"]), (&json!("separate"), &json!("auto")));
+        assert_eq!(
+            (&recording["channels"], &recording["settings"]["channels"]),
+            (&json!("separate"), &json!("auto"))
+        );
         assert_eq!((speakers(&recording), recording["warnings"].to_string()), (2, "[]".to_owned()));
         stack.must_equal(id, "call", &expected).await;
     }
@@ -64,15 +67,24 @@ async fn what_is_asked_for_is_kept_and_can_be_changed_and_what_cannot_be_is_said
 
     let id = stack.submit(&both, &[("channels", "separate"), ("num_speakers", "1")]).await;
     let recording = stack.completed(id).await;
-    assert_eq!((&recording["channels"], &recording["settings"]["channels"]), (&json!("separate"), &json!("separate")));
+    assert_eq!(
+        (&recording["channels"], &recording["settings"]["channels"]),
+        (&json!("separate"), &json!("separate"))
+    );
     assert_eq!(speakers(&recording), 2);
-    assert!(recording["warnings"][0].as_str().is_some_and(|why| why.contains("1 speaker asked for, and 2 found")), "{recording}");
+    assert!(
+        recording["warnings"][0].as_str().is_some_and(|why| why.contains("1 speaker asked for, and 2 found")),
+        "{recording}"
+    );
 
     // The same channels: nothing is analysed anew, and what was warned of is no more.
     let answer = reprocess(&stack, id, &json!({ "num_speakers": null })).await;
     assert_eq!(answer["analyses"], "reused");
     let recording = stack.completed(id).await;
-    assert_eq!((speakers(&recording), &recording["warnings"], &recording["channels"]), (2, &json!([]), &json!("separate")));
+    assert_eq!(
+        (speakers(&recording), &recording["warnings"], &recording["channels"]),
+        (2, &json!([]), &json!("separate"))
+    );
 
     let answer = reprocess(&stack, id, &json!({ "channels": "mix" })).await;
     assert_eq!(answer["analyses"], "anew");
