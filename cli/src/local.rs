@@ -2,8 +2,9 @@
 
 use anyhow::{Context, anyhow};
 use diarization::analysis::{self, BlockAnalysis};
-use diarization::audio::{self, AudioInfo};
+use diarization::audio::{self, AudioInfo, GiveUp, Layout, Wish};
 use diarization::blocks::{FRAME_SECONDS, SAMPLE_RATE};
+use diarization::channels::Channels;
 use diarization::chunks::{ChunkAudio, Chunker};
 use diarization::diarize::{Diarization, Diarizer, Settings};
 use diarization::features::FilterBank;
@@ -22,7 +23,9 @@ pub struct Outcome {
     pub info: AudioInfo,
     /// Length in samples at 16 kHz.
     pub samples: usize,
-    /// What was damaged.
+    /// What became of its channels.
+    pub layout: Layout,
+    /// What was damaged, and what was asked for and could not be.
     pub warnings: Vec<String>,
 }
 
@@ -42,6 +45,7 @@ pub fn diarize(
     settings: Settings,
     progress: &mut dyn FnMut(f64, Option<f64>),
 ) -> anyhow::Result<Outcome> {
+    let (wish, hints) = (settings.wish(), settings.hints);
     let mut diarizer = Diarizer::new(settings);
     let mut analysed = 0.0;
     let mut take = |block: BlockAnalysis, total: Option<f64>| {
@@ -50,8 +54,10 @@ pub fn diarize(
         progress(analysed, total);
         Ok(())
     };
-    let Audio { info, samples, warnings } = analyse(path, models, chunk_blocks, &mut take)?;
-    Ok(Outcome { diarization: diarizer.finish(), info, samples, warnings })
+    let Audio { info, samples, layout, mut warnings } = analyse(path, wish, models, chunk_blocks, &mut take)?;
+    let diarization = diarizer.finish();
+    warnings.extend(hints.unmet(diarization.speakers.len()));
+    Ok(Outcome { diarization, info, samples, layout, warnings })
 }
 
 /// What was read of a file.
@@ -60,18 +66,31 @@ pub struct Audio {
     pub info: AudioInfo,
     /// Length in samples at 16 kHz.
     pub samples: usize,
+    /// What became of its channels.
+    pub layout: Layout,
     /// What was damaged.
     pub warnings: Vec<String>,
 }
 
-/// All samples of `path`: one number each, some 230 MB an hour.
-pub fn samples(path: &Path) -> anyhow::Result<Vec<f32>> {
-    let mut stream = audio::open(path).with_context(|| path.display().to_string())?;
-    let mut samples = Vec::new();
-    while let Some(more) = stream.next_samples().with_context(|| path.display().to_string())? {
-        samples.extend(more);
+/// Opens `path` as `wish` says.
+fn open(path: &Path, wish: Wish) -> anyhow::Result<audio::AudioStream> {
+    audio::open_for(path, wish, u64::MAX, &GiveUp::default()).with_context(|| path.display().to_string())
+}
+
+/// All samples of `path`, of each channel: one number each, some 230 MB an hour.
+pub fn samples(path: &Path, wish: Wish) -> anyhow::Result<Vec<Vec<f32>>> {
+    let mut stream = open(path, wish)?;
+    let mut channels = vec![Vec::new(); stream.layout().channels()];
+    while let Some(more) = stream.next_channels().with_context(|| path.display().to_string())? {
+        channels.iter_mut().zip(more).for_each(|(channel, more)| channel.extend(more));
     }
-    Ok(samples)
+    Ok(channels)
+}
+
+/// All samples of `path` with its channels mixed into one.
+pub fn mixed(path: &Path) -> anyhow::Result<Vec<f32>> {
+    let mut channels = samples(path, Wish { channels: Channels::Mix, max_speakers: None })?;
+    Ok(channels.pop().unwrap_or_default())
 }
 
 /// Is given the blocks in order, each with the seconds of the whole if the file says.
@@ -80,26 +99,27 @@ type Take<'a> = &'a mut dyn FnMut(BlockAnalysis, Option<f64>) -> anyhow::Result<
 /// Analyses `path` with one thread per element of `models`, and hands its blocks to `take`.
 pub fn analyse(
     path: &Path,
+    wish: Wish,
     models: &mut [Models],
     chunk_blocks: usize,
     take: Take<'_>,
 ) -> anyhow::Result<Audio> {
-    let stream = audio::open(path).with_context(|| path.display().to_string())?;
-    let info = stream.info().clone();
+    let stream = open(path, wish)?;
+    let (info, layout) = (stream.info().clone(), stream.layout());
     let mut fold = Fold { order: InOrder::default(), total: info.duration_hint_s, take };
     let decoded = match models {
         [] => return Err(anyhow!("at least one thread is needed")),
         [only] => {
             let mut filter_bank = FilterBank::default();
             decode(stream, chunk_blocks, |chunk| {
-                let blocks = analysis::analyse(only, &mut filter_bank, chunk.chunk, &chunk.samples)?;
+                let blocks = analysis::analyse(only, &mut filter_bank, chunk.chunk, &chunk.channels)?;
                 fold.push(chunk.index, blocks)
             })
         }
         many => side_by_side(stream, many, chunk_blocks, &mut fold),
     };
     let (samples, warnings) = decoded.with_context(|| path.display().to_string())?;
-    Ok(Audio { info, samples, warnings })
+    Ok(Audio { info, samples, layout, warnings })
 }
 
 /// Puts analyses in order and hands them on.
@@ -125,8 +145,8 @@ fn decode(
     mut take: impl FnMut(ChunkAudio) -> anyhow::Result<()>,
 ) -> anyhow::Result<(usize, Vec<String>)> {
     let mut chunker = Chunker::new(chunk_blocks);
-    while let Some(samples) = stream.next_samples()? {
-        chunker.push(&samples).into_iter().try_for_each(&mut take)?;
+    while let Some(channels) = stream.next_channels()? {
+        chunker.push(&channels).into_iter().try_for_each(&mut take)?;
     }
     let samples = chunker.samples();
     chunker.finish().into_iter().try_for_each(&mut take)?;
@@ -157,7 +177,7 @@ fn side_by_side(
                 loop {
                     let next = chunks.lock().map(|queue| queue.recv());
                     let Ok(Ok(chunk)) = next else { return };
-                    let result = analysis::analyse(model, &mut filter_bank, chunk.chunk, &chunk.samples);
+                    let result = analysis::analyse(model, &mut filter_bank, chunk.chunk, &chunk.channels);
                     if send.send((chunk.index, result)).is_err() {
                         return;
                     }

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 use diarization::blocks::{DEFAULT_CHUNK_BLOCKS, MAX_CHUNK_BLOCKS};
+use diarization::channels::Channels;
 use diarization::diarize::Settings;
 use diarization::hints::Hints;
 use diarization::installation;
@@ -29,6 +30,9 @@ pub struct RecordingOptions {
     /// Probability from which two voices count as the same: lower merges more speakers, higher splits more.
     #[arg(long, default_value_t = Threshold::default().probability(), value_name = "P")]
     pub threshold: f64,
+    /// What is done with the channels of a file: auto (two that are two sides of a call are told apart, others mixed), mix, or separate.
+    #[arg(long, default_value_t = Channels::Auto, value_name = "WHAT")]
+    pub channels: Channels,
     /// Blocks of 59.94 s per chunk; the result does not depend on it.
     #[arg(long, default_value_t = DEFAULT_CHUNK_BLOCKS, value_name = "N")]
     pub chunk_blocks: usize,
@@ -42,7 +46,7 @@ impl RecordingOptions {
         }
         let threshold = Threshold::try_from(self.threshold)?;
         let hints = Hints::new(self.num_speakers, self.min_speakers, self.max_speakers, threshold)?;
-        Ok(Settings { hints, labels: self.labels.clone() })
+        Ok(Settings { hints, labels: self.labels.clone(), channels: self.channels })
     }
 }
 

@@ -195,7 +195,7 @@ fn diarize(blocks: &[BlockAnalysis], settings: Settings) -> (Diarization, Centre
         labelling.push(block).expect("the same blocks");
     }
     let labelled = labelling.labelled().expect("all blocks");
-    let centre = labelled.decision().voices().centre().clone();
+    let centre = labelled.decision().cast().centre(0).clone();
     (labelled.diarization(), centre)
 }
 
@@ -209,12 +209,12 @@ fn hear(path: &str) -> Result<Heard, Box<dyn Error>> {
         |chunks: Vec<diarization::chunks::ChunkAudio>| -> Result<Vec<BlockAnalysis>, Box<dyn Error>> {
             let mut all = Vec::new();
             for chunk in chunks {
-                all.extend(analysis::analyse(&mut models, &mut filter_bank, chunk.chunk, &chunk.samples)?);
+                all.extend(analysis::analyse(&mut models, &mut filter_bank, chunk.chunk, &chunk.channels)?);
             }
             Ok(all)
         };
     while let Some(samples) = stream.next_samples()? {
-        blocks.extend(analyse(chunker.push(&samples))?);
+        blocks.extend(analyse(chunker.push(&[&samples]))?);
     }
     blocks.extend(analyse(chunker.finish())?);
     let text = std::fs::read_to_string(Path::new(path).with_extension("rttm"))?;

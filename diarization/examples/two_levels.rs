@@ -78,12 +78,12 @@ fn hear(hours: f64, recordings: &[String]) -> Result<Heard, Box<dyn Error>> {
             reference.extend(said.map(|s| (s.start_s + offset, s.duration_s, s.speaker)));
             let mut stream = audio::open(Path::new(path))?;
             while let Some(samples) = stream.next_samples()? {
-                for chunk in chunker.push(&samples) {
+                for chunk in chunker.push(&[&samples]) {
                     blocks.extend(analysis::analyse(
                         &mut models,
                         &mut filter_bank,
                         chunk.chunk,
-                        &chunk.samples,
+                        &chunk.channels,
                     )?);
                 }
             }
@@ -95,7 +95,7 @@ fn hear(hours: f64, recordings: &[String]) -> Result<Heard, Box<dyn Error>> {
     }
     let samples = chunker.samples();
     for chunk in chunker.finish() {
-        blocks.extend(analysis::analyse(&mut models, &mut filter_bank, chunk.chunk, &chunk.samples)?);
+        blocks.extend(analysis::analyse(&mut models, &mut filter_bank, chunk.chunk, &chunk.channels)?);
     }
     Ok(Heard { blocks, samples, reference })
 }

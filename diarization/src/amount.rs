@@ -1,5 +1,6 @@
 //! Amount: how much speech was heard so far, which says how long a piece must be to decide on who there is.
 
+use crate::channels::MOST_SIDES;
 use crate::pieces::Piece;
 use crate::speakers;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,22 @@ impl Amount {
     /// Seconds of speech that a speaker has.
     pub fn least_of_speaker(&self) -> f64 {
         (SPEAKER_OF_SPEECH * self.speech).clamp(SPEAKER_S.0, SPEAKER_S.1)
+    }
+}
+
+/// How much was heard on each channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Amounts([Amount; MOST_SIDES]);
+
+impl Amounts {
+    /// Takes in the next piece.
+    pub fn hear(&mut self, piece: &Piece) {
+        self.0[usize::from(piece.channel())].hear(piece);
+    }
+
+    /// What was heard on `channel`.
+    pub fn of(&self, channel: u8) -> &Amount {
+        &self.0[usize::from(channel)]
     }
 }
 

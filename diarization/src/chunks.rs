@@ -9,8 +9,15 @@ pub struct ChunkAudio {
     pub index: usize,
     /// Blocks it carries.
     pub chunk: Chunk,
-    /// The samples of [`Chunk::sample_range`], fewer only where the recording ends.
-    pub samples: Vec<f32>,
+    /// Of each channel the samples of [`Chunk::sample_range`], fewer only where the recording ends.
+    pub channels: Vec<Vec<f32>>,
+}
+
+impl ChunkAudio {
+    /// Samples of each channel.
+    pub fn samples(&self) -> usize {
+        self.channels.first().map_or(0, Vec::len)
+    }
 }
 
 /// Cuts a stream into chunks as soon as each is complete. Holds little more than one chunk.
@@ -18,8 +25,8 @@ pub struct ChunkAudio {
 pub struct Chunker {
     chunk_blocks: usize,
     next: usize,
-    /// Samples that chunks yet to come need; the first is sample `start` of the recording.
-    buffer: Vec<f32>,
+    /// Samples of each channel that chunks yet to come need; the first is sample `start` of the recording.
+    buffer: Vec<Vec<f32>>,
     start: usize,
 }
 
@@ -31,12 +38,15 @@ impl Chunker {
 
     /// Samples seen so far.
     pub fn samples(&self) -> usize {
-        self.start + self.buffer.len()
+        self.start + self.buffer.first().map_or(0, Vec::len)
     }
 
-    /// Takes the next samples of the recording and returns the chunks that they complete.
-    pub fn push(&mut self, samples: &[f32]) -> Vec<ChunkAudio> {
-        self.buffer.extend_from_slice(samples);
+    /// Takes the next samples of each channel of the recording, equally many, and returns the chunks that they complete.
+    pub fn push(&mut self, channels: &[impl AsRef<[f32]>]) -> Vec<ChunkAudio> {
+        self.buffer.resize(channels.len().max(self.buffer.len()), Vec::new());
+        for (buffer, samples) in self.buffer.iter_mut().zip(channels) {
+            buffer.extend_from_slice(samples.as_ref());
+        }
         let mut complete = Vec::new();
         while Chunk::nth(self.next, self.chunk_blocks).sample_range().end <= self.samples() {
             complete.push(self.cut());
@@ -56,14 +66,16 @@ impl Chunker {
     fn cut(&mut self) -> ChunkAudio {
         let chunk = Chunk::nth(self.next, self.chunk_blocks);
         let range = chunk.sample_range();
-        let samples =
-            self.buffer[range.start - self.start..range.end.min(self.samples()) - self.start].to_vec();
+        let range = range.start - self.start..range.end.min(self.samples()) - self.start;
+        let channels = self.buffer.iter().map(|samples| samples[range.clone()].to_vec()).collect();
         let index = self.next;
         self.next += 1;
         let needed_from = Chunk::nth(self.next, self.chunk_blocks).sample_range().start.min(self.samples());
-        self.buffer.drain(..needed_from - self.start);
+        for samples in &mut self.buffer {
+            samples.drain(..needed_from - self.start);
+        }
         self.start = needed_from;
-        ChunkAudio { index, chunk, samples }
+        ChunkAudio { index, chunk, channels }
     }
 }
 
@@ -80,7 +92,7 @@ mod tests {
     fn cut(recording: &[f32], chunk_blocks: usize, feed: usize) -> Vec<ChunkAudio> {
         let mut chunker = Chunker::new(chunk_blocks);
         let mut chunks: Vec<ChunkAudio> =
-            recording.chunks(feed).flat_map(|part| chunker.push(part)).collect();
+            recording.chunks(feed).flat_map(|part| chunker.push(&[part])).collect();
         chunks.extend(chunker.finish());
         chunks
     }
@@ -97,7 +109,7 @@ mod tests {
             for (index, chunk) in chunks.iter().enumerate() {
                 let range = chunk.chunk.sample_range();
                 prop_assert_eq!(chunk.index, index);
-                prop_assert_eq!(&chunk.samples[..], &recording[range.start..range.end.min(recording.len())]);
+                prop_assert_eq!(&chunk.channels[0][..], &recording[range.start..range.end.min(recording.len())]);
             }
         }
     }
@@ -109,5 +121,22 @@ mod tests {
             assert_eq!(chunks.len(), samples.div_ceil(BLOCK_SAMPLES), "{samples} samples");
         }
         assert!(cut(&[], 1, 1).is_empty());
+    }
+
+    #[test]
+    fn two_channels_are_cut_at_the_same_places() {
+        let first = recording(BLOCK_SAMPLES + 100_000);
+        let second: Vec<f32> = first.iter().map(|x| -x).collect();
+        let mut chunker = Chunker::new(1);
+        let parts = first.chunks(50_000).zip(second.chunks(50_000));
+        let mut chunks: Vec<ChunkAudio> = parts.flat_map(|(a, b)| chunker.push(&[a, b])).collect();
+        assert_eq!(chunker.samples(), first.len());
+        chunks.extend(chunker.finish());
+        assert_eq!(chunks.len(), 2);
+        for chunk in chunks {
+            assert_eq!(chunk.channels.len(), 2);
+            assert!(chunk.channels[0].iter().zip(&chunk.channels[1]).all(|(a, b)| *a == -b));
+            assert_eq!(chunk.samples(), chunk.channels[1].len());
+        }
     }
 }

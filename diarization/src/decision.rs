@@ -1,14 +1,14 @@
 //! Decision: what was decided over the whole of a recording, which is little: with it the recording is labelled again without being
 //! clustered again.
 
-use crate::voices::Voices;
+use crate::cast::Cast;
 use serde::{Deserialize, Serialize};
 
 /// The voices of a recording and their order, without any correction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// What each speaker sounds like.
-    pub(crate) voices: Voices,
+    pub(crate) cast: Cast,
     /// The voices in the order of their names; one to whom nothing was given has none.
     pub(crate) order: Vec<usize>,
     /// Blocks and pieces of the recording.
@@ -17,8 +17,13 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Number of speakers.
+    pub fn speakers(&self) -> usize {
+        self.order.len()
+    }
+
     /// What each speaker sounds like.
-    pub fn voices(&self) -> &Voices {
-        &self.voices
+    pub fn cast(&self) -> &Cast {
+        &self.cast
     }
 }

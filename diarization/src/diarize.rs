@@ -3,6 +3,8 @@
 //! The matcher does as chunks come in what [`Diarizer::push`] does, and after the last one what [`Diarizer::finish`] does.
 
 use crate::analysis::BlockAnalysis;
+use crate::audio::Wish;
+use crate::channels::Channels;
 use crate::evidence::{self, Choice, Match};
 use crate::hints::Hints;
 use crate::labels::LabelScheme;
@@ -19,6 +21,16 @@ pub struct Settings {
     pub hints: Hints,
     /// How speakers are named.
     pub labels: LabelScheme,
+    /// What is done with channels. Not written where nobody said anything, so that what was written before means what it did.
+    #[serde(default, skip_serializing_if = "Channels::is_default")]
+    pub channels: Channels,
+}
+
+impl Settings {
+    /// What this says of how a file is to be read.
+    pub fn wish(&self) -> Wish {
+        Wish { channels: self.channels, max_speakers: self.hints.max_speakers }
+    }
 }
 
 /// One speaker of the result.

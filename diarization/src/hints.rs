@@ -41,6 +41,26 @@ pub enum HintError {
 }
 
 impl Hints {
+    /// These hints where at least one speaker is heard on each of so many channels.
+    pub fn with_room_for(self, channels: usize) -> Self {
+        Self { max_speakers: self.max_speakers.map(|most| most.max(channels)), ..self }
+    }
+
+    /// What a caller should know where the `found` speakers are not as many as the hints say; nobody is missed where nobody speaks.
+    pub fn unmet(&self, found: usize) -> Option<String> {
+        let count = |n: usize| if n == 1 { "1 speaker".to_owned() } else { format!("{n} speakers") };
+        match (self.min_speakers, self.max_speakers) {
+            (Some(fewest), _) if (1..fewest).contains(&found) => {
+                Some(format!("{} asked for, and only {found} could be told apart", count(fewest)))
+            }
+            (_, Some(most)) if found > most => Some(format!(
+                "{} asked for, and {found} found: the channels are heard separately, and nobody speaks on both; `mix` joins them",
+                count(most)
+            )),
+            _ => None,
+        }
+    }
+
     /// Checks and joins the hints: an exact number, or a minimum and a maximum.
     pub fn new(
         exact: Option<usize>,
@@ -75,5 +95,23 @@ mod tests {
         assert_eq!(new(None, Some(3), Some(2)), Err(HintError::Contradiction { min: 3, max: 2 }));
         assert_eq!(new(Some(2), Some(2), None), Err(HintError::ExactAndRange));
         assert_eq!(new(Some(0), None, None), Err(HintError::OutOfRange(0)));
+    }
+
+    #[test]
+    fn a_caller_is_told_of_a_count_that_could_not_be() {
+        let hints = |min_speakers, max_speakers| Hints { min_speakers, max_speakers, ..Hints::default() };
+        assert_eq!(hints(Some(2), Some(4)).unmet(3), None);
+        assert_eq!(hints(Some(2), None).unmet(0), None, "nobody speaks");
+        assert!(
+            hints(Some(5), None)
+                .unmet(3)
+                .is_some_and(|why| why.contains("5 speakers") && why.contains("only 3"))
+        );
+        assert!(
+            hints(None, Some(1)).unmet(2).is_some_and(|why| why.contains("1 speaker asked for, and 2 found"))
+        );
+        assert_eq!(hints(None, Some(1)).with_room_for(2).max_speakers, Some(2));
+        assert_eq!(hints(None, Some(3)).with_room_for(2).max_speakers, Some(3));
+        assert_eq!(hints(None, None).with_room_for(2).max_speakers, None);
     }
 }

@@ -1,5 +1,6 @@
 //! Labelled: a recording every piece of which has a voice, before anything is corrected.
 
+use crate::cast::Cast;
 use crate::decision::Decision;
 use crate::diarize::{Diarization, Speaker};
 use crate::evidence::Choice;
@@ -7,7 +8,6 @@ use crate::labels::LabelScheme;
 use crate::scored::Scored;
 use crate::speakers::Place;
 use crate::timeline::{self, Turn};
-use crate::voices::Voices;
 
 /// A run of frames of a piece, to be given to the piece's speaker.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Heard {
 #[derive(Clone, Debug)]
 pub struct Labelled {
     pub(crate) labels: LabelScheme,
-    pub(crate) voices: Voices,
+    pub(crate) cast: Cast,
     /// The voices in the order of their names.
     pub(crate) order: Vec<usize>,
     pub(crate) places: Vec<Place>,
@@ -44,7 +44,7 @@ impl Labelled {
     /// What it is labelled by.
     pub fn decision(&self) -> Decision {
         Decision {
-            voices: self.voices.clone(),
+            cast: self.cast.clone(),
             order: self.order.clone(),
             blocks: self.blocks,
             pieces: self.places.len(),
@@ -64,7 +64,7 @@ impl Labelled {
         let turns = timeline::joined(turns.collect());
         let speaker = |(index, &voice): (usize, &usize)| Speaker {
             label: self.labels.label(index),
-            embedding: self.voices.embeddings()[voice].clone(),
+            embedding: self.cast.embedding(voice).to_vec(),
             speech_seconds: timeline::seconds_of(&turns, index),
         };
         let speakers = self.order.iter().enumerate().map(speaker).collect();

@@ -2,6 +2,7 @@
 //! has found, and the voices get their names.
 
 use crate::analysis::BlockAnalysis;
+use crate::cast::Cast;
 use crate::decision::Decision;
 use crate::diarize::{Diarization, Settings};
 use crate::evidence::Choice;
@@ -10,7 +11,6 @@ use crate::labels::LabelScheme;
 use crate::matching::assign_one_to_one;
 use crate::speakers::{self, Place};
 use crate::timeline;
-use crate::voices::Voices;
 
 /// What was read the second time is not what was surveyed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) enum Naming {
 pub struct Labelling {
     pub(crate) labels: LabelScheme,
     /// The speakers found.
-    pub(crate) voices: Voices,
+    pub(crate) cast: Cast,
     pub(crate) naming: Naming,
     /// What is known of all pieces, in order of time; of what was decided before, of those read so far.
     pub(crate) places: Vec<Place>,
@@ -55,7 +55,7 @@ impl Labelling {
     pub fn again(settings: &Settings, decision: Decision) -> Self {
         Self {
             labels: settings.labels.clone(),
-            voices: decision.voices,
+            cast: decision.cast,
             naming: Naming::AsDecided { order: decision.order, pieces: decision.pieces },
             places: Vec::with_capacity(decision.pieces),
             blocks: decision.blocks,
@@ -119,7 +119,7 @@ impl Labelling {
                 end_frame: to as u32,
             }));
         }
-        let scored = speakers::label_block(&block.pieces, &self.voices);
+        let scored = speakers::label_block(&block.pieces, &self.cast);
         self.choices.extend(scored.iter().map(|it| it.as_ref()?.choice(Some)));
         if let Some(heard) = &mut self.heard {
             let each = scored.into_iter().zip(&block.pieces);
@@ -137,7 +137,7 @@ impl Labelling {
         };
         Labelled {
             labels: self.labels,
-            voices: self.voices,
+            cast: self.cast,
             order,
             places: self.places,
             blocks: self.blocks,
@@ -150,7 +150,7 @@ impl Labelling {
     /// The order in which the voices found are named: as they were named provisionally, where they were, so that labels
     /// already shown hold; but the first voice to speak comes first, and no name is skipped.
     fn naming_order(&self, provisional: &[Option<usize>], speakers: usize) -> Vec<usize> {
-        let count = self.voices.len();
+        let count = self.cast.len();
         let mut shared = vec![vec![0.0_f32; speakers]; count];
         let mut first_heard = vec![u32::MAX; count];
         for ((place, choice), shown) in self.places.iter().zip(&self.choices).zip(provisional) {

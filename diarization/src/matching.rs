@@ -6,12 +6,13 @@
 //! that it now counts for; past a bound those that are most alike are joined. Labels found here are provisional:
 //! [`crate::diarize`] decides over the whole recording.
 
-use crate::amount::Amount;
-use crate::clustering;
+use crate::amount::Amounts;
+use crate::channels::MOST_SIDES;
 use crate::evidence::Choice;
 use crate::hints::Hints;
 use crate::linkage;
 use crate::pieces::Piece;
+use crate::sides;
 use crate::speakers::{self, Place};
 use crate::voice::{Cluster, Voice};
 use pathfinding::kuhn_munkres::kuhn_munkres;
@@ -29,12 +30,13 @@ pub struct ReferenceSet {
     heard: Vec<Heard>,
     /// Speakers shown so far.
     speakers: usize,
-    amount: Amount,
+    amount: Amounts,
 }
 
 /// A piece's voice, or the mean of several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Heard {
+    channel: u8,
     /// Of length 1 only where it is of one piece.
     mean: Vec<f32>,
     seconds: f64,
@@ -64,9 +66,10 @@ impl ReferenceSet {
     /// is known.
     pub fn match_block(&mut self, pieces: &[Piece], hints: &Hints) -> Vec<Option<Choice>> {
         self.hear(pieces);
-        let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
-        let found = clustering::cluster(&voices, hints, self.amount.least_of_speaker());
-        let scored = speakers::label_block(pieces, &found.voices);
+        let voices: Vec<(u8, Voice)> = self.heard.iter().map(|it| (it.channel, it.voice())).collect();
+        let hints = &hints.with_room_for(self.channels());
+        let found = sides::cluster(&voices, hints, |channel| self.amount.of(channel).least_of_speaker());
+        let scored = speakers::label_block(pieces, &found.cast);
         let heard: Vec<Option<usize>> = scored.iter().map(|it| it.as_ref().map(|it| it.voice)).collect();
         let speaker = self.speakers_of(&found.clusters, &heard, hints);
         for heard in &mut self.heard {
@@ -85,20 +88,21 @@ impl ReferenceSet {
 
     fn hear(&mut self, pieces: &[Piece]) {
         pieces.iter().for_each(|piece| self.amount.hear(piece));
-        let least = self.amount.least_seconds();
+        let least = |channel: u8| self.amount.of(channel).least_seconds();
         // What was long enough no longer is. A mean is as long as the pieces behind it are on average.
-        let is_enough = |heard: &Heard| heard.seconds / heard.count as f64 >= least;
-        self.heard.retain(is_enough);
+        self.heard.retain(|heard| heard.seconds / heard.count as f64 >= least(heard.channel));
         for piece in pieces {
-            let seconds = speakers::weight(piece);
-            let embedding = piece.embedding.as_ref().filter(|_| seconds >= least);
-            self.heard.extend(embedding.map(|mean| Heard {
-                mean: mean.clone(),
-                seconds,
-                count: 1,
-                speaker: None,
-            }));
+            let (channel, seconds) = (piece.channel(), speakers::weight(piece));
+            if let Some(embedding) = piece.embedding.as_ref().filter(|_| seconds >= least(channel)) {
+                self.heard.push(Heard { channel, mean: embedding.clone(), seconds, count: 1, speaker: None });
+            }
         }
+    }
+
+    /// Channels on which somebody was heard.
+    fn channels(&self) -> usize {
+        let is_heard = |channel: &u8| self.heard.iter().any(|it| it.channel == *channel);
+        (0..MOST_SIDES as u8).filter(is_heard).count()
     }
 
     /// The speaker that each cluster is shown as: the one with whom it shares most speech, each speaker once. Others are new, in
@@ -141,14 +145,24 @@ impl ReferenceSet {
         speakers
     }
 
-    /// Joins the voices that are most alike once there are too many; what they are joined to is theirs who have most of it.
+    /// Joins the voices of a channel that are most alike once there are too many; what they are joined to is theirs who have most of it.
     fn forget(&mut self) {
         if self.heard.len() <= MOST {
             return;
         }
-        let voices: Vec<Voice> = self.heard.iter().map(Heard::voice).collect();
-        let parts = linkage::most_alike(&voices, KEPT);
-        self.heard = parts.iter().map(|members| self.joined(members)).collect();
+        let mut kept = Vec::new();
+        for channel in 0..MOST_SIDES as u8 {
+            let own: Vec<usize> =
+                (0..self.heard.len()).filter(|&i| self.heard[i].channel == channel).collect();
+            let voices: Vec<Voice> = own.iter().map(|&i| self.heard[i].voice()).collect();
+            // Each channel keeps its share.
+            let share = (KEPT * own.len()).div_ceil(self.heard.len());
+            for members in linkage::most_alike(&voices, share) {
+                let members: Vec<usize> = members.into_iter().map(|i| own[i]).collect();
+                kept.push(self.joined(&members));
+            }
+        }
+        self.heard = kept;
     }
 
     fn joined(&self, members: &[usize]) -> Heard {
@@ -166,6 +180,7 @@ impl ReferenceSet {
         }
         let most = shares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
         Heard {
+            channel: members[0].channel,
             mean: sum.into_iter().map(|x| (x / seconds) as f32).collect(),
             seconds,
             count: members.iter().map(|heard| heard.count).sum(),
@@ -311,5 +326,16 @@ mod tests {
         let labels = match_block(&mut references, &[piece(0, 150, 0, 0.0), piece(200, 150, 1, 0.0)], &hints);
         assert_eq!(labels[0], Some(0));
         assert_eq!(references.len(), 1);
+    }
+
+    #[test]
+    fn one_voice_on_two_channels_is_shown_as_two_speakers_even_where_the_caller_knows_of_one() {
+        let mut references = ReferenceSet::default();
+        let hints = Hints { max_speakers: Some(1), ..Hints::default() };
+        let there = |first_frame, wobble| Piece { slot: 3, ..piece(first_frame, 150, 0, wobble) };
+        let labels = match_block(&mut references, &[piece(0, 150, 0, 0.1), there(200, 0.2)], &hints);
+        assert_eq!(labels, [Some(0), Some(1)]);
+        let labels = match_block(&mut references, &[there(4000, 0.3), piece(4200, 150, 0, 0.4)], &hints);
+        assert_eq!(labels, [Some(1), Some(0)]);
     }
 }

@@ -1,6 +1,7 @@
 //! Pieces: short runs of one slot's speech, the unit that is embedded and labelled.
 
 use crate::blocks::FRAME_SECONDS;
+use crate::channels;
 use crate::segmentation::LOCAL_SPEAKERS;
 use serde::{Deserialize, Serialize};
 
@@ -16,15 +17,20 @@ pub struct Piece {
     pub first_frame: usize,
     /// One past the last frame.
     pub end_frame: usize,
-    /// Slot inside the block, 0 to 2.
+    /// Slot inside the block: 0 to 2 on the first channel, 3 to 5 on the second.
     pub slot: u8,
-    /// Frames in which this slot speaks alone.
+    /// Frames in which this slot speaks alone on its channel.
     pub clean_frames: usize,
     /// Unit-length voice vector; `None` where there was too little speech to embed.
     pub embedding: Option<Vec<f32>>,
 }
 
 impl Piece {
+    /// The channel that it is heard on.
+    pub fn channel(&self) -> u8 {
+        channels::of_slot(self.slot)
+    }
+
     /// Seconds in which this slot speaks alone.
     pub fn clean_seconds(&self) -> f64 {
         self.clean_frames as f64 * FRAME_SECONDS
@@ -50,7 +56,7 @@ pub fn speaks_alone(bits: u8, slot: u8) -> bool {
     bits == 1 << slot
 }
 
-/// Cuts the slots of a block into pieces, by start and then by slot. `slots[i]` is the bit set of active slots of frame
+/// Cuts the slots of a block on one channel into pieces, by start and then by slot. `slots[i]` is the bit set of active slots of frame
 /// `first_frame + i` of the recording.
 pub fn cut(slots: &[u8], first_frame: usize) -> Vec<Piece> {
     let mut pieces = Vec::new();

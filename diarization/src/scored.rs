@@ -5,6 +5,7 @@
 //! `a = SHARPNESS · d^-SHORTER`. The three numbers were fitted by maximum likelihood on generated recordings of the tuning speakers;
 //! how well they hold on others is in docs/decisions/0008 and in what `throughline bench` prints.
 
+use crate::cast::IMPOSSIBLE;
 use crate::evidence::{Candidate, Choice};
 use std::collections::BTreeMap;
 
@@ -39,7 +40,7 @@ impl Scored {
         let mut total = 1.0;
         for (voice, (&own, &heard)) in self.own.iter().zip(&self.heard).enumerate() {
             let of = speaker_of(voice);
-            if Some(voice) == self.taken && of != Some(speaker) {
+            if own == IMPOSSIBLE || Some(voice) == self.taken && of != Some(speaker) {
                 continue;
             }
             let likelihood = (sharpness * f64::from(heard) - NOBODY).exp();
@@ -135,5 +136,12 @@ mod tests {
         assert_eq!(nobody.best, apart.best);
         assert_eq!(nobody.runner_up.map(|it| it.speaker), Some(2));
         assert_eq!(voices.choice(|_| None), None);
+    }
+
+    #[test]
+    fn a_voice_on_another_channel_is_out_of_the_question() {
+        let of = |scores: &[f32]| scored(scores, 1.0, 0, None).choice(Some).expect("is somebody's");
+        let alone = of(&[0.4, IMPOSSIBLE]);
+        assert_eq!((alone, alone.runner_up), (of(&[0.4]), None));
     }
 }

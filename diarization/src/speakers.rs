@@ -1,10 +1,11 @@
 //! Speakers: every piece of a recording gets one of the voices that were found in it.
 
 use crate::blocks::{BLOCK_FRAMES, FRAME_SECONDS};
+use crate::cast::{Cast, IMPOSSIBLE};
+use crate::channels::{self, MOST_SIDES};
 use crate::evidence::{Choice, Match};
 use crate::pieces::Piece;
 use crate::scored::Scored;
-use crate::voices::Voices;
 
 /// Two pieces that overlap by more than this are two speakers,
 const OVERLAP_S: f64 = 0.35;
@@ -43,6 +44,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// The channel that it is heard on.
+    pub fn channel(&self) -> u8 {
+        channels::of_slot(self.slot)
+    }
+
     /// Where `piece` stands.
     pub fn of(piece: &Piece) -> Self {
         Self {
@@ -70,18 +76,18 @@ impl Place {
     }
 }
 
-/// Voice of each piece of one block: the one that it sounds most like, but two at a time where two speak at a time. `None` for
+/// Voice of each piece of one block: the one on its channel that it sounds most like, but two at a time where two speak at a time. `None` for
 /// pieces that are too short to embed (see [`follow_neighbours`]), or where nobody was found.
-pub fn label_block(pieces: &[Piece], voices: &Voices) -> Vec<Option<Scored>> {
+pub fn label_block(pieces: &[Piece], cast: &Cast) -> Vec<Option<Scored>> {
     let own: Vec<Option<Vec<f32>>> = pieces
         .iter()
-        .map(|piece| piece.embedding.as_ref().map(|embedding| voices.scores(embedding)))
+        .map(|piece| piece.embedding.as_ref().map(|embedding| cast.scores(piece.channel(), embedding)))
         .collect();
     let scores = leaning(pieces, &own);
     let first: Vec<Option<usize>> =
         scores.iter().map(|scores| scores.as_ref().and_then(|scores| highest(scores, None))).collect();
     let mut labels = first.clone();
-    if voices.len() > 1 {
+    if cast.len() > 1 {
         separate_overlapping(pieces, &scores, &mut labels);
     }
     let each = own.into_iter().zip(scores).zip(first).zip(labels).zip(pieces);
@@ -120,10 +126,12 @@ fn leaning(pieces: &[Piece], own: &[Option<Vec<f32>>]) -> Vec<Option<Vec<f32>>> 
     leaning
 }
 
-/// Index of the highest score, other than `except`.
+/// Index of the highest possible score, other than `except`.
 fn highest(scores: &[f32], except: Option<usize>) -> Option<usize> {
     let mut best: Option<(usize, f32)> = None;
-    for (index, &score) in scores.iter().enumerate().filter(|(index, _)| Some(*index) != except) {
+    let others =
+        scores.iter().enumerate().filter(|(index, score)| Some(*index) != except && **score != IMPOSSIBLE);
+    for (index, &score) in others {
         if best.is_none_or(|(_, most)| score > most) {
             best = Some((index, score));
         }
@@ -162,15 +170,21 @@ fn separate_overlapping(pieces: &[Piece], scores: &[Option<Vec<f32>>], labels: &
     }
 }
 
-/// Pieces too short to embed follow the nearest piece, of their own slot where one is near. Places are in order of time.
+/// Pieces too short to embed follow the nearest piece on their channel, of their own slot where one is near; where there is none on their
+/// channel, the nearest of all. Places are in order of time.
 pub fn follow_neighbours<T: Copy>(places: &[Place], labels: &mut [Option<T>], follow: impl Fn(T) -> T) {
     /// Frames within which a piece of the own slot is looked for.
     const REACH: u32 = (NEARBY_S / FRAME_SECONDS) as u32 + 1;
-    let known: Vec<usize> = (0..places.len()).filter(|&i| labels[i].is_some()).collect();
+    let all: Vec<usize> = (0..places.len()).filter(|&i| labels[i].is_some()).collect();
+    let on =
+        |channel: usize| all.iter().copied().filter(move |&i| usize::from(places[i].channel()) == channel);
+    let on_channel: [Vec<usize>; MOST_SIDES] = std::array::from_fn(|channel| on(channel).collect());
     let begin = |j: &usize| places[*j].first_frame;
-    let first_from = |frame: u32| known.partition_point(|j| begin(j) < frame);
     for i in (0..places.len()).filter(|&i| !places[i].is_embedded) {
         let place = places[i];
+        let own = &on_channel[usize::from(place.channel())];
+        let known = if own.is_empty() { &all } else { own };
+        let first_from = |frame: u32| known.partition_point(|j| begin(j) < frame);
         let here = place.first_frame;
         let distance = |j: &&usize| begin(j).abs_diff(here);
         let is_beside = |j: &&usize| {
@@ -195,13 +209,17 @@ pub fn follow_neighbours<T: Copy>(places: &[Place], labels: &mut [Option<T>], fo
 mod tests {
     use super::*;
     use crate::voice::Voice;
+    use crate::voices::Voices;
     use proptest::prelude::*;
 
     /// What the words of [`follow_neighbours`] say, word by word.
     fn by_looking_at_all(places: &[Place], labels: &[Option<usize>]) -> Vec<Option<usize>> {
         let mut found = labels.to_vec();
-        let known: Vec<usize> = (0..places.len()).filter(|&i| labels[i].is_some()).collect();
+        let all: Vec<usize> = (0..places.len()).filter(|&i| labels[i].is_some()).collect();
         for i in (0..places.len()).filter(|&i| !places[i].is_embedded) {
+            let here: Vec<usize> =
+                all.iter().copied().filter(|&j| places[j].channel() == places[i].channel()).collect();
+            let known = if here.is_empty() { &all } else { &here };
             let distance = |j: &&usize| places[**j].first_frame.abs_diff(places[i].first_frame);
             let own = |j: &&usize| {
                 (places[**j].slot, places[**j].block()) == (places[i].slot, places[i].block())
@@ -219,6 +237,7 @@ mod tests {
         let (ann, bob) = (unit([1.0, 0.0, 0.0]), unit([0.0, 1.0, 0.0]));
         let known = [Voice::of_piece(&ann, 60.0), Voice::of_piece(&bob, 60.0)];
         let voices = Voices::of(&known, &[vec![0], vec![1]]);
+        let cast = Cast::new(vec![voices], vec![(0, 0), (0, 1)]);
         let piece = |slot, vector| Piece {
             first_frame: 0,
             end_frame: 100,
@@ -227,7 +246,7 @@ mod tests {
             embedding: Some(vector),
         };
         let pieces = [piece(0, unit([1.0, 0.1, 0.0])), piece(1, unit([0.8, 0.7, 0.0]))];
-        let found: Vec<Scored> = label_block(&pieces, &voices).into_iter().flatten().collect();
+        let found: Vec<Scored> = label_block(&pieces, &cast).into_iter().flatten().collect();
         assert_eq!((found[0].voice, found[0].taken), (0, None));
         assert_eq!((found[1].voice, found[1].taken), (1, Some(0)));
     }
@@ -235,7 +254,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_short_piece_follows_the_nearest_of_its_slot_and_else_the_nearest_of_all(
-            pieces in prop::collection::vec((0_u32..30, 0_u8..3, prop::bool::weighted(0.4), 0_usize..4), 0..60),
+            pieces in prop::collection::vec((0_u32..30, 0_u8..6, prop::bool::weighted(0.4), 0_usize..4), 0..60),
             scale in prop::sample::select(vec![1_u32, 40, 300])
         ) {
             let mut frame = 0;

@@ -49,7 +49,7 @@ impl Survey {
     pub fn decide(self) -> Labelling {
         Labelling {
             labels: self.settings.labels,
-            voices: self.training.speakers(),
+            cast: self.training.speakers(),
             naming: Naming::AsShown { provisional: self.provisional, speakers: self.references.len() },
             choices: Vec::with_capacity(self.places.len()),
             places: self.places,

@@ -6,14 +6,15 @@
 //! again, all groups are halved once more. Which pieces are a group, and how often it is halved, follows from the blocks
 //! alone, so no chunk and no page can be told from the result. See docs/decisions/0005.
 
-use crate::amount::Amount;
-use crate::clustering;
+use crate::amount::Amounts;
+use crate::cast::Cast;
+use crate::channels::MOST_SIDES;
 use crate::hints::Hints;
 use crate::linkage;
 use crate::pieces::Piece;
+use crate::sides;
 use crate::speakers;
-use crate::voice::{Cluster, Voice};
-use crate::voices::Voices;
+use crate::voice::Voice;
 
 /// How many voices are clustered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ impl Default for Bounds {
 /// One voice vector, or the mean of several.
 #[derive(Clone, Debug)]
 struct Kept {
+    channel: u8,
     /// Mean of unit vectors, weighted by their seconds: of length 1 only where it is of one.
     mean: Vec<f32>,
     seconds: f64,
@@ -55,7 +57,12 @@ impl Kept {
             }
         }
         let mean = sum.into_iter().map(|x| (x / seconds) as f32).collect();
-        Self { mean, seconds, count: members.iter().map(|&i| group[i].count).sum() }
+        Self {
+            channel: group[members[0]].channel,
+            mean,
+            seconds,
+            count: members.iter().map(|&i| group[i].count).sum(),
+        }
     }
 }
 
@@ -71,26 +78,10 @@ impl Group {
     fn halve(&mut self, halvings: u32) -> bool {
         let before = self.kept.len();
         while self.halvings < halvings {
-            let parts = half_as_many(&self.kept);
-            self.kept = parts.iter().map(|members| Kept::mean_of(&self.kept, members)).collect();
+            self.kept = halved(&self.kept);
             self.halvings += 1;
         }
         self.kept.len() < before
-    }
-
-    /// Drops what is shorter than `least` seconds. A mean is as long as the pieces behind it are on average.
-    fn keep_from(&mut self, least: f64) {
-        let is_enough = |kept: &Kept| kept.seconds / kept.count as f64 >= least;
-        self.kept.retain(is_enough);
-    }
-
-    /// Takes in the pieces of the next block that have `least` seconds.
-    fn hear(&mut self, pieces: &[Piece], least: f64) {
-        for piece in pieces {
-            let seconds = speakers::weight(piece);
-            let embedding = piece.embedding.as_ref().filter(|_| seconds >= least);
-            self.kept.extend(embedding.map(|mean| Kept { mean: mean.clone(), seconds, count: 1 }));
-        }
     }
 }
 
@@ -103,7 +94,7 @@ pub struct TrainingSet {
     groups: Vec<Group>,
     /// How often each closed group is halved.
     halvings: u32,
-    amount: Amount,
+    amount: Amounts,
 }
 
 impl TrainingSet {
@@ -114,18 +105,10 @@ impl TrainingSet {
 
     /// Takes in the pieces of the next block.
     pub fn push(&mut self, pieces: &[Piece]) {
-        let least = self.amount.least_seconds();
-        pieces.iter().for_each(|piece| self.amount.hear(piece));
-        let now = self.amount.least_seconds();
-        if now > least {
-            // What was long enough no longer is.
-            self.groups.iter_mut().for_each(|group| group.keep_from(now));
-        }
-        if self.groups.is_empty() {
-            self.groups.push(Group::default());
-        }
-        if let Some(open) = self.groups.last_mut() {
-            open.hear(pieces, now);
+        for piece in pieces {
+            let least = self.amount.of(piece.channel()).least_seconds();
+            self.amount.hear(piece);
+            self.keep(piece, self.amount.of(piece.channel()).least_seconds() > least);
         }
         if let Some(open) = self.groups.last_mut().filter(|open| open.kept.len() >= self.bounds.group) {
             open.halve(self.halvings);
@@ -141,6 +124,25 @@ impl TrainingSet {
         }
     }
 
+    fn keep(&mut self, piece: &Piece, is_stricter: bool) {
+        let channel = piece.channel();
+        let least = self.amount.of(channel).least_seconds();
+        if is_stricter {
+            // What was long enough no longer is. A mean is as long as the pieces behind it are on average.
+            let is_enough =
+                |kept: &Kept| kept.channel != channel || kept.seconds / kept.count as f64 >= least;
+            self.groups.iter_mut().for_each(|group| group.kept.retain(is_enough));
+        }
+        let seconds = speakers::weight(piece);
+        let Some(embedding) = piece.embedding.as_ref().filter(|_| seconds >= least) else { return };
+        if self.groups.is_empty() {
+            self.groups.push(Group::default());
+        }
+        if let Some(open) = self.groups.last_mut() {
+            open.kept.push(Kept { channel, mean: embedding.clone(), seconds, count: 1 });
+        }
+    }
+
     /// Number of voices kept: at most [`Bounds::most`], up to as many groups as that.
     pub fn len(&self) -> usize {
         self.groups.iter().map(|group| group.kept.len()).sum()
@@ -152,21 +154,32 @@ impl TrainingSet {
     }
 
     /// The speakers found.
-    pub fn speakers(&self) -> Voices {
-        let voices: Vec<Voice> = self.groups.iter().flat_map(|group| &group.kept).map(Kept::voice).collect();
-        clustering::cluster(&voices, &self.hints, self.amount.least_of_speaker()).voices
+    pub fn speakers(&self) -> Cast {
+        let kept = self.groups.iter().flat_map(|group| &group.kept);
+        let voices: Vec<(u8, Voice)> = kept.map(|kept| (kept.channel, kept.voice())).collect();
+        sides::cluster(&voices, &self.hints, |channel| self.amount.of(channel).least_of_speaker()).cast
     }
 }
 
-/// Half as many voices: which of those most alike are one.
-fn half_as_many(group: &[Kept]) -> Vec<Cluster> {
-    let voices: Vec<Voice> = group.iter().map(Kept::voice).collect();
-    linkage::most_alike(&voices, group.len().div_ceil(2))
+/// Half as many voices of each channel: those most alike are joined, in the order of their first members.
+fn halved(group: &[Kept]) -> Vec<Kept> {
+    let mut all = Vec::new();
+    for channel in 0..MOST_SIDES as u8 {
+        let own: Vec<usize> = (0..group.len()).filter(|&i| group[i].channel == channel).collect();
+        let voices: Vec<Voice> = own.iter().map(|&i| group[i].voice()).collect();
+        for members in linkage::most_alike(&voices, own.len().div_ceil(2)) {
+            let members: Vec<usize> = members.into_iter().map(|i| own[i]).collect();
+            all.push(Kept::mean_of(group, &members));
+        }
+    }
+    all
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amount::Amount;
+    use crate::clustering;
     use crate::similarity::{dot, normalise};
     use proptest::prelude::*;
 
@@ -213,8 +226,11 @@ mod tests {
         let expected = clustering::cluster(&voices, &Hints::default(), 3.0).voices;
         assert_eq!(expected.len(), 3);
         let exactly = Bounds { most: pieces.len(), group: 40 };
-        assert_eq!(set_of(&blocks, exactly).speakers(), expected);
-        assert_eq!(set_of(&blocks, Bounds::default()).speakers(), expected);
+        for bounds in [exactly, Bounds::default()] {
+            let found = set_of(&blocks, bounds).speakers();
+            let vectors: Vec<&[f32]> = (0..found.len()).map(|it| found.embedding(it)).collect();
+            assert_eq!(vectors, expected.embeddings());
+        }
     }
 
     #[test]
@@ -225,8 +241,9 @@ mod tests {
         assert_eq!(set.halvings, 2, "a quarter of the voices is kept");
         let two = set.speakers();
         assert_eq!((one.len(), two.len()), (3, 3));
-        for (a, b) in one.embeddings().iter().zip(two.embeddings()) {
-            assert!(dot(a, b) > 0.999, "{}", dot(a, b));
+        for at in 0..3 {
+            let alike = dot(one.embedding(at), two.embedding(at));
+            assert!(alike > 0.999, "{alike}");
         }
     }
 
@@ -254,12 +271,6 @@ mod tests {
         assert!(closed.iter().all(|group| group.halvings == set.halvings) && open.halvings == 0);
         let halves = (0..set.halvings).fold(42_usize, |size, _| size.div_ceil(2));
         assert!(closed.iter().all(|group| group.kept.len() == halves), "{halves}");
-    }
-
-    fn halved(kept: &[Kept]) -> Vec<Kept> {
-        let mut group = Group { kept: kept.to_vec(), ..Group::default() };
-        group.halve(1);
-        group.kept
     }
 
     #[test]
@@ -310,5 +321,26 @@ mod tests {
             let set = set_of(&blocks, Bounds::default());
             prop_assert_eq!(set.groups.iter().flat_map(|group| &group.kept).map(|kept| kept.seconds).collect::<Vec<_>>(), expected);
         }
+    }
+
+    #[test]
+    fn voices_on_two_channels_are_never_joined_however_often_they_are_halved() {
+        let on = |channel: u8, piece: Piece| Piece { slot: 3 * channel, ..piece };
+        let blocks: Vec<Vec<Piece>> = (0..300_usize)
+            .map(|block| {
+                (block * 7..block * 7 + 7)
+                    .map(|i| on((i % 3 == 0).into(), piece(0, i, 100 + i % 60)))
+                    .collect()
+            })
+            .collect();
+        let set = set_of(&blocks, SMALL);
+        assert!(set.len() <= SMALL.most && set.halvings > 3);
+        let count = |channel| {
+            let kept = set.groups.iter().flat_map(|group| &group.kept);
+            kept.filter(|kept| kept.channel == channel).map(|kept| kept.count).sum::<usize>()
+        };
+        assert_eq!((count(0), count(1)), (1400, 700));
+        let cast = set.speakers();
+        assert_eq!((cast.len(), cast.channel(0), cast.channel(1)), (2, 1, 0), "one voice on two channels");
     }
 }

@@ -3,6 +3,7 @@
 mod support {
     pub mod analyses;
     pub mod audio;
+    pub mod call;
     pub mod models;
 }
 
@@ -24,7 +25,7 @@ use diarization::training::Bounds;
 use diarization::{rttm, stitching};
 use proptest::prelude::*;
 use std::sync::LazyLock;
-use support::analyses::in_chunks;
+use support::analyses::{in_chunks, of_channels};
 
 /// A simulated interview of 180 s: three blocks and a bit of a fourth.
 static INTERVIEW: LazyLock<Vec<f32>> =
@@ -122,6 +123,49 @@ fn read_twice_block_by_block_a_recording_is_what_it_is_when_kept() {
 }
 
 #[test]
+fn of_a_call_with_a_speaker_on_each_channel_the_length_of_a_chunk_changes_nothing_either() {
+    let mut models = support::models::load();
+    let call = support::call::call(135.0, 0.5, 0.03);
+    let channels = [&call.channels[0][..], &call.channels[1][..]];
+    let one_by_one = of_channels(&mut models, &channels, 1).concat();
+    assert_eq!(one_by_one.len(), 3);
+    for slots in [0..3, 3..6] {
+        let pieces =
+            one_by_one.iter().flat_map(|block| &block.pieces).filter(|piece| slots.contains(&piece.slot));
+        assert!(pieces.filter(|piece| piece.embedding.is_some()).count() > 10, "both channels have pieces");
+    }
+    for chunk_blocks in [2, 4] {
+        let blocks = of_channels(&mut models, &channels, chunk_blocks).concat();
+        assert_identical(&blocks, &one_by_one, &format!("{chunk_blocks} blocks per chunk"));
+        assert_eq!(rttm_text(blocks), rttm_text(one_by_one.clone()), "{chunk_blocks} blocks per chunk");
+    }
+    let unblocked = analysis::analyse_unblocked(
+        &mut models,
+        &mut FilterBank::default(),
+        &channels.map(|it| &it[..800_000]),
+    );
+    let within_a_block = of_channels(&mut models, &channels.map(|it| &it[..800_000]), 1).concat();
+    assert_identical(&[unblocked.expect("it analyses")], &within_a_block, "as if there were no blocks");
+}
+
+#[test]
+fn a_channel_of_a_call_that_nobody_else_is_heard_on_is_analysed_as_if_it_were_alone() {
+    let mut models = support::models::load();
+    let silence = vec![0.0; INTERVIEW.len()];
+    let alone = BLOCK_BY_BLOCK.concat();
+    for channel in [0, 1] {
+        let mut channels = [&silence[..]; 2];
+        channels[channel] = &INTERVIEW;
+        let mut blocks = of_channels(&mut models, &channels, 2).concat();
+        for block in &mut blocks {
+            block.slots.iter_mut().for_each(|bits| *bits >>= 3 * channel);
+            block.pieces.iter_mut().for_each(|piece| piece.slot -= 3 * channel as u8);
+        }
+        assert_identical(&blocks, &alone, &format!("channel {channel}"));
+    }
+}
+
+#[test]
 fn chunks_that_come_back_in_reverse_order_give_the_same_rttm() {
     let in_order = rttm_text(BLOCK_BY_BLOCK.concat());
     assert!(in_order.lines().count() > 20, "the interview has many turns");
@@ -146,7 +190,7 @@ fn a_recording_of_one_block_is_analysed_as_if_there_were_no_blocks() {
     let mut models = support::models::load();
     for seconds in [0, 3, 45] {
         let samples = &INTERVIEW[..seconds * SAMPLE_RATE as usize];
-        let unblocked = analysis::analyse_unblocked(&mut models, &mut FilterBank::default(), samples);
+        let unblocked = analysis::analyse_unblocked(&mut models, &mut FilterBank::default(), &[samples]);
         let unblocked = [unblocked.expect("it analyses")];
         let mut blocks = in_chunks(&mut models, samples, 1).concat();
         if blocks.is_empty() {
@@ -285,5 +329,23 @@ proptest! {
         let one_by_one = in_chunks(&mut Sensitive, &noise, 1).concat();
         prop_assert_eq!(one_by_one.len(), length.div_ceil(BLOCK_SAMPLES));
         prop_assert!(one_by_one == in_chunks(&mut Sensitive, &noise, chunk_blocks).concat());
+    }
+
+    #[test]
+    fn nor_can_it_with_two_channels(
+        length in 1_usize..3 * BLOCK_SAMPLES, border in prop::option::of(1_usize..3), chunk_blocks in 2_usize..5
+    ) {
+        let length = border.map_or(length, |blocks| blocks * BLOCK_SAMPLES + TAIL_SAMPLES - 2_000 + length % 4_000);
+        // Each side is loud at its times and hears the other's noise at the others, in stretches that no block is a multiple of.
+        let noise = |side: usize| -> Vec<f32> {
+            let loud = |n: usize| (n / 70_001) % 2 == side;
+            let seed = [length as f32, side as f32];
+            scrambled(&seed).take(length).enumerate().map(|(n, x)| (x as f32 / 4e9 - 0.25) * if loud(n) { 1.0 } else { 0.02 }).collect()
+        };
+        let (first, second) = (noise(0), noise(1));
+        let channels = [&first[..], &second[..]];
+        let one_by_one = of_channels(&mut Sensitive, &channels, 1).concat();
+        prop_assert_eq!(one_by_one.len(), length.div_ceil(BLOCK_SAMPLES));
+        prop_assert!(one_by_one == of_channels(&mut Sensitive, &channels, chunk_blocks).concat());
     }
 }

@@ -24,12 +24,12 @@ fuzz_target!(|data: &[u8]| {
         3 => survives::<RecordingDecoded>(body),
         4 => {
             // A small place, so that an analysis that fits it is found.
-            let extent = Extent { first_block: 0, blocks: 1, end_sample: 270 * 8 };
+            let extent = Extent { first_block: 0, blocks: 1, end_sample: 270 * 8, channels: 1 + usize::from(kind) % 2 };
             if let Ok(blocks) = analysis::check(body, extent) {
                 assert_eq!((blocks.len(), blocks[0].slots.len()), (1, 8));
-                assert!(blocks[0].pieces.iter().all(|piece| piece.end_frame <= 8 && piece.slot <= 2));
+                assert!(blocks[0].pieces.iter().all(|piece| piece.end_frame <= 8 && piece.slot <= 5));
             }
-            let _ = analysis::check(body, Extent::of(usize::from(kind) % 3, 2, BLOCK_SAMPLES + body.len()));
+            let _ = analysis::check(body, Extent::of(usize::from(kind) % 3, 2, BLOCK_SAMPLES + body.len(), 1 + usize::from(kind) % 2));
         }
         _ => {
             let text = String::from_utf8_lossy(body);

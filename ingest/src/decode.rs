@@ -10,6 +10,7 @@ pub mod scratch;
 
 use crate::context::{Context, folder};
 use crate::upkeep::identity;
+use diarization::audio::Wish;
 use progress::Decoding;
 use reader::{Fault, Reading, ReadyChunk, Whole};
 use scratch::Scratch;
@@ -89,11 +90,11 @@ pub(crate) async fn run(context: Arc<Context>, budget: Budget) -> anyhow::Result
     Ok(())
 }
 
-/// Does one job; `read` starts the decoding of an upload, given blocks per chunk and the most hours.
+/// Does one job; `read` starts the decoding of an upload, given what is wanted of its channels, blocks per chunk and the most hours.
 pub async fn handle(
     context: &Context,
     job: DecodeJob,
-    read: impl FnOnce(Scratch, usize, u32) -> Reading,
+    read: impl FnOnce(Scratch, Wish, usize, u32) -> Reading,
 ) -> Verdict {
     let span = tracing::info_span!("decode", recording = %job.recording, run = job.run);
     let outcome = async {
@@ -130,7 +131,7 @@ async fn blame(context: &Context, why: String) -> Verdict {
 async fn decode(
     context: &Context,
     job: &DecodeJob,
-    read: impl FnOnce(Scratch, usize, u32) -> Reading,
+    read: impl FnOnce(Scratch, Wish, usize, u32) -> Reading,
 ) -> Result<(), Stop> {
     let Some(decoding) = progress::begin(context, job).await? else { return Err(Stop::Stale) };
     if decoding.ended {
@@ -158,7 +159,7 @@ async fn decode(
             "decoding took longer than {seconds} seconds; convert the file to Opus or FLAC, or split it"
         ))
     };
-    let mut reading = read(upload, decoding.chunk_blocks, context.max_hours);
+    let mut reading = read(upload, decoding.wish, decoding.chunk_blocks, context.max_hours);
     while let Some(chunk) = timeout_at(deadline, reading.chunks.recv()).await.map_err(|_| too_slow())? {
         store(context, job, &decoding, chunk).await?;
     }

@@ -44,6 +44,7 @@ use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
+pub(crate) use options::ChannelsWanted;
 pub(crate) use problem::ApiError;
 use service_kit::admin::{self, Readiness};
 use std::sync::Arc;

@@ -81,7 +81,7 @@ async fn commit(
             return Ok(Committed::OtherGaps);
         }
         let completed = sqlx::query!(
-            "UPDATE recordings SET state = CASE WHEN $6 THEN 'completed_with_gaps' ELSE 'completed' END, completed_at = now(), updated_at = now(), failure = NULL, resend = false
+            "UPDATE recordings SET state = CASE WHEN $6 THEN 'completed_with_gaps' ELSE 'completed' END, completed_at = now(), updated_at = now(), failure = NULL, resend = false, result_warnings = $7
              WHERE id = $1 AND run = $2 AND state IN ('queued', 'processing')
                AND next_chunk = $3 AND chunk_count = $3 AND model_version = $4 AND configuration = $5",
             recording,
@@ -89,7 +89,8 @@ async fn commit(
             matched.chunk_count,
             matched.model_version,
             matched.configuration,
-            !gaps.is_empty()
+            !gaps.is_empty(),
+            &replayed.warnings()
         )
         .execute(&mut **transaction)
         .await?

@@ -27,6 +27,7 @@ struct Expected {
     configuration: String,
     chunk_blocks: i32,
     samples: Option<i64>,
+    channels: Option<i16>,
 }
 
 /// Puts an analysis into the inbox, unless it is stale or unusable. Twice is once.
@@ -40,7 +41,8 @@ pub async fn keep(database: &Database, message: &ChunkAnalysed) -> Result<Receip
         // is swept out with the others.
         let expected = sqlx::query_as!(
             Expected,
-            r#"SELECT r.run, r.model_version, r.configuration, r.chunk_blocks, c.samples AS "samples?"
+            r#"SELECT r.run, r.model_version, r.configuration, r.chunk_blocks, c.samples AS "samples?",
+                      c.channels AS "channels?"
                FROM recordings r LEFT JOIN chunks c ON c.recording_id = r.id AND c.chunk = $2
                WHERE r.id = $1
                FOR SHARE OF r"#,
@@ -85,7 +87,8 @@ fn receipt(expected: Option<&Expected>, message: &ChunkAnalysed) -> Receipt {
     else {
         return Receipt::Unusable(format!("the recording has no chunk {}", message.chunk));
     };
-    let extent = Extent::of(message.chunk as usize, chunk_blocks, samples);
+    let channels = expected.channels.and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
+    let extent = Extent::of(message.chunk as usize, chunk_blocks, samples, channels);
     match analysis::check(&message.analysis, extent) {
         Ok(_) => Receipt::Kept,
         Err(flaw) => Receipt::Unusable(format!("chunk {}: {flaw}", message.chunk)),
@@ -117,6 +120,7 @@ mod tests {
             configuration: "c1".into(),
             chunk_blocks: 1,
             samples: Some(2700),
+            channels: Some(1),
         }
     }
 

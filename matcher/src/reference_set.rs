@@ -5,7 +5,7 @@ use diarization::matching::ReferenceSet;
 use serde::{Deserialize, Serialize};
 
 /// To be raised whenever what a stored set holds, or means, has changed.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Stored<Set> {

@@ -28,6 +28,13 @@ pub struct Matched {
     settings: Json<Settings>,
 }
 
+impl Replayed {
+    /// What the uploader should know of what was asked for and could not be.
+    pub fn warnings(&self) -> Vec<String> {
+        self.matched.settings.hints.unmet(self.decision.speakers()).into_iter().collect()
+    }
+}
+
 /// What a replay gave.
 #[derive(Debug)]
 pub enum Replay {

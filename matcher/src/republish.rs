@@ -191,7 +191,7 @@ async fn send_again(
         let (mut sent, mut next) = (decode.len(), 0);
         loop {
             let missing = sqlx::query!(
-                "SELECT c.chunk, c.object, c.samples FROM chunks c
+                "SELECT c.chunk, c.object, c.samples, c.channels FROM chunks c
                  WHERE c.recording_id = $1 AND c.chunk >= $4 AND NOT EXISTS (
                      SELECT 1 FROM inbox i
                      WHERE i.recording_id = c.recording_id AND i.chunk = c.chunk
@@ -215,6 +215,7 @@ async fn send_again(
                 blocks,
                 object: chunk.object,
                 samples: chunk.samples as u64,
+                channels: chunk.channels as u32,
                 model_version: row.model_version.clone(),
                 configuration: row.configuration.clone(),
             });

@@ -1,7 +1,7 @@
 //! Oracle: the same recording diarized in this process, by the functions that `throughline diarize` calls.
 
 use diarization::analysis::{self, BlockAnalysis};
-use diarization::audio;
+use diarization::audio::{self, GiveUp, Wish};
 use diarization::blocks::DEFAULT_CHUNK_BLOCKS;
 use diarization::chunks::{ChunkAudio, Chunker};
 use diarization::diarize::{Diarization, Diarizer, Settings};
@@ -65,15 +65,16 @@ pub fn provisional(blocks: &[BlockAnalysis], settings: &Settings) -> Vec<(Turn, 
 fn analyse(path: &Path, models: &Path) -> Vec<BlockAnalysis> {
     let mut models = Models::load(models, &installation::onnx_runtime(), Device::Cpu).expect("models load");
     let mut filter_bank = FilterBank::default();
-    let mut stream = audio::open(path).expect("the recording opens");
+    let stream = audio::open_for(path, Wish::default(), u64::MAX, &GiveUp::default());
+    let mut stream = stream.expect("the recording opens");
     let mut chunker = Chunker::new(DEFAULT_CHUNK_BLOCKS);
     let mut blocks = Vec::new();
     let mut take = |chunk: ChunkAudio| {
-        let found = analysis::analyse(&mut models, &mut filter_bank, chunk.chunk, &chunk.samples);
+        let found = analysis::analyse(&mut models, &mut filter_bank, chunk.chunk, &chunk.channels);
         blocks.extend(found.expect("the chunk is analysed"));
     };
-    while let Some(samples) = stream.next_samples().expect("the recording decodes") {
-        chunker.push(&samples).into_iter().for_each(&mut take);
+    while let Some(channels) = stream.next_channels().expect("the recording decodes") {
+        chunker.push(&channels).into_iter().for_each(&mut take);
     }
     chunker.finish().into_iter().for_each(&mut take);
     blocks

@@ -5,6 +5,7 @@
 
 use diarization::analysis::BlockAnalysis;
 use diarization::blocks::{BLOCK_FRAMES, Chunk, block_count, frame_count};
+use diarization::channels::{self, MOST_SIDES};
 use diarization::pieces::Piece;
 
 /// Most dimensions that pgvector stores.
@@ -21,15 +22,17 @@ pub struct Extent {
     pub blocks: usize,
     /// One past the last sample of the recording that the chunk was cut from.
     pub end_sample: usize,
+    /// Number of channels, each with slots of its own.
+    pub channels: usize,
 }
 
 impl Extent {
-    /// Extent of chunk number `chunk`, stored as `samples` samples.
-    pub fn of(chunk: usize, chunk_blocks: usize, samples: usize) -> Self {
+    /// Extent of chunk number `chunk`, stored as `samples` samples of each of `channels`.
+    pub fn of(chunk: usize, chunk_blocks: usize, samples: usize, channels: usize) -> Self {
         let chunk = Chunk::nth(chunk, chunk_blocks);
         let end_sample = chunk.sample_range().start + samples;
         let blocks = chunk_blocks.min(block_count(end_sample).saturating_sub(chunk.first_block));
-        Self { first_block: chunk.first_block, blocks, end_sample }
+        Self { first_block: chunk.first_block, blocks, end_sample, channels }
     }
 
     /// Blocks of that extent in which nobody speaks.
@@ -37,6 +40,11 @@ impl Extent {
         (self.first_block..self.first_block + self.blocks)
             .map(|block| BlockAnalysis { block, slots: vec![0; self.frames(block)], pieces: Vec::new() })
             .collect()
+    }
+
+    /// One past the last slot that there is: there is room for two channels.
+    fn slots(&self) -> u8 {
+        channels::first_slot(self.channels.min(MOST_SIDES))
     }
 
     /// Frames that `block` owns.
@@ -70,6 +78,14 @@ pub enum Flaw {
         found: usize,
         /// Frames it should have.
         wanted: usize,
+    },
+    /// Somebody is active on a channel that there is not.
+    #[error("block {block} has active slots past the {channels} channels of its chunk")]
+    Slots {
+        /// The block.
+        block: usize,
+        /// Channels of the chunk.
+        channels: usize,
     },
     /// A piece is not inside its block, or not in order.
     #[error("piece {piece} of block {block} {what}")]
@@ -105,10 +121,14 @@ pub fn check(bytes: &[u8], extent: Extent) -> Result<Vec<BlockAnalysis>, Flaw> {
             return Err(Flaw::Frames { block: block.block, found: block.slots.len(), wanted });
         }
         let span = block.block * BLOCK_FRAMES..block.block * BLOCK_FRAMES + wanted;
+        let slots = extent.slots();
+        if block.slots.iter().any(|bits| bits >> slots != 0) {
+            return Err(Flaw::Slots { block: block.block, channels: extent.channels });
+        }
         let mut before = 0;
-        let mut ends = [0; 3];
+        let mut ends = [0; 3 * MOST_SIDES];
         for (number, piece) in block.pieces.iter().enumerate() {
-            if let Some(what) = flaw_of(piece, &span, before) {
+            if let Some(what) = flaw_of(piece, &span, before, slots) {
                 return Err(Flaw::Piece { block: block.block, piece: number, what });
             }
             before = piece.first_frame;
@@ -125,15 +145,15 @@ pub fn check(bytes: &[u8], extent: Extent) -> Result<Vec<BlockAnalysis>, Flaw> {
     Ok(blocks)
 }
 
-fn flaw_of(piece: &Piece, span: &std::ops::Range<usize>, before: usize) -> Option<&'static str> {
+fn flaw_of(piece: &Piece, span: &std::ops::Range<usize>, before: usize, slots: u8) -> Option<&'static str> {
     if piece.first_frame >= piece.end_frame || piece.first_frame < span.start || piece.end_frame > span.end {
         return Some("is not inside the block");
     }
     if piece.first_frame < before {
         return Some("begins before the one ahead of it");
     }
-    if piece.slot > 2 {
-        return Some("is of a slot above 2");
+    if piece.slot >= slots {
+        return Some("is of a slot that no channel of its chunk has");
     }
     if piece.clean_frames > piece.end_frame - piece.first_frame {
         return Some("has more clean frames than frames");
@@ -170,7 +190,8 @@ mod tests {
     use super::*;
     use diarization::blocks::BLOCK_SAMPLES;
 
-    const EXTENT: Extent = Extent { first_block: 2, blocks: 1, end_sample: 2 * BLOCK_SAMPLES + 270 * 100 };
+    const EXTENT: Extent =
+        Extent { first_block: 2, blocks: 1, end_sample: 2 * BLOCK_SAMPLES + 270 * 100, channels: 1 };
 
     fn good() -> BlockAnalysis {
         let piece = Piece {
@@ -188,6 +209,19 @@ mod tests {
         change(&mut block);
         let bytes = rmp_serde::to_vec_named(&vec![block]).expect("encodes");
         check(&bytes, EXTENT).map(|_| "accepted".to_owned()).unwrap_or_else(|flaw| flaw.to_string())
+    }
+
+    #[test]
+    fn a_second_channel_has_slots_only_where_its_chunk_has_one() {
+        let mut block = good();
+        block.slots[5] |= 0b100_000;
+        block.pieces.push(Piece { slot: 5, ..block.pieces[0].clone() });
+        let bytes = rmp_serde::to_vec_named(&vec![block]).expect("encodes");
+        let checked = |channels| check(&bytes, Extent { channels, ..EXTENT });
+        assert!(checked(2).is_ok());
+        assert!(checked(1).is_err_and(|flaw| flaw.to_string().contains("past the 1 channels")));
+        assert!(refusal(|b| b.pieces[0].slot = 3).contains("no channel of its chunk has"));
+        assert!(refusal(|b| b.slots[0] = 0b1000).contains("past the 1 channels"));
     }
 
     #[test]
@@ -212,7 +246,7 @@ mod tests {
     fn a_piece_that_would_reach_outside_its_block_is_refused() {
         assert!(refusal(|b| b.pieces[0].end_frame += 100).contains("not inside the block"));
         assert!(refusal(|b| b.pieces[0].first_frame = 0).contains("not inside the block"));
-        assert!(refusal(|b| b.pieces[0].slot = 9).contains("slot above 2"));
+        assert!(refusal(|b| b.pieces[0].slot = 9).contains("a slot that no channel"));
     }
 
     #[test]
@@ -252,11 +286,11 @@ mod tests {
     fn the_last_chunk_has_fewer_blocks_and_a_shorter_last_block() {
         let samples = 7 * BLOCK_SAMPLES + 270 * 10;
         let start = Chunk::nth(1, 5).sample_range().start;
-        let last = Extent::of(1, 5, samples - start);
+        let last = Extent::of(1, 5, samples - start, 1);
         assert_eq!((last.first_block, last.blocks, last.frames(7)), (5, 3, 10));
         let silence = rmp_serde::to_vec_named(&last.silence()).expect("encodes");
         assert_eq!(check(&silence, last).expect("silence is an analysis").len(), 3);
-        let first = Extent::of(0, 5, Chunk::nth(0, 5).sample_range().end);
+        let first = Extent::of(0, 5, Chunk::nth(0, 5).sample_range().end, 1);
         assert_eq!((first.blocks, first.frames(4)), (5, BLOCK_FRAMES));
     }
 }

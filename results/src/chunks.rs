@@ -42,7 +42,7 @@ pub async fn blocks(
     range: Range<i32>,
 ) -> Result<Vec<BlockAnalysis>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT c.chunk, c.samples, i.analysis AS "analysis?", g.chunk IS NOT NULL AS "gap!"
+        r#"SELECT c.chunk, c.samples, c.channels, i.analysis AS "analysis?", g.chunk IS NOT NULL AS "gap!"
            FROM chunks c
            LEFT JOIN inbox i ON i.recording_id = c.recording_id AND i.chunk = c.chunk
                             AND i.model_version = $2 AND i.configuration = $3
@@ -69,16 +69,22 @@ pub async fn blocks(
             Some(bytes) => {
                 blocks.extend(analysis::decode(&bytes).map_err(|flaw| sqlx::Error::Decode(flaw.into()))?);
             }
-            None if row.gap => blocks.extend(silence(pinned, row.chunk, row.samples)),
+            None if row.gap => blocks.extend(silence(pinned, row.chunk, row.samples, row.channels)),
             None => return Err(unready(row.chunk)),
         }
     }
     wanted.next().map_or(Ok(blocks), |missing| Err(unready(missing)))
 }
 
-fn silence(pinned: &Pinned, chunk: i32, samples: i64) -> Vec<BlockAnalysis> {
+fn silence(pinned: &Pinned, chunk: i32, samples: i64, channels: i16) -> Vec<BlockAnalysis> {
     let size = |value: i64| usize::try_from(value).unwrap_or_default();
-    Extent::of(size(chunk.into()), size(pinned.chunk_blocks.into()), size(samples)).silence()
+    let extent = Extent::of(
+        size(chunk.into()),
+        size(pinned.chunk_blocks.into()),
+        size(samples),
+        size(channels.into()),
+    );
+    extent.silence()
 }
 
 #[cfg(test)]

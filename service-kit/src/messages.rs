@@ -38,10 +38,12 @@ pub struct ChunkJob {
     pub first_block: u32,
     /// Blocks of the chunk; fewer may be present where the recording ends.
     pub blocks: u32,
-    /// Object that holds the chunk's samples: f32, little-endian, 16 kHz, mono.
+    /// Object that holds the chunk's samples: f32, little-endian, 16 kHz; all of the first channel, then all of the second.
     pub object: String,
-    /// Number of samples in the object.
+    /// Number of samples of each channel in the object.
     pub samples: u64,
+    /// Number of channels in the object: 1, or 2 where the sides of a call are told apart.
+    pub channels: u32,
     /// Model version that must analyse it.
     pub model_version: String,
     /// Configuration that must analyse it.
@@ -79,7 +81,7 @@ impl Message for DecodeJob {
     const TYPE: &'static str = "decode-job.v1";
 }
 impl Message for ChunkJob {
-    const TYPE: &'static str = "chunk-job.v1";
+    const TYPE: &'static str = "chunk-job.v2";
 }
 impl Message for ChunkAnalysed {
     const TYPE: &'static str = "chunk-analysed.v1";

@@ -26,7 +26,7 @@ pub enum InferenceError {
 
 struct Request {
     chunk: Chunk,
-    samples: Vec<f32>,
+    channels: Vec<Vec<f32>>,
     reply: oneshot::Sender<Result<Analysed, InferenceError>>,
 }
 
@@ -57,13 +57,13 @@ impl Inference {
         let busy = Arc::clone(&busy_since);
         std::thread::Builder::new().name("inference".into()).spawn(move || {
             let mut filter_bank = FilterBank::default();
-            while let Ok(Request { chunk, samples, reply }) = requests.recv() {
+            while let Ok(Request { chunk, channels, reply }) = requests.recv() {
                 let started = Instant::now();
                 set(&busy, Some(started));
                 // A panic must cost one chunk, not the worker.
                 let mut timed = Timed::new(&mut models, || started.elapsed());
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
-                    analysis::analyse(&mut timed, &mut filter_bank, chunk, &samples)
+                    analysis::analyse(&mut timed, &mut filter_bank, chunk, &channels)
                 }));
                 let (whole, models) = (started.elapsed(), timed.taken());
                 let result = outcome.map_or(Err(InferenceError::Crashed), |analysed| {
@@ -83,11 +83,11 @@ impl Inference {
         self.busy_since.lock().map_or(None, |since| *since).map(|since| since.elapsed())
     }
 
-    /// Analyses `chunk`, whose samples are those of [`Chunk::sample_range`].
-    pub async fn analyse(&self, chunk: Chunk, samples: Vec<f32>) -> Result<Analysed, InferenceError> {
+    /// Analyses `chunk`, each of whose channels has the samples of [`Chunk::sample_range`].
+    pub async fn analyse(&self, chunk: Chunk, channels: Vec<Vec<f32>>) -> Result<Analysed, InferenceError> {
         let (reply, answer) = oneshot::channel();
         let send = self.requests.clone();
-        let request = Request { chunk, samples, reply };
+        let request = Request { chunk, channels, reply };
         // Handing over blocks while the thread is busy.
         let sent = tokio::task::spawn_blocking(move || send.send(request).is_ok()).await;
         match sent {

@@ -4,6 +4,7 @@ use crate::activity::{Activity, Stages};
 use crate::inference::{Analysed, Inference, InferenceError};
 use diarization::analysis::CONFIGURATION;
 use diarization::blocks::{Chunk, MAX_CHUNK_BLOCKS, SAMPLE_RATE, WINDOW_SAMPLES};
+use diarization::channels::MOST_SIDES;
 use service_kit::budget::{Budget, BudgetError, CONFIRM_WITHIN};
 use service_kit::delivery::Delivery;
 use service_kit::messages::{ChunkAnalysed, ChunkJob};
@@ -67,9 +68,9 @@ impl Worker {
         let chunk = fitting(&job, &self.model_version).map_err(Verdict::Reject)?;
         let _in_hand = self.activity.begin(job.recording, job.chunk);
         let started = Instant::now();
-        let samples = samples(&self.fetch(&job).await?);
-        let (fetched, seconds) = (started.elapsed(), samples.len() as f64 / f64::from(SAMPLE_RATE));
-        let analysed = self.infer(inference, chunk, samples).await?;
+        let channels = channels(&self.fetch(&job).await?, job.channels as usize);
+        let (fetched, seconds) = (started.elapsed(), job.samples as f64 / f64::from(SAMPLE_RATE));
+        let analysed = self.infer(inference, chunk, channels).await?;
         let publishing = Instant::now();
         let analysis =
             rmp_serde::to_vec_named(&analysed.blocks).map_err(|error| Verdict::Reject(error.to_string()))?;
@@ -97,7 +98,7 @@ impl Worker {
     }
 
     async fn fetch(&self, job: &ChunkJob) -> Result<bytes::Bytes, Verdict> {
-        let bytes = job.samples * size_of::<f32>() as u64;
+        let bytes = job.samples * u64::from(job.channels) * size_of::<f32>() as u64;
         match timeout(FETCH_WITHIN, self.objects.get_sized(&job.object, bytes)).await {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(error)) if error.is_not_found() => Err(self.missing(&job.object).await),
@@ -136,9 +137,9 @@ impl Worker {
         &self,
         inference: &Inference,
         chunk: Chunk,
-        samples: Vec<f32>,
+        channels: Vec<Vec<f32>>,
     ) -> Result<Analysed, Verdict> {
-        let why = match timeout(self.inference_within, inference.analyse(chunk, samples)).await {
+        let why = match timeout(self.inference_within, inference.analyse(chunk, channels)).await {
             Ok(Ok(analysed)) => return Ok(analysed),
             Ok(Err(error @ InferenceError::Crashed)) => return Err(Verdict::Retry(error.to_string())),
             Ok(Err(error)) => error.to_string(),
@@ -181,7 +182,7 @@ fn stages(fetched: Duration, analysed: &Analysed, published: Duration) -> Stages
 
 /// Infers something that every model can.
 pub async fn trial(inference: &Inference) -> Result<(), InferenceError> {
-    inference.analyse(Chunk { first_block: 0, blocks: 1 }, vec![0.0; WINDOW_SAMPLES]).await.map(|_| ())
+    inference.analyse(Chunk { first_block: 0, blocks: 1 }, vec![vec![0.0; WINDOW_SAMPLES]]).await.map(|_| ())
 }
 
 /// The chunk of `job`, if this program can analyse it; otherwise why not.
@@ -202,6 +203,10 @@ pub fn fitting(job: &ChunkJob, model_version: &str) -> Result<Chunk, String> {
     if !(1..=MAX_CHUNK_BLOCKS).contains(&blocks) {
         return Err(format!("a chunk has 1 to {MAX_CHUNK_BLOCKS} blocks, not {blocks}"));
     }
+    let channels = job.channels;
+    if !(1..=MOST_SIDES).contains(&(channels as usize)) {
+        return Err(format!("a chunk has 1 or {MOST_SIDES} channels, not {channels}"));
+    }
     let chunk = Chunk { first_block: job.first_block as usize, blocks };
     if job.samples == 0 || job.samples > chunk.sample_range().len() as u64 {
         return Err(format!("a chunk of {blocks} blocks cannot have {} samples", job.samples));
@@ -209,9 +214,11 @@ pub fn fitting(job: &ChunkJob, model_version: &str) -> Result<Chunk, String> {
     Ok(chunk)
 }
 
-/// The samples in `bytes`: f32, little-endian.
-fn samples(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)).collect()
+/// The samples in `bytes` of each of so many channels, one behind the other: f32, little-endian.
+fn channels(bytes: &[u8], channels: usize) -> Vec<Vec<f32>> {
+    let values = bytes.as_chunks::<4>().0;
+    let each = (values.len() / channels.max(1)).max(1);
+    values.chunks(each).map(|own| own.iter().map(|value| f32::from_le_bytes(*value)).collect()).collect()
 }
 
 #[cfg(test)]
@@ -227,6 +234,7 @@ mod tests {
             blocks: 5,
             object: "x".into(),
             samples: 1000,
+            channels: 1,
             model_version: "m".into(),
             configuration: CONFIGURATION.into(),
         }
@@ -244,11 +252,18 @@ mod tests {
         assert!(fitting(&ChunkJob { blocks: 0, ..job() }, "m").is_err());
         assert!(fitting(&ChunkJob { blocks: 21, ..job() }, "m").is_err());
         assert!(fitting(&ChunkJob { samples: 10_000_000, ..job() }, "m").is_err());
+        for channels in [0, 3, 64, u32::MAX] {
+            let why = fitting(&ChunkJob { channels, ..job() }, "m").expect_err("is refused");
+            assert!(why.contains(&format!("1 or 2 channels, not {channels}")), "{why}");
+        }
+        assert!(fitting(&ChunkJob { channels: 2, ..job() }, "m").is_ok());
     }
 
     #[test]
     fn samples_are_read_as_ingest_writes_them() {
-        assert_eq!(samples(&[0, 0, 128, 63, 0, 0, 0, 0]), [1.0, 0.0]);
+        let bytes = [0, 0, 128, 63, 0, 0, 0, 0];
+        assert_eq!(channels(&bytes, 1), [[1.0, 0.0]]);
+        assert_eq!(channels(&bytes, 2), [[1.0], [0.0]]);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use crate::bench::recordings::Recording;
 use crate::local;
 use anyhow::Context;
 use diarization::analysis::{self, BlockAnalysis, CONFIGURATION};
+use diarization::audio::Wish;
 use diarization::blocks::SAMPLE_RATE;
+use diarization::channels::Channels;
 use diarization::features::FilterBank;
 use diarization::onnx::Models;
 use serde::{Deserialize, Serialize};
@@ -43,22 +45,33 @@ pub enum Cut {
 
 impl Cut {
     /// What an analysis so cut must not be mixed with others under.
-    fn configuration(self) -> String {
-        match self {
-            Self::Chunks(_) => CONFIGURATION.into(),
-            Self::Unblocked => format!("{CONFIGURATION}.unblocked"),
-        }
+    fn configuration(self, wish: Wish) -> String {
+        let cut = match self {
+            Self::Chunks(_) => "",
+            Self::Unblocked => ".unblocked",
+        };
+        let channels = match wish {
+            Wish { channels: Channels::Auto, max_speakers: Some(1) } => ".one".to_owned(),
+            Wish { channels: Channels::Auto, .. } => String::new(),
+            Wish { channels, .. } => format!(".{channels}"),
+        };
+        format!("{CONFIGURATION}{cut}{channels}")
     }
 
-    fn analyse(self, audio: &Path, models: &mut [Models]) -> anyhow::Result<(Vec<BlockAnalysis>, usize)> {
+    fn analyse(
+        self,
+        audio: &Path,
+        wish: Wish,
+        models: &mut [Models],
+    ) -> anyhow::Result<(Vec<BlockAnalysis>, usize)> {
         let mut blocks = Vec::new();
         let Self::Chunks(chunk_blocks) = self else {
-            let samples = local::samples(audio)?;
+            let channels = local::samples(audio, wish)?;
             let model = models.first_mut().context("at least one thread is needed")?;
-            blocks.push(analysis::analyse_unblocked(model, &mut FilterBank::default(), &samples)?);
-            return Ok((blocks, samples.len()));
+            blocks.push(analysis::analyse_unblocked(model, &mut FilterBank::default(), &channels)?);
+            return Ok((blocks, channels[0].len()));
         };
-        let read = local::analyse(audio, models, chunk_blocks, &mut |block, _| {
+        let read = local::analyse(audio, wish, models, chunk_blocks, &mut |block, _| {
             blocks.push(block);
             Ok(())
         })?;
@@ -70,12 +83,13 @@ impl Cut {
 pub fn of(
     recording: &Recording,
     models: &mut [Models],
+    wish: Wish,
     cut: Cut,
     cache: Option<&Path>,
 ) -> anyhow::Result<Analysed> {
     let file_bytes = std::fs::metadata(&recording.audio).map_or(0, |file| file.len());
     let model_version = models.first().map_or("", |model| &model.manifest().model_version).to_owned();
-    let configuration = cut.configuration();
+    let configuration = cut.configuration(wish);
     let place = cache.map(|folder| folder.join(format!("{}.msgpack", recording.stem)));
     if let Some(kept) = place.as_ref().and_then(read)
         && (kept.model_version.as_str(), kept.configuration.as_str(), kept.file_bytes)
@@ -84,7 +98,7 @@ pub fn of(
         return Ok(Analysed { blocks: kept.blocks, audio_seconds: kept.audio_seconds, seconds: None });
     }
     let started = Instant::now();
-    let (blocks, samples) = cut.analyse(&recording.audio, models)?;
+    let (blocks, samples) = cut.analyse(&recording.audio, wish, models)?;
     let seconds = started.elapsed().as_secs_f64();
     let audio_seconds = samples as f64 / f64::from(SAMPLE_RATE);
     let kept = Kept { model_version, configuration, file_bytes, audio_seconds, blocks };

@@ -69,17 +69,17 @@ pub fn analyse(
     chunk_blocks: usize,
 ) -> anyhow::Result<(Vec<BlockAnalysis>, Stages)> {
     let (started, from) = (Instant::now(), processor_time());
-    let samples = local::samples(&recording.audio)?;
+    let samples = local::mixed(&recording.audio)?;
     let mut stages = Stages { audio: samples.len() as f64 / f64::from(SAMPLE_RATE), ..Stages::default() };
     stages.decoding = (processor_time() - from).as_secs_f64();
     let mut chunker = Chunker::new(chunk_blocks);
-    let mut chunks = chunker.push(&samples);
+    let mut chunks = chunker.push(&[&samples]);
     chunks.extend(chunker.finish());
     let (mut blocks, mut filter_bank) = (Vec::new(), FilterBank::default());
     let mut timed = Timed::new(models, processor_time);
     let from = processor_time();
     for chunk in &chunks {
-        blocks.extend(analysis::analyse(&mut timed, &mut filter_bank, chunk.chunk, &chunk.samples)?);
+        blocks.extend(analysis::analyse(&mut timed, &mut filter_bank, chunk.chunk, &chunk.channels)?);
     }
     let (whole, taken) = (processor_time() - from, timed.taken());
     stages.elapsed = started.elapsed().as_secs_f64();

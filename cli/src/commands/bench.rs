@@ -173,7 +173,7 @@ impl Bench<'_> {
             });
         }
         let cut = if args.unblocked { Cut::Unblocked } else { Cut::Chunks(args.recording.chunk_blocks) };
-        analyses::of(recording, &mut self.models, cut, args.cache.as_deref())
+        analyses::of(recording, &mut self.models, self.settings.wish(), cut, args.cache.as_deref())
     }
 }
 

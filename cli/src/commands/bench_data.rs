@@ -95,7 +95,7 @@ fn stress(args: &Args) -> anyhow::Result<()> {
         // What was itself put together holds the voices of others.
         if recording.origin.apart != Apart::FromAll {
             let source = recording.origin.source.to_string();
-            let samples = local::samples(&recording.audio)?;
+            let samples = local::mixed(&recording.audio)?;
             voices.extend(excerpts::voices(&samples, &recording.reference, &recording.stem, &source));
             apart.insert(recording.stem, recording.origin.apart);
         }

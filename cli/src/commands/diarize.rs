@@ -3,6 +3,7 @@
 use crate::options::{ModelOptions, RecordingOptions};
 use crate::{local, report};
 use anyhow::Context;
+use diarization::channels::Channels;
 use diarization::export::Format;
 use diarization::rttm;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -40,6 +41,8 @@ struct Document<'a> {
     file: &'a str,
     duration_seconds: f64,
     model_version: &'a str,
+    /// What was done with the channels: mix or separate.
+    channels: Channels,
     warnings: &'a [String],
     speakers: Vec<DocumentSpeaker<'a>>,
     turns: Vec<report::Turn>,
@@ -86,6 +89,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             file: &stem,
             duration_seconds: outcome.seconds(),
             model_version: &model_version,
+            channels: outcome.layout.done(),
             warnings: &outcome.warnings,
             speakers: shares
                 .iter()
@@ -101,9 +105,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         report::print(&turns, &shares);
         let took = started.elapsed().as_secs_f64();
         println!(
-            "{} of {} in {took:.1} s: {:.0} × real time",
+            "{} of {}{} in {took:.1} s: {:.0} × real time",
             report::clock(outcome.seconds()),
             outcome.info.container_or_codec,
+            if outcome.layout.done() == Channels::Separate { ", both channels by themselves," } else { "" },
             outcome.seconds() / took
         );
     }

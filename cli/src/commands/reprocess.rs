@@ -40,6 +40,10 @@ struct Changes {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<String>,
+    /// auto, mix or separate: what is done with the channels of the file.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channels: Option<String>,
 }
 
 #[derive(Serialize)]

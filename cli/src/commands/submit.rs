@@ -72,6 +72,7 @@ async fn form(args: &Args) -> anyhow::Result<Form> {
     let mut form = Form::new()
         .text("labels", options.labels.to_string())
         .text("threshold", options.threshold.to_string())
+        .text("channels", options.channels.to_string())
         .text("chunk_blocks", options.chunk_blocks.to_string());
     let numbers = [
         ("num_speakers", options.num_speakers),

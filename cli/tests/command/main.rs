@@ -2,6 +2,7 @@
 //! where they are missing.
 
 mod bench;
+mod channels;
 mod diarize;
 mod export;
 mod formats;

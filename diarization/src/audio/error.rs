@@ -61,6 +61,12 @@ pub enum AudioError {
         max = super::MAX_CHANNELS
     )]
     Channels(usize),
+    /// The caller wants so many channels apart.
+    #[error(
+        "this file has {0} channels, and `separate` is for files of two: send the two channels in which people speak as a file of \
+         their own, or use `mix`"
+    )]
+    Separate(usize),
     /// The format needs the optional program ffmpeg.
     #[error(
         "this is {format} audio; Throughline decodes it with ffmpeg, which is not installed: \

@@ -13,8 +13,9 @@
 //! ```
 //!
 //! The stages, one per file: `sniff` names the format by its content; `pcm`, `packets` or `ffmpeg` decode
-//! it, where `timeline` drops encoder delay and fills holes; `downmix` makes it mono; `resample` makes it
-//! 16 kHz. The same file always gives bit-identical samples.
+//! it, where `timeline` drops encoder delay and fills holes; `lanes` makes it mono (`downmix`), or carries two channels side by side, and
+//! 16 kHz (`resample`). Which of these, `sides` and `plan` decide where a file is read twice. The same file always gives bit-identical
+//! samples.
 
 mod container;
 mod downmix;
@@ -23,11 +24,14 @@ mod edit_list;
 mod error;
 mod ffmpeg;
 mod give_up;
+mod lanes;
 mod mkv_default;
 mod packets;
 mod pcm;
 mod pcm_header;
+mod plan;
 mod resample;
+mod sides;
 mod sniff;
 mod source;
 mod timeline;
@@ -41,10 +45,14 @@ use std::path::Path;
 
 pub use error::AudioError;
 pub use give_up::GiveUp;
+pub use plan::{Layout, SIDE_LEVEL_DB, Wish};
+pub(crate) use sides::APART_DB;
+pub use sides::Heard;
 
-use downmix::Downmix;
+use lanes::Lanes;
 use pcm::PcmSource;
-use resample::Resample;
+use plan::Found;
+use sides::Sides;
 use sniff::{Format, Route, Sniffed, sniff};
 use source::{Block, Source};
 use warnings::Warnings;
@@ -89,9 +97,10 @@ pub struct AudioInfo {
 pub struct AudioStream {
     info: AudioInfo,
     source: Box<dyn Source>,
+    layout: Layout,
     convert: Option<Convert>,
-    ready: Vec<f32>,
-    mono: Vec<f32>,
+    /// Per channel of the layout; all of one length.
+    ready: Vec<Vec<f32>>,
     delivered: u64,
     not_finite: u64,
     ended: bool,
@@ -102,8 +111,7 @@ pub struct AudioStream {
 /// The conversion for one rate and channel count; a chained stream may change them midway.
 struct Convert {
     shape: (u32, usize),
-    downmix: Downmix,
-    resample: Resample,
+    lanes: Lanes,
 }
 
 /// Opens any supported file; reads headers only. The content decides what it is, not the name.
@@ -128,6 +136,43 @@ pub fn open_until(path: &Path, give_up: &GiveUp) -> Result<AudioStream, AudioErr
         return Err(AudioError::GivenUp);
     }
     Ok(AudioStream { give_up: give_up.clone(), ..opened? })
+}
+
+/// As [`open_until`], but what becomes of the channels is as `wish` says. A file of two channels is read to its end once before, or
+/// as far as `most_seconds`: whether they are two sides, and how loud, is only known then.
+///
+/// # Errors
+///
+/// Those of [`open_until`], those of reading, and [`AudioError::Separate`].
+pub fn open_for(
+    path: &Path,
+    wish: Wish,
+    most_seconds: u64,
+    give_up: &GiveUp,
+) -> Result<AudioStream, AudioError> {
+    let mut stream = open_until(path, give_up)?;
+    let found = match stream.info.channels {
+        2 => open_until(path, give_up)?.survey(most_seconds)?,
+        channels => Found::Channels(channels),
+    };
+    let (layout, warning) = plan::plan(wish, found)?;
+    stream.ready = vec![Vec::new(); layout.channels()];
+    stream.layout = layout;
+    warning.into_iter().for_each(|warning| stream.warnings.push(warning));
+    Ok(stream)
+}
+
+/// What the two channels of a file have to do with each other; `None` where it has another number of them. For measurements:
+/// [`open_for`] asks by itself.
+///
+/// # Errors
+///
+/// Those of [`open`] and of reading.
+pub fn heard_of(path: &Path) -> Result<Option<Heard>, AudioError> {
+    Ok(match open(path)?.survey(u64::MAX)? {
+        Found::Two(heard) => Some(heard),
+        _ => None,
+    })
 }
 
 fn open_any(path: &Path, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
@@ -239,9 +284,9 @@ impl AudioStream {
         Self {
             info,
             source,
+            layout: Layout::Mix(None),
             convert: None,
-            ready: Vec::new(),
-            mono: Vec::new(),
+            ready: vec![Vec::new()],
             delivered: 0,
             not_finite: 0,
             ended: false,
@@ -255,35 +300,81 @@ impl AudioStream {
         &self.info
     }
 
-    /// The next 1 to 16 000 samples at 16 kHz, mono, nominally -1 to 1 and always finite; `None` at the
-    /// end. Sample `k` of the whole stream is the sound at `k / 16000` s of the file.
+    /// What becomes of the channels.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The next 1 to 16 000 samples of the only channel, or of the first where both are carried; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next_channels`](Self::next_channels).
+    pub fn next_samples(&mut self) -> Result<Option<Vec<f32>>, AudioError> {
+        Ok(self.next_channels()?.map(|mut channels| channels.swap_remove(0)))
+    }
+
+    /// The next 1 to 16 000 samples at 16 kHz of each channel of the [layout](Self::layout), nominally -1 to 1 and always finite; `None`
+    /// at the end. Sample `k` of the whole stream is the sound at `k / 16000` s of the file.
     ///
     /// # Errors
     ///
     /// [`AudioError::NoAudio`] when the file ends without a single sample, and errors of reading or of
     /// ffmpeg. Damage that can be passed over is no error but a line of [`AudioStream::warnings`].
-    pub fn next_samples(&mut self) -> Result<Option<Vec<f32>>, AudioError> {
-        while self.ready.len() < CHUNK && !self.ended {
-            // An error is final: a caller that asks again is told the end.
-            let block = self.source.next_block(&mut self.warnings).inspect_err(|_| self.ended = true);
-            if self.give_up.is_asked() {
-                self.ended = true;
-                self.ready.clear();
-                return Err(AudioError::GivenUp);
-            }
-            let block = block?;
-            match block {
+    pub fn next_channels(&mut self) -> Result<Option<Vec<Vec<f32>>>, AudioError> {
+        while self.ready[0].len() < CHUNK && !self.ended {
+            match self.next_block()? {
                 Some(block) => self.take(block)?,
                 None => self.finish()?,
             }
         }
-        if self.ready.is_empty() {
+        let length = self.ready[0].len().min(CHUNK);
+        if length == 0 {
             return Ok(None);
         }
-        let rest = self.ready.split_off(self.ready.len().min(CHUNK));
-        let chunk = std::mem::replace(&mut self.ready, rest);
-        self.delivered += chunk.len() as u64;
-        Ok(Some(chunk))
+        self.delivered += length as u64;
+        let cut = |ready: &mut Vec<f32>| {
+            let rest = ready.split_off(length);
+            std::mem::replace(ready, rest)
+        };
+        Ok(Some(self.ready.iter_mut().map(cut).collect()))
+    }
+
+    fn next_block(&mut self) -> Result<Option<Block>, AudioError> {
+        // An error is final: a caller that asks again is told the end.
+        let block = self.source.next_block(&mut self.warnings).inspect_err(|_| self.ended = true);
+        if self.give_up.is_asked() {
+            self.ended = true;
+            self.ready.iter_mut().for_each(Vec::clear);
+            return Err(AudioError::GivenUp);
+        }
+        let mut block = block?;
+        for x in block.iter_mut().flat_map(|block| &mut block.samples) {
+            if !x.is_finite() {
+                *x = 0.0;
+                self.not_finite += 1;
+            }
+            *x = x.clamp(-LOUDEST, LOUDEST);
+        }
+        Ok(block)
+    }
+
+    /// Reads the first `most_seconds` for what they say of the channels.
+    fn survey(mut self, most_seconds: u64) -> Result<Found, AudioError> {
+        let mut sides: Option<Sides> = None;
+        let mut seconds = 0.0;
+        while seconds <= most_seconds as f64 {
+            let Some(block) = self.next_block()? else { break };
+            seconds += block.samples.len() as f64 / (block.channels as f64 * f64::from(block.rate));
+            match (&mut sides, block.channels) {
+                (sides, 2) => {
+                    sides.get_or_insert_with(|| Sides::new(block.rate)).push(&block.samples, block.rate);
+                }
+                (None, channels) => return Ok(Found::Channels(channels)),
+                (Some(_), _) => return Ok(Found::Changing),
+            }
+        }
+        Ok(sides.map_or(Found::Changing, |sides| Found::Two(sides.heard())))
     }
 
     /// What was damaged and skipped, in words for the user; complete after the end. Empty for a sound
@@ -292,39 +383,25 @@ impl AudioStream {
         self.warnings.notes()
     }
 
-    fn take(&mut self, mut block: Block) -> Result<(), AudioError> {
-        for x in &mut block.samples {
-            if !x.is_finite() {
-                *x = 0.0;
-                self.not_finite += 1;
-            }
-            *x = x.clamp(-LOUDEST, LOUDEST);
-        }
+    fn take(&mut self, block: Block) -> Result<(), AudioError> {
         let shape = (block.rate, block.channels);
         if self.convert.as_ref().is_some_and(|convert| convert.shape != shape) {
             self.flush()?;
         }
         let convert = match &mut self.convert {
             Some(convert) => convert,
-            none => none.insert(Convert {
-                shape,
-                downmix: Downmix::new(block.channels, block.rate),
-                resample: Resample::new(block.rate)?,
-            }),
+            none => {
+                none.insert(Convert { shape, lanes: Lanes::new(self.layout, block.channels, block.rate)? })
+            }
         };
-        self.mono.clear();
-        convert.downmix.push(&block.samples, &mut self.mono);
-        convert.resample.push(&self.mono, &mut self.ready)
+        convert.lanes.push(block.samples, &mut self.ready)
     }
 
     fn flush(&mut self) -> Result<(), AudioError> {
-        if let Some(mut convert) = self.convert.take() {
-            self.mono.clear();
-            convert.downmix.finish(&mut self.mono);
-            convert.resample.push(&self.mono, &mut self.ready)?;
-            convert.resample.finish(&mut self.ready)?;
+        match self.convert.take() {
+            Some(convert) => convert.lanes.finish(&mut self.ready),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), AudioError> {
@@ -336,7 +413,7 @@ impl AudioStream {
                 self.not_finite
             ));
         }
-        if self.delivered == 0 && self.ready.is_empty() {
+        if self.delivered == 0 && self.ready[0].is_empty() {
             let detail = self.warnings.notes().first().map_or_else(String::new, |note| format!(" ({note})"));
             return Err(AudioError::NoAudio { detail });
         }

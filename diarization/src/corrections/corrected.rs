@@ -36,8 +36,8 @@ impl Corrected {
         let runs =
             Runs::new(std::mem::take(&mut labelled.runs), |run| labelled.places[run.piece as usize].slot);
         let mut corrected = Self {
-            speaker_of_voice: (0..labelled.voices.len()).collect(),
-            next_speaker: labelled.voices.len(),
+            speaker_of_voice: (0..labelled.cast.len()).collect(),
+            next_speaker: labelled.cast.len(),
             choices: std::mem::take(&mut labelled.choices),
             by_sound: None,
             fixed: BTreeMap::new(),

@@ -38,7 +38,7 @@ impl Corrected {
         for (index, &speaker) in self.labelled.order.iter().enumerate() {
             speakers.push((speaker, label_of(Some(index), speaker)));
         }
-        for speaker in self.labelled.voices.len()..self.next_speaker {
+        for speaker in self.labelled.cast.len()..self.next_speaker {
             speakers.push((speaker, label_of(None, speaker)));
         }
         speakers.retain(|(speaker, _)| heard.contains(speaker));

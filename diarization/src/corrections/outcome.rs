@@ -41,8 +41,9 @@ impl Corrected {
 
     /// Vector of each speaker: those decided on, and of whoever was changed the mean of what is theirs.
     fn voices(&self) -> BTreeMap<usize, Vec<f32>> {
-        let decided = &self.labelled.voices;
-        let mut all: BTreeMap<usize, Vec<f32>> = decided.embeddings().iter().cloned().enumerate().collect();
+        let decided = &self.labelled.cast;
+        let mut all: BTreeMap<usize, Vec<f32>> =
+            (0..decided.len()).map(|voice| (voice, decided.embedding(voice).to_vec())).collect();
         let mut pieces: Vec<Voice> = Vec::new();
         let mut clusters: BTreeMap<usize, Cluster> =
             self.changed.iter().map(|speaker| (*speaker, Cluster::new())).collect();
@@ -54,7 +55,8 @@ impl Corrected {
             let cluster = self.speaker_of(run).and_then(|speaker| clusters.get_mut(&speaker));
             if let Some(cluster) = cluster.filter(|_| longest == Some(run)) {
                 cluster.push(pieces.len());
-                pieces.push(Voice::of_piece(embedding, self.labelled.places[it.piece as usize].weight()));
+                let place = &self.labelled.places[it.piece as usize];
+                pieces.push(Voice::of_piece(embedding, place.weight()));
             }
         }
         let members: Vec<Cluster> = clusters.values().cloned().collect();

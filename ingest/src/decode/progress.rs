@@ -4,8 +4,11 @@ use super::reader::{ReadyChunk, Whole};
 use crate::context::Context;
 use crate::outbox;
 use crate::upkeep::chunk_audio::run_folder;
+use diarization::audio::Wish;
+use diarization::diarize::Settings;
 use service_kit::messages::{ChunkJob, DecodeJob, RecordingDecoded};
 use service_kit::{topology, transaction};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 /// A recording whose decoding is in hand.
@@ -17,6 +20,8 @@ pub struct Decoding {
     pub upload_object: String,
     /// Blocks per chunk.
     pub chunk_blocks: usize,
+    /// What the uploader wants of channels.
+    pub wish: Wish,
     model_version: String,
     configuration: String,
 }
@@ -33,6 +38,7 @@ impl Decoding {
             // The run is in the name: chunks of two runs, cut from the same upload by two programs, never meet.
             object: format!("{}/chunks/{}", run_folder(job.recording, job.run), chunk.index),
             samples: chunk.samples,
+            channels: chunk.channels,
             model_version: self.model_version.clone(),
             configuration: self.configuration.clone(),
         }
@@ -43,9 +49,9 @@ impl Decoding {
 pub async fn begin(context: &Context, job: &DecodeJob) -> Result<Option<Decoding>, sqlx::Error> {
     transaction::run(&context.pool, "begin decoding", &context.shutdown, async |transaction| {
         let row = sqlx::query!(
-            "UPDATE recordings SET state = 'processing', updated_at = now()
-             WHERE id = $1 AND run = $2 AND state IN ('queued', 'processing')
-             RETURNING upload_object, chunk_blocks, model_version, configuration, chunk_count",
+            r#"UPDATE recordings SET state = 'processing', updated_at = now()
+               WHERE id = $1 AND run = $2 AND state IN ('queued', 'processing')
+               RETURNING upload_object, chunk_blocks, model_version, configuration, chunk_count, settings AS "settings: Json<Settings>""#,
             job.recording,
             job.run
         )
@@ -55,6 +61,7 @@ pub async fn begin(context: &Context, job: &DecodeJob) -> Result<Option<Decoding
             ended: row.chunk_count.is_some(),
             upload_object: row.upload_object,
             chunk_blocks: usize::try_from(row.chunk_blocks).unwrap_or(1),
+            wish: row.settings.0.wish(),
             model_version: row.model_version,
             configuration: row.configuration,
         }))
@@ -77,11 +84,12 @@ pub async fn order(context: &Context, order: &ChunkJob) -> Result<bool, sqlx::Er
             return Ok(false);
         }
         let inserted = sqlx::query!(
-            "INSERT INTO chunks (recording_id, chunk, object, samples) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            "INSERT INTO chunks (recording_id, chunk, object, samples, channels) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
             order.recording,
             order.chunk as i32,
             order.object,
-            order.samples as i64
+            order.samples as i64,
+            order.channels as i16
         )
         .execute(&mut **transaction)
         .await?;
@@ -169,12 +177,15 @@ mod tests {
             ended: false,
             upload_object: "u".into(),
             chunk_blocks: 5,
+            wish: Wish::default(),
             model_version: "m".into(),
             configuration: "c".into(),
         };
-        let chunk = ReadyChunk { index: 2, chunk: Chunk::nth(2, 5), samples: 1, bytes: vec![0; 4].into() };
+        let bytes = vec![0; 8].into();
+        let chunk = ReadyChunk { index: 2, chunk: Chunk::nth(2, 5), samples: 1, channels: 2, bytes };
         let order = decoding.job_for(&DecodeJob { recording: Uuid::nil(), run: 3 }, &chunk);
         assert_eq!((order.chunk, order.first_block, order.blocks, order.run), (2, 10, 5, 3));
+        assert_eq!((order.samples, order.channels), (1, 2));
         assert_eq!(order.object, format!("recordings/{}/runs/3/chunks/2", Uuid::nil()));
         assert_eq!((order.model_version.as_str(), order.configuration.as_str()), ("m", "c"));
     }

@@ -3,9 +3,10 @@
 use super::peaks::Peaks;
 use super::scratch::Scratch;
 use bytes::Bytes;
-use diarization::audio::{self, AudioError, GiveUp};
+use diarization::audio::{self, AudioError, GiveUp, Layout, Wish};
 use diarization::blocks::{Chunk, SAMPLE_RATE};
 use diarization::chunks::{ChunkAudio, Chunker};
+use std::borrow::Cow;
 use std::path::Path;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -16,9 +17,11 @@ pub struct ReadyChunk {
     pub index: usize,
     /// Its blocks.
     pub chunk: Chunk,
-    /// Number of samples.
+    /// Number of samples of each channel.
     pub samples: u64,
-    /// The samples: f32, little-endian.
+    /// Number of channels.
+    pub channels: u32,
+    /// The samples, all of the first channel and then all of the second: f32, little-endian.
     pub bytes: Bytes,
 }
 
@@ -78,33 +81,37 @@ impl Reading {
 }
 
 /// Starts decoding `upload`.
-pub fn read(upload: Scratch, chunk_blocks: usize, max_hours: u32) -> Reading {
+pub fn read(upload: Scratch, wish: Wish, chunk_blocks: usize, max_hours: u32) -> Reading {
     let (sender, chunks) = mpsc::channel(1);
     let span = tracing::Span::current();
     let give_up = GiveUp::default();
     let asked = give_up.clone();
     let thread = tokio::task::spawn_blocking(move || {
-        span.in_scope(|| decode(upload.path(), chunk_blocks, max_hours, &asked, &sender))
+        span.in_scope(|| decode(upload.path(), wish, chunk_blocks, max_hours, &asked, &sender))
     });
     Reading { chunks, thread, give_up }
 }
 
 fn decode(
     path: &Path,
+    wish: Wish,
     chunk_blocks: usize,
     max_hours: u32,
     give_up: &GiveUp,
     sender: &mpsc::Sender<ReadyChunk>,
 ) -> Result<Whole, Fault> {
     let rate = u64::from(SAMPLE_RATE);
-    let longest = u64::from(max_hours) * 3600 * rate;
+    let most_seconds = u64::from(max_hours) * 3600;
+    let longest = most_seconds * rate;
     let decoded_seconds = metrics::counter!("throughline_audio_decoded_seconds_total");
-    let mut stream = audio::open_until(path, give_up).map_err(|error| fault(&error, path))?;
+    let mut stream =
+        audio::open_for(path, wish, most_seconds, give_up).map_err(|error| fault(&error, path))?;
     let mut chunker = Chunker::new(chunk_blocks);
     let (mut samples, mut chunks, mut peaks) = (0, 0, Peaks::default());
-    while let Some(part) = stream.next_samples().map_err(|error| fault(&error, path))? {
+    let layout = stream.layout();
+    while let Some(part) = stream.next_channels().map_err(|error| fault(&error, path))? {
         let before = samples / rate;
-        samples += part.len() as u64;
+        samples += part[0].len() as u64;
         decoded_seconds.increment(samples / rate - before);
         if samples > longest {
             let limit = format!(
@@ -113,7 +120,7 @@ fn decode(
             );
             return Err(Fault::File(format!("{limit}; split it into shorter files")));
         }
-        peaks.push(&part);
+        peaks.push(&loudest(&part, layout));
         chunks += send(chunker.push(&part), sender)?;
         if sender.is_closed() {
             return Err(abandoned());
@@ -130,15 +137,27 @@ fn hours(count: u32) -> String {
 
 fn send(ready: Vec<ChunkAudio>, sender: &mpsc::Sender<ReadyChunk>) -> Result<usize, Fault> {
     let count = ready.len();
-    for ChunkAudio { index, chunk, samples } in ready {
-        let mut bytes = Vec::with_capacity(samples.len() * size_of::<f32>());
-        for sample in &samples {
+    for audio in ready {
+        let (samples, ChunkAudio { index, chunk, channels }) = (audio.samples(), audio);
+        let mut bytes = Vec::with_capacity(channels.len() * samples * size_of::<f32>());
+        for sample in channels.iter().flatten() {
             bytes.extend_from_slice(&sample.to_le_bytes());
         }
-        let ready = ReadyChunk { index, chunk, samples: samples.len() as u64, bytes: bytes.into() };
+        let (samples, channels) = (samples as u64, channels.len() as u32);
+        let ready = ReadyChunk { index, chunk, samples, channels, bytes: bytes.into() };
         sender.blocking_send(ready).map_err(|_| abandoned())?;
     }
     Ok(count)
+}
+
+/// What a player shows of `channels`: the louder of two, as loud as it is in the file.
+fn loudest<'a>(channels: &'a [Vec<f32>], layout: Layout) -> Cow<'a, [f32]> {
+    match (channels, layout) {
+        ([first, second], Layout::Separate([a, b])) => {
+            first.iter().zip(second).map(|(x, y)| (x / a).abs().max((y / b).abs())).collect()
+        }
+        _ => Cow::Borrowed(&channels[0]),
+    }
 }
 
 /// Nobody waits for the chunks any more, nor for this answer.
@@ -183,10 +202,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_comes_out_as_chunks_and_then_as_a_whole() {
-        let mut reading = read(wav(150), 1, 24);
+        let mut reading = read(wav(150), Wish::default(), 1, 24);
         let mut lengths = Vec::new();
         while let Some(chunk) = reading.chunks.recv().await {
-            assert_eq!(chunk.bytes.len() as u64, chunk.samples * 4);
+            assert_eq!((chunk.bytes.len() as u64, chunk.channels), (chunk.samples * 4, 1));
             lengths.push(chunk.samples);
         }
         assert_eq!(lengths.len(), 3);
@@ -197,7 +216,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_recording_longer_than_the_limit_is_refused_with_the_limit() {
-        let mut reading = read(wav(3601), 20, 1);
+        let mut reading = read(wav(3601), Wish::default(), 20, 1);
         while reading.chunks.recv().await.is_some() {}
         let Err(Fault::File(words)) = reading.whole().await else { panic!("it was taken") };
         assert!(words.contains("longer than an hour, the most"), "{words}");
@@ -205,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_is_dropped_stops_decoding() {
-        let mut reading = read(wav(600), 1, 24);
+        let mut reading = read(wav(600), Wish::default(), 1, 24);
         let thread = std::mem::replace(&mut reading.thread, tokio::spawn(async { Err(abandoned()) }));
         drop(reading);
         assert_eq!(thread.await.expect("did not panic"), Err(abandoned()));

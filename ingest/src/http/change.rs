@@ -2,7 +2,7 @@
 
 use super::json::{Given, null_or};
 use super::openapi::{NoRecording, Usual};
-use super::options::OptionError;
+use super::options::{self, ChannelsWanted, OptionError};
 use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
 use super::recordings::RecordingId;
@@ -44,6 +44,10 @@ pub(crate) struct Reprocess {
     #[serde(deserialize_with = "null_or")]
     #[schema(value_type = Option<String>, min_length = 1)]
     labels: Option<Option<String>>,
+    /// What is done with the channels of the file: `auto`, `mix` or `separate`. Another than before has all analysed anew.
+    #[serde(deserialize_with = "null_or")]
+    #[schema(value_type = Option<ChannelsWanted>)]
+    channels: Option<Option<String>>,
     analyse: Analyse,
 }
 
@@ -97,12 +101,17 @@ impl Reprocess {
             Some(Some(text)) => Some(Some(text.parse()?)),
             other => other.map(|_| None),
         };
+        let channels = match self.channels {
+            Some(Some(word)) => Some(Some(options::channels(&word)?)),
+            other => other.map(|_| None),
+        };
         Ok(Wanted {
             threshold,
             num_speakers: self.num_speakers,
             min_speakers: self.min_speakers,
             max_speakers: self.max_speakers,
             labels,
+            channels,
             always: self.analyse == Analyse::Always,
         })
     }
@@ -172,6 +181,7 @@ pub(crate) async fn cancel(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use diarization::channels::Channels;
 
     fn wanted(body: &str) -> Result<Wanted, String> {
         let body: Reprocess = serde_json::from_str(body).map_err(|error| error.to_string())?;
@@ -181,9 +191,12 @@ mod tests {
     #[test]
     fn a_setting_is_given_taken_back_or_not_named() {
         assert_eq!(wanted("{}"), Ok(Wanted::default()));
-        let some =
-            wanted(r#"{"num_speakers": 2, "threshold": null, "labels": "Ann,Bob", "analyse": "always"}"#);
+        let some = wanted(
+            r#"{"num_speakers": 2, "threshold": null, "labels": "Ann,Bob", "channels": "mix", "analyse": "always"}"#,
+        );
         let some = some.expect("is read");
+        assert_eq!(some.channels, Some(Some(Channels::Mix)));
+        assert_eq!(wanted(r#"{"channels": null}"#).expect("is read").channels, Some(None));
         assert_eq!((some.num_speakers, some.threshold, some.always), (Some(Some(2)), Some(None), true));
         assert!(some.labels.is_some_and(|labels| labels.is_some()));
     }
@@ -192,6 +205,7 @@ mod tests {
     fn what_cannot_be_used_is_refused_by_name() {
         assert!(wanted(r#"{"speakers": 2}"#).is_err_and(|why| why.contains("`speakers`")));
         assert!(wanted(r#"{"threshold": 75}"#).is_err_and(|why| why.contains("between 0.01 and 0.99")));
+        assert!(wanted(r#"{"channels": "stereo"}"#).is_err_and(|why| why.contains("auto, mix or separate")));
         assert!(wanted(r#"{"analyse": "never"}"#).is_err_and(|why| why.contains("`always`")));
         assert!(wanted(r#"{"labels": "Ann,,Bob"}"#).is_err_and(|why| why.contains("interview")));
     }

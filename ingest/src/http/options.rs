@@ -3,13 +3,15 @@
 use super::file_name;
 use super::shown::shown;
 use diarization::blocks::MAX_CHUNK_BLOCKS;
+use diarization::channels::Channels;
 use diarization::diarize::Settings;
 use diarization::hints::{HintError, Hints};
 use diarization::labels::{LabelError, LabelScheme, is_printable};
 use diarization::similarity::{Threshold, ThresholdError};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, allow_gaps, chunk_blocks and file_name";
+const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, channels, allow_gaps, chunk_blocks and file_name";
 /// Longest value of an option, in bytes.
 pub(crate) const LONGEST_VALUE: usize = 16 << 10;
 /// Longest title, in characters.
@@ -30,6 +32,8 @@ pub(crate) enum OptionError {
     NotANumber(String),
     #[error("the option 'allow_gaps' must be true or false, not '{0}'")]
     NotTrueOrFalse(String),
+    #[error("the option 'channels' must be auto, mix or separate, not '{0}'")]
+    Channels(String),
     #[error("{0}")]
     Threshold(String),
     #[error("{0}")]
@@ -61,6 +65,7 @@ pub(crate) struct Options {
     min_speakers: Option<usize>,
     max_speakers: Option<usize>,
     threshold: Option<Threshold>,
+    channels: Option<Channels>,
     allow_gaps: Option<bool>,
     chunk_blocks: Option<usize>,
 }
@@ -90,6 +95,10 @@ pub(crate) struct UploadOptions {
     #[schema(minimum = 0.01, maximum = 0.99, default = 0.45)]
     #[param(minimum = 0.01, maximum = 0.99, default = 0.45)]
     threshold: Option<f64>,
+    /// What is done with the channels of the file.
+    #[schema(inline, default = "auto")]
+    #[param(inline, default = "auto")]
+    channels: Option<ChannelsWanted>,
     /// Complete without chunks that cannot be analysed.
     allow_gaps: Option<bool>,
     /// Blocks of 59.94 s per chunk; the result does not depend on it.
@@ -98,6 +107,19 @@ pub(crate) struct UploadOptions {
     chunk_blocks: Option<u32>,
     /// Name of the file; for a form, in place of the name that it has there.
     file_name: Option<String>,
+}
+
+/// What is done with the channels of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only the document needs it")]
+pub(crate) enum ChannelsWanted {
+    /// Two channels that are two sides of a call are told apart; all others are mixed.
+    Auto,
+    /// All become one.
+    Mix,
+    /// Each of two is heard by itself, and nobody speaks on both.
+    Separate,
 }
 
 /// Options put together.
@@ -126,6 +148,7 @@ impl Options {
             "min_speakers" => self.min_speakers = whole("min_speakers", value)?,
             "max_speakers" => self.max_speakers = whole("max_speakers", value)?,
             "threshold" => self.threshold = if given { Some(threshold(value)?) } else { None },
+            "channels" => self.channels = if given { Some(channels(value)?) } else { None },
             "allow_gaps" => self.allow_gaps = if given { Some(yes_or_no(value)?) } else { None },
             "chunk_blocks" => self.chunk_blocks = chunk_blocks(whole("chunk_blocks", value)?)?,
             unknown => return Err(OptionError::Unknown(shown(unknown))),
@@ -146,7 +169,11 @@ impl Options {
         Ok(Chosen {
             file_stem: name.as_deref().map_or(file_name::UNNAMED, file_name::stem).to_owned(),
             title: self.title.or(name).unwrap_or_else(|| UNTITLED.to_owned()),
-            settings: Settings { hints, labels: self.labels.unwrap_or_default() },
+            settings: Settings {
+                hints,
+                labels: self.labels.unwrap_or_default(),
+                channels: self.channels.unwrap_or_default(),
+            },
             allow_gaps: self.allow_gaps.unwrap_or(false),
             chunk_blocks: self.chunk_blocks.map_or(default_chunk_blocks, |blocks| blocks as u32),
         })
@@ -172,6 +199,10 @@ fn whole(name: &'static str, value: &str) -> Result<Option<usize>, OptionError> 
 fn threshold(value: &str) -> Result<Threshold, OptionError> {
     let number: f64 = value.parse().map_err(|_| OptionError::NotANumber(shown(value)))?;
     Ok(Threshold::try_from(number)?)
+}
+
+pub(crate) fn channels(value: &str) -> Result<Channels, OptionError> {
+    value.parse().map_err(|_| OptionError::Channels(shown(value)))
 }
 
 fn yes_or_no(value: &str) -> Result<bool, OptionError> {
@@ -218,6 +249,7 @@ mod tests {
             ("min_speakers", "2"),
             ("max_speakers", "4"),
             ("threshold", "0.6"),
+            ("channels", "separate"),
             ("allow_gaps", "true"),
             ("chunk_blocks", "20"),
             ("file_name", "seven.wav"),
@@ -227,6 +259,7 @@ mod tests {
             (chosen.title.as_str(), chosen.file_stem.as_str(), chosen.chunk_blocks, chosen.allow_gaps),
             ("Call 7", "seven", 20, true)
         );
+        assert_eq!(chosen.settings.channels, Channels::Separate);
         let hints = chosen.settings.hints;
         assert_eq!((hints.min_speakers, hints.max_speakers), (Some(2), Some(4)));
         assert_eq!(hints.threshold.probability(), 0.6);
@@ -245,6 +278,7 @@ mod tests {
         assert!(refused(&[("num_speakers", "two")]).contains("'num_speakers' must be a whole number"));
         assert!(refused(&[("num_speakers", "2"), ("max_speakers", "3")]).contains("not both"));
         assert!(refused(&[("chunk_blocks", "0")]).contains("1 to 20"));
+        assert!(refused(&[("channels", "left")]).contains("auto, mix or separate, not 'left'"));
         assert!(refused(&[("title", "a"), ("title", "b")]).contains("twice"));
         assert!(refused(&[("labels", "Ann,,Bob")]).contains("interview"));
     }

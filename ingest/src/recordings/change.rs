@@ -4,6 +4,7 @@ use super::wanted::Wanted;
 use crate::context::Context;
 use crate::outbox;
 use diarization::analysis::CONFIGURATION;
+use diarization::channels::Channels;
 use diarization::diarize::Settings;
 use diarization::hints::HintError;
 use service_kit::messages::{DecodeJob, RecordingDecoded};
@@ -28,8 +29,8 @@ pub enum Reprocessing {
     Refused(HintError),
 }
 
-/// Starts a new run with the models and the configuration in force. Where the run before had the same, did not fail, and all its chunks
-/// were analysed, its analyses are used again unless `wanted` says otherwise: then only the matcher has work.
+/// Starts a new run with the models and the configuration in force. Where the run before had the same, did not fail, all its chunks
+/// were analysed, and of the same channels, its analyses are used again unless `wanted` says otherwise: then only the matcher has work.
 /// Voice vectors of the run before stay until the new run replaces them.
 pub async fn reprocess(
     context: &Context,
@@ -44,13 +45,17 @@ pub async fn reprocess(
         .fetch_optional(&mut **transaction)
         .await?;
         let Some(row) = row else { return Ok(Reprocessing::Unknown) };
+        let before = row.settings.0.clone();
         let settings = match wanted.applied_to(row.settings.0) {
             Ok(settings) => settings,
             Err(error) => return Ok(Reprocessing::Refused(error)),
         };
         let same = row.model_version == context.model_version && row.configuration == CONFIGURATION;
         // What made a recording fail may be its analyses.
-        let reused = same && !wanted.always && row.state != "failed" && is_analysed(transaction, recording).await?;
+        let may_reuse = same && !wanted.always && row.state != "failed";
+        let reused = may_reuse
+            && is_analysed(transaction, recording).await?
+            && has_fitting_channels(transaction, recording, &before, &settings).await?;
         let run = begin(context, transaction, recording, &settings, reused).await?;
         // Turns and voice vectors stay readable until the new run has something to put in their place.
         sqlx::query!("DELETE FROM gaps WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
@@ -83,6 +88,27 @@ async fn is_analysed(transaction: &mut PgTransaction<'static>, recording: Uuid) 
     .await
 }
 
+/// Whether the channels that are analysed are those that `settings` ask for; they were carried as `before` asked.
+async fn has_fitting_channels(
+    transaction: &mut PgTransaction<'static>,
+    recording: Uuid,
+    before: &Settings,
+    settings: &Settings,
+) -> Result<bool, sqlx::Error> {
+    if before.channels != settings.channels {
+        return Ok(false);
+    }
+    // By itself nothing is separated of which the uploader knows that one person speaks.
+    if settings.channels != Channels::Auto || settings.hints.max_speakers != Some(1) {
+        return Ok(true);
+    }
+    let separated = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM chunks WHERE recording_id = $1 AND channels > 1) AS "separated!""#,
+        recording
+    );
+    Ok(!separated.fetch_one(&mut **transaction).await?)
+}
+
 /// Raises the run and puts the cursor before the first chunk; unless analyses are `reused`, nothing is decoded either.
 async fn begin(
     context: &Context,
@@ -95,7 +121,7 @@ async fn begin(
         "UPDATE recordings
          SET run = run + 1, state = 'queued', failure = NULL, completed_at = NULL, next_chunk = 0, reference_set = NULL,
              chunk_count = CASE WHEN $6 THEN chunk_count END, samples = CASE WHEN $6 THEN samples END,
-             warnings = CASE WHEN $6 THEN warnings ELSE '{}' END,
+             warnings = CASE WHEN $6 THEN warnings ELSE '{}' END, result_warnings = '{}',
              model_version = $2, configuration = $3, trace = $4, settings = $5, resend = false, updated_at = now()
          WHERE id = $1
          RETURNING run",

@@ -3,8 +3,10 @@
 use super::filter::Filter;
 use super::labels::Labels;
 use super::{matches, state};
+use crate::http::ChannelsWanted;
 use chrono::{DateTime, Utc};
 use diarization::blocks::{BLOCK_SAMPLES, FRAME_SECONDS, SAMPLE_RATE};
+use diarization::channels::Channels;
 use diarization::diarize::Settings;
 use diarization::evidence;
 use diarization::explanation::Explanation;
@@ -27,7 +29,7 @@ pub(crate) struct Recording {
     pub state: String,
     /// Why it failed.
     pub failure: Option<String>,
-    /// What was damaged in the file.
+    /// What was damaged in the file, and what was asked for and could not be.
     pub warnings: Vec<String>,
     /// Raised by every reprocessing.
     pub run: i32,
@@ -38,6 +40,9 @@ pub(crate) struct Recording {
     pub speakers: Vec<Speaker>,
     pub gaps: Vec<Gap>,
     pub settings: ShownSettings,
+    /// What was done with the channels of the file: `mix`, or `separate` where each is heard by itself; known from the first chunk on.
+    #[schema(value_type = Option<ChannelsDone>)]
+    pub channels: Option<&'static str>,
     /// Models that it is analysed with.
     pub model_version: String,
     /// What an analysis with them contains.
@@ -84,10 +89,24 @@ pub(crate) struct ShownSettings {
     pub max_speakers: Option<usize>,
     /// Probability from which two voices count as the same.
     pub threshold: f64,
+    /// What is to be done with the channels of the file.
+    #[schema(value_type = ChannelsWanted)]
+    pub channels: &'static str,
     /// Whether chunks may be missing.
     pub allow_gaps: bool,
     /// Blocks of 59.94 s per chunk.
     pub chunk_blocks: i32,
+}
+
+/// What was done with the channels of a file.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only the document needs it")]
+pub(crate) enum ChannelsDone {
+    /// All became one.
+    Mix,
+    /// Each is heard by itself.
+    Separate,
 }
 
 /// A recording in a list.
@@ -142,15 +161,17 @@ pub(crate) fn duration(samples: Option<i64>) -> Option<f64> {
 pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recording>, sqlx::Error> {
     let mut snapshot = snapshot(pool).await?;
     let row = sqlx::query!(
-        r#"SELECT title, file_stem, state, failure, warnings, run, next_chunk, chunk_count, samples, settings AS "settings: Json<Settings>",
-                  allow_gaps, chunk_blocks, model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at, updated_at
+        r#"SELECT title, file_stem, state, failure, warnings || result_warnings AS "warnings!", run, next_chunk, chunk_count, samples, settings AS "settings: Json<Settings>",
+                  allow_gaps, chunk_blocks, model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at, updated_at,
+                  (SELECT max(channels) FROM chunks WHERE recording_id = $1) AS channels
            FROM recordings WHERE id = $1"#,
         id
     )
     .fetch_optional(&mut *snapshot)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let Json(Settings { hints, labels }) = row.settings;
+    let Json(Settings { hints, labels, channels }) = row.settings;
+    let done = |channels: i16| if channels > 1 { Channels::Separate } else { Channels::Mix };
     let mut recording = Recording {
         id,
         gaps: gaps(&mut snapshot, id, row.chunk_blocks, row.samples).await?,
@@ -172,9 +193,11 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
             min_speakers: hints.min_speakers,
             max_speakers: hints.max_speakers,
             threshold: hints.threshold.probability(),
+            channels: channels.word(),
             allow_gaps: row.allow_gaps,
             chunk_blocks: row.chunk_blocks,
         },
+        channels: row.channels.map(|channels| done(channels).word()),
         model_version: row.model_version,
         configuration: row.configuration,
         sha256: row.upload_sha256,

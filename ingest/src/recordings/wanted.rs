@@ -1,5 +1,6 @@
 //! Wanted: what a reprocessing is to do otherwise than the run before.
 
+use diarization::channels::Channels;
 use diarization::diarize::Settings;
 use diarization::hints::{HintError, Hints};
 use diarization::labels::LabelScheme;
@@ -18,6 +19,8 @@ pub struct Wanted {
     pub max_speakers: Option<Option<usize>>,
     /// Names of speakers.
     pub labels: Option<Option<LabelScheme>>,
+    /// What is done with channels.
+    pub channels: Option<Option<Channels>>,
     /// Whether the chunks are analysed anew although their analyses are stored.
     pub always: bool,
 }
@@ -25,7 +28,7 @@ pub struct Wanted {
 impl Wanted {
     /// `settings` with what is wanted.
     pub fn applied_to(&self, settings: Settings) -> Result<Settings, HintError> {
-        let Settings { hints, labels } = settings;
+        let Settings { hints, labels, channels } = settings;
         let threshold = self.threshold.map_or(hints.threshold, Option::unwrap_or_default);
         // A number takes the place of a range that was given before.
         let (fewest, most) =
@@ -37,7 +40,8 @@ impl Wanted {
             threshold,
         )?;
         let labels = self.labels.clone().map_or(labels, Option::unwrap_or_default);
-        Ok(Settings { hints, labels })
+        let channels = self.channels.map_or(channels, Option::unwrap_or_default);
+        Ok(Settings { hints, labels, channels })
     }
 }
 
@@ -50,6 +54,7 @@ mod tests {
         Settings {
             hints: Hints::new(None, Some(2), Some(4), threshold).expect("fits"),
             labels: LabelScheme::Interview,
+            channels: Channels::Separate,
         }
     }
 
@@ -70,6 +75,7 @@ mod tests {
             threshold: Some(None),
             num_speakers: Some(None),
             labels: Some(None),
+            channels: Some(None),
             ..Wanted::default()
         };
         assert_eq!(none.applied_to(before()), Ok(Settings::default()));

@@ -2,7 +2,7 @@
 
 use crate::stack::{Stack, interview, problem};
 use clap::Parser;
-use diarization::audio::GiveUp;
+use diarization::audio::{GiveUp, Wish};
 use ingest::Config;
 use ingest::context::Context;
 use ingest::decode;
@@ -68,7 +68,7 @@ async fn a_job_of_a_cancelled_recording_does_no_harm_and_reprocessing_takes_it_u
 }
 
 /// A file of which nothing comes.
-fn endless(_: Scratch, _: usize, _: u32) -> Reading {
+fn endless(_: Scratch, _: Wish, _: usize, _: u32) -> Reading {
     let (sender, chunks) = mpsc::channel(1);
     let give_up = GiveUp::default();
     let thread = tokio::spawn(async move {

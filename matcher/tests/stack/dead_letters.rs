@@ -18,6 +18,7 @@ fn job(recording: Uuid, run: i32, chunk: u32) -> ChunkJob {
         blocks: 2,
         object: "object".into(),
         samples: 1,
+        channels: 1,
         model_version: MODEL.into(),
         configuration: CONFIGURATION.into(),
     }

@@ -287,7 +287,7 @@ impl Services {
                     Ok(job) => {
                         let index = self.index(job.recording);
                         let spec = index.map(|index| self.recordings[index].clone());
-                        decode::handle(&context, job, |_, _, _| reading(spec)).await
+                        decode::handle(&context, job, |_, _, _, _| reading(spec)).await
                     }
                     Err(verdict) => verdict,
                 }
@@ -356,7 +356,7 @@ fn reading(spec: Option<Spec>) -> Reading {
         for index in 0..spec.chunks() {
             let samples = spec.chunk_samples(index) as u64;
             let bytes = Bytes::from_static(b"samples");
-            let ready = ReadyChunk { index, chunk: spec.chunk(index), samples, bytes };
+            let ready = ReadyChunk { index, chunk: spec.chunk(index), samples, channels: 1, bytes };
             sender.send(ready).await.map_err(|_| Fault::Server("decoding was given up".into()))?;
         }
         Ok(Whole {

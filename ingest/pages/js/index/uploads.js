@@ -18,7 +18,9 @@ function optionsFor(files) {
   const speakers = byId("option-speakers").value;
   const labels = byId("option-labels").value;
   if (title && files.length === 1) options.title = title;
+  const channels = byId("option-channels").value;
   if (speakers) options.num_speakers = speakers;
+  if (channels) options.channels = channels;
   if (labels === "own") {
     const names = byId("option-names").value.trim();
     if (names) options.labels = names;

@@ -41,12 +41,15 @@ async function cancel() {
   await act(() => send("POST", `${state.path}/cancel`), "Cancelled.");
 }
 
+/** Settings that are words; all others are numbers. */
+const WORDS = new Set(["channels"]);
+
 /** What is other than before, under the names that the API takes: null takes back what was said; a number of speakers is both bounds. */
 function changed(answer, before) {
   const options = {};
   for (const [name, text] of Object.entries(answer)) {
     if (answer.num_speakers && (name === "min_speakers" || name === "max_speakers")) continue;
-    const value = text === "" ? null : Number(text);
+    const value = text === "" ? null : WORDS.has(name) ? text : Number(text);
     if (value !== (before[name] ?? null)) options[name] = value;
   }
   return options;
@@ -63,6 +66,12 @@ async function reprocess() {
       { name: "num_speakers", label: "Number of speakers, if you know it", ...number },
       { name: "min_speakers", label: "At least", ...number, value: settings.min_speakers ?? "" },
       { name: "max_speakers", label: "At most", ...number, value: settings.max_speakers ?? "" },
+      {
+        name: "channels",
+        label: "Channels of the file (another choice has all analysed anew)",
+        options: [["auto", "tell the sides of a call apart"], ["mix", "mix them"], ["separate", "one side of a call each"]],
+        value: settings.channels,
+      },
     ],
     confirm: "Reprocess",
   });

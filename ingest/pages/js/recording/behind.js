@@ -76,6 +76,7 @@ async function about() {
     ["Configuration", it.configuration],
     ["Labels", typeof it.settings.labels === "string" ? it.settings.labels : JSON.stringify(it.settings.labels)],
     ["Speakers", hints.length ? hints.map(([key, word]) => `${word} ${it.settings[key]}`).join(", ") : "not said"],
+    ["Channels", it.settings.channels + (it.channels === "separate" ? ": each heard by itself" : "")],
     ["Threshold", it.settings.threshold ?? "the usual"],
     ["Run", String(it.run)],
   ];
