@@ -28,6 +28,15 @@ impl Default for Bound {
 const LEAST_S: f64 = 0.5;
 
 impl Bound {
+    /// The bound where all cosines are so many times as high.
+    pub fn times(self, factor: f64) -> Self {
+        Self {
+            at_one_second: self.at_one_second * factor,
+            per_log_second: self.per_log_second * factor,
+            ..self
+        }
+    }
+
     /// How alike two clusters of which the smaller has `seconds` of speech must be.
     fn cosine(&self, seconds: f64) -> f64 {
         self.at_one_second + self.per_log_second * seconds.clamp(LEAST_S, self.most_seconds).ln()

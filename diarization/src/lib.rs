@@ -33,6 +33,7 @@ pub mod installation;
 pub mod labelled;
 pub mod labelling;
 pub mod labels;
+pub mod likeness;
 pub mod linkage;
 pub mod manifest;
 pub mod matching;

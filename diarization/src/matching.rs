@@ -10,6 +10,7 @@ use crate::amount::Amounts;
 use crate::channels::MOST_SIDES;
 use crate::evidence::Choice;
 use crate::hints::Hints;
+use crate::likeness::Likeness;
 use crate::linkage;
 use crate::pieces::Piece;
 use crate::sides;
@@ -31,6 +32,7 @@ pub struct ReferenceSet {
     /// Speakers shown so far.
     speakers: usize,
     amount: Amounts,
+    likeness: Likeness,
 }
 
 /// A piece's voice, or the mean of several.
@@ -67,7 +69,8 @@ impl ReferenceSet {
     pub fn match_block(&mut self, pieces: &[Piece], hints: &Hints) -> Vec<Option<Choice>> {
         self.hear(pieces);
         let voices: Vec<(u8, Voice)> = self.heard.iter().map(|it| (it.channel, it.voice())).collect();
-        let hints = &hints.with_room_for(self.channels());
+        let bound = self.likeness.scaled(hints.bound);
+        let hints = &Hints { bound, ..hints.with_room_for(self.channels()) };
         let found = sides::cluster(&voices, hints, |channel| self.amount.of(channel).least_of_speaker());
         let scored = speakers::label_block(pieces, &found.cast);
         let heard: Vec<Option<usize>> = scored.iter().map(|it| it.as_ref().map(|it| it.voice)).collect();
@@ -87,6 +90,7 @@ impl ReferenceSet {
     }
 
     fn hear(&mut self, pieces: &[Piece]) {
+        self.likeness.hear(pieces);
         pieces.iter().for_each(|piece| self.amount.hear(piece));
         let least = |channel: u8| self.amount.of(channel).least_seconds();
         // What was long enough no longer is. A mean is as long as the pieces behind it are on average.

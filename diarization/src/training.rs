@@ -10,6 +10,7 @@ use crate::amount::Amounts;
 use crate::cast::Cast;
 use crate::channels::MOST_SIDES;
 use crate::hints::Hints;
+use crate::likeness::Likeness;
 use crate::linkage;
 use crate::pieces::Piece;
 use crate::sides;
@@ -95,6 +96,7 @@ pub struct TrainingSet {
     /// How often each closed group is halved.
     halvings: u32,
     amount: Amounts,
+    likeness: Likeness,
 }
 
 impl TrainingSet {
@@ -105,6 +107,7 @@ impl TrainingSet {
 
     /// Takes in the pieces of the next block.
     pub fn push(&mut self, pieces: &[Piece]) {
+        self.likeness.hear(pieces);
         for piece in pieces {
             let least = self.amount.of(piece.channel()).least_seconds();
             self.amount.hear(piece);
@@ -157,7 +160,8 @@ impl TrainingSet {
     pub fn speakers(&self) -> Cast {
         let kept = self.groups.iter().flat_map(|group| &group.kept);
         let voices: Vec<(u8, Voice)> = kept.map(|kept| (kept.channel, kept.voice())).collect();
-        sides::cluster(&voices, &self.hints, |channel| self.amount.of(channel).least_of_speaker()).cast
+        let hints = Hints { bound: self.likeness.scaled(self.hints.bound), ..self.hints };
+        sides::cluster(&voices, &hints, |channel| self.amount.of(channel).least_of_speaker()).cast
     }
 }
 
