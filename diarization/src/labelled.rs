@@ -61,7 +61,7 @@ impl Labelled {
             let speaker = self.choices[run.piece as usize]?.best.speaker;
             Some(Turn { first_frame: run.first_frame as usize, end_frame: run.end_frame as usize, speaker })
         });
-        let turns = timeline::joined(turns.collect());
+        let turns = timeline::audible(timeline::joined(turns.collect()));
         let speaker = |(index, &voice): (usize, &usize)| Speaker {
             label: self.labels.label(index),
             embedding: self.cast.embedding(voice).to_vec(),

@@ -1,19 +1,17 @@
 //! Scored: a piece with its likeness to every voice, and how sure it is whose it is.
 //!
-//! Confidence is a probability: that the speech is by that speaker, and by nobody else who was found or was not. With scores `s` about
-//! the recording's [centre](crate::centre) and `d` seconds of clean speech, `P(k) = exp(a s_k) / (Σ exp(a s_j) + exp(NOBODY))` with
-//! `a = SHARPNESS · d^-SHORTER`. The three numbers were fitted by maximum likelihood on generated recordings of the tuning speakers;
-//! how well they hold on others is in docs/decisions/0008 and in what `throughline bench` prints.
+//! Confidence is a probability: that the speech is by that speaker, and by nobody else who was found or was not. With the cosines `s` of a
+//! piece to the voices, `P(k) = exp(a s_k) / (Σ exp(a s_j) + exp(NOBODY))` with `a = SHARPNESS`. Both numbers were fitted by maximum
+//! likelihood on real conversations and mixtures of them; how well they hold on sources left out is in docs/decisions/0008 and in what
+//! `throughline bench` prints.
 
 use crate::cast::IMPOSSIBLE;
 use crate::evidence::{Candidate, Choice};
 use std::collections::BTreeMap;
 
-const SHARPNESS: f64 = 8.18;
-/// The same scores say more of a short piece: its own are lower, all of them.
-const SHORTER: f64 = 0.204;
-const SECONDS: (f64, f64) = (0.2, 3.0);
-const NOBODY: f64 = 0.104;
+const SHARPNESS: f64 = 8.0;
+const NOBODY: f64 = 0.66;
+
 /// How much a piece sounds like each voice, and the voice that it is given to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
@@ -21,8 +19,6 @@ pub struct Scored {
     pub own: Vec<f32>,
     /// What decides: the same, leaning on its neighbours where it is short.
     pub heard: Vec<f32>,
-    /// Seconds of clean speech.
-    pub seconds: f64,
     /// Number of the voice that it is given to.
     pub voice: usize,
     /// Voice that it would have been given to, had not another piece been given that at the same time.
@@ -34,7 +30,6 @@ impl Scored {
     /// speaker count together; those of nobody speak for somebody who is not shown.
     pub fn choice(&self, speaker_of: impl Fn(usize) -> Option<usize>) -> Option<Choice> {
         let speaker = speaker_of(self.voice)?;
-        let sharpness = SHARPNESS * self.seconds.clamp(SECONDS.0, SECONDS.1).powf(-SHORTER);
         // By speaker: likelihood against nobody's, and the highest cosine.
         let mut speakers: BTreeMap<usize, (f64, f32)> = BTreeMap::new();
         let mut total = 1.0;
@@ -43,7 +38,7 @@ impl Scored {
             if own == IMPOSSIBLE || Some(voice) == self.taken && of != Some(speaker) {
                 continue;
             }
-            let likelihood = (sharpness * f64::from(heard) - NOBODY).exp();
+            let likelihood = (SHARPNESS * f64::from(heard) - NOBODY).exp();
             total += likelihood;
             if let Some(of) = of {
                 let known = speakers.entry(of).or_insert((0.0, own));
@@ -67,16 +62,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn scored(scores: &[f32], seconds: f64, voice: usize, taken: Option<usize>) -> Scored {
-        Scored { own: scores.to_vec(), heard: scores.to_vec(), seconds, voice, taken }
+    fn scored(scores: &[f32], voice: usize, taken: Option<usize>) -> Scored {
+        Scored { own: scores.to_vec(), heard: scores.to_vec(), voice, taken }
     }
 
     proptest! {
         #[test]
         fn the_confidence_of_the_likelier_is_higher_and_all_add_up_to_less_than_one(
-            scores in prop::collection::vec(-1.0_f32..1.0, 1..12), seconds in 0.0_f64..4.0
+            scores in prop::collection::vec(-1.0_f32..1.0, 1..12)
         ) {
-            let of = |voice| scored(&scores, seconds, voice, None).choice(Some).expect("is somebody's");
+            let of = |voice| scored(&scores, voice, None).choice(Some).expect("is somebody's");
             let all: Vec<f32> = (0..scores.len()).map(|k| of(k).best.confidence).collect();
             prop_assert!(all.iter().sum::<f32>() < 1.0 + 1e-6 && all.iter().all(|p| *p > 0.0));
             for (k, confidence) in all.iter().enumerate() {
@@ -94,20 +89,15 @@ mod tests {
 
     #[test]
     fn confidences_are_those_of_the_decision() {
-        // exp(8.18 d^-0.204 s - 0.104) of each, over one and their sum.
-        for (seconds, best, next) in
-            [(3.0, 0.943_39, 0.035_90), (1.0, 0.975_67, 0.016_33), (0.05, 0.995_39, 0.003_40)]
-        {
-            let choice = scored(&[0.6, 0.1], seconds, 0, None).choice(Some).expect("is somebody's");
-            let found = (choice.best.confidence, choice.runner_up.map(|it| it.confidence));
-            assert!((found.0 - best).abs() < 1e-4, "{seconds} s: {found:?}");
-            assert!(found.1.is_some_and(|p| (p - next).abs() < 1e-4), "{seconds} s: {found:?}");
-        }
+        // exp(8 s - 0.66) of each, over one and their sum.
+        let choice = scored(&[0.6, 0.1], 0, None).choice(Some).expect("is somebody's");
+        assert!((choice.best.confidence - 0.96689).abs() < 1e-4, "{choice:?}");
+        assert!(choice.runner_up.is_some_and(|it| (it.confidence - 0.017709).abs() < 1e-4), "{choice:?}");
     }
 
     #[test]
     fn what_is_heard_around_it_decides_and_its_own_voice_is_shown() {
-        let both = Scored { own: vec![0.1, 0.3], heard: vec![0.7, 0.2], seconds: 0.5, voice: 0, taken: None };
+        let both = Scored { own: vec![0.1, 0.3], heard: vec![0.7, 0.2], voice: 0, taken: None };
         let choice = both.choice(Some).expect("is somebody's");
         assert_eq!((choice.best.score, choice.runner_up.and_then(|it| it.score)), (Some(0.1), Some(0.3)));
         assert!(choice.best.confidence > 0.9);
@@ -115,7 +105,7 @@ mod tests {
 
     #[test]
     fn who_speaks_elsewhere_at_that_moment_is_out_of_the_question() {
-        let of = |taken| scored(&[0.6, 0.5, 0.1], 1.0, 1, taken).choice(Some).expect("is somebody's");
+        let of = |taken| scored(&[0.6, 0.5, 0.1], 1, taken).choice(Some).expect("is somebody's");
         let (open, taken) = (of(None), of(Some(0)));
         assert_eq!(
             (open.runner_up.map(|it| it.speaker), taken.runner_up.map(|it| it.speaker)),
@@ -126,7 +116,7 @@ mod tests {
 
     #[test]
     fn two_voices_that_are_shown_as_one_speaker_count_together_and_the_next_is_another() {
-        let voices = scored(&[0.6, 0.6, 0.4], 1.0, 0, None);
+        let voices = scored(&[0.6, 0.6, 0.4], 0, None);
         let apart = voices.choice(Some).expect("is somebody's");
         let one = voices.choice(|voice| Some(voice / 2)).expect("is somebody's");
         assert!(apart.best.confidence < 0.5 && one.best.confidence > 0.8, "{apart:?} {one:?}");
@@ -140,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_voice_on_another_channel_is_out_of_the_question() {
-        let of = |scores: &[f32]| scored(scores, 1.0, 0, None).choice(Some).expect("is somebody's");
+        let of = |scores: &[f32]| scored(scores, 0, None).choice(Some).expect("is somebody's");
         let alone = of(&[0.4, IMPOSSIBLE]);
         assert_eq!((alone, alone.runner_up), (of(&[0.4]), None));
     }

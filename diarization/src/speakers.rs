@@ -90,13 +90,12 @@ pub fn label_block(pieces: &[Piece], cast: &Cast) -> Vec<Option<Scored>> {
     if cast.len() > 1 {
         separate_overlapping(pieces, &scores, &mut labels);
     }
-    let each = own.into_iter().zip(scores).zip(first).zip(labels).zip(pieces);
-    let scored = each.map(|((((own, heard), first), label), piece)| {
-        let (voice, seconds) = (label?, piece.clean_seconds());
+    let each = own.into_iter().zip(scores).zip(first).zip(labels);
+    let scored = each.map(|(((own, heard), first), label)| {
+        let voice = label?;
         Some(Scored {
             own: own?,
             heard: heard?,
-            seconds,
             voice,
             taken: first.filter(|first| *first != voice),
         })

@@ -17,7 +17,7 @@ impl Corrected {
             let speaker = self.speaker_of(number)?;
             Some(Turn { first_frame: run.first_frame as usize, end_frame: run.end_frame as usize, speaker })
         });
-        timeline::joined(turns.collect())
+        timeline::audible(timeline::joined(turns.collect()))
     }
 
     /// Who spoke when. A speaker whose speech is as it was decided is so to the last bit.
