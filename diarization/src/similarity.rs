@@ -47,7 +47,7 @@ impl Threshold {
     /// Probability that two clusters are one speaker that are just as alike as the [bound](crate::agglomeration::Bound) says, and how fast
     /// its logit rises with the cosine (docs/decisions/0012).
     const DEFAULT: f64 = 0.45;
-    const LOGIT_PER_COSINE: f64 = 12.4;
+    const LOGIT_PER_COSINE: f64 = 16.0;
 
     /// The threshold as a probability.
     pub fn probability(self) -> f64 {
