@@ -167,16 +167,15 @@ impl TrainingSet {
 
 /// Half as many voices of each channel: those most alike are joined, in the order of their first members.
 fn halved(group: &[Kept]) -> Vec<Kept> {
-    let mut all = Vec::new();
+    let mut parts: Vec<Vec<usize>> = Vec::new();
     for channel in 0..MOST_SIDES as u8 {
         let own: Vec<usize> = (0..group.len()).filter(|&i| group[i].channel == channel).collect();
         let voices: Vec<Voice> = own.iter().map(|&i| group[i].voice()).collect();
-        for members in linkage::most_alike(&voices, own.len().div_ceil(2)) {
-            let members: Vec<usize> = members.into_iter().map(|i| own[i]).collect();
-            all.push(Kept::mean_of(group, &members));
-        }
+        let alike = linkage::most_alike(&voices, own.len().div_ceil(2));
+        parts.extend(alike.into_iter().map(|members| members.into_iter().map(|i| own[i]).collect()));
     }
-    all
+    parts.sort_by_key(|members| members[0]);
+    parts.iter().map(|members| Kept::mean_of(group, members)).collect()
 }
 
 #[cfg(test)]

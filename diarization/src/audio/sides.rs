@@ -65,7 +65,7 @@ impl Heard {
         self.speaks == [true, true] && a.min(b) >= least && a + b >= ALONE_SHARE * self.active_s
     }
 
-    /// Whether both hold the same sound, turned over or not, each at its own level.
+    /// Whether both hold the same sound, turned over or not, in whatever proportion: a voice panned to one side is on both.
     pub fn is_same(&self) -> bool {
         self.levels_db.iter().all(Option::is_some)
             && self.correlation >= SAME
@@ -252,7 +252,7 @@ mod tests {
         ];
         for (what, heard) in cases {
             assert!(!heard.is_two_sides(), "{what}: {heard:?}");
-            let same = ["the same", "one side quieter", "turned over"].contains(&what);
+            let same = ["the same", "one side quieter", "turned over", "a room"].contains(&what);
             assert_eq!(heard.is_same(), same, "{what}: {heard:?}");
         }
     }
