@@ -28,8 +28,9 @@ impl Likeness {
     pub fn hear(&mut self, pieces: &[Piece]) {
         let long = |piece: &&Piece| piece.clean_seconds() >= LEAST_S;
         for piece in pieces.iter().filter(long) {
-            let goes_on =
-                |other: &&Piece| other.slot == piece.slot && other.first_frame == piece.end_frame && long(other);
+            let goes_on = |other: &&Piece| {
+                other.slot == piece.slot && other.first_frame == piece.end_frame && long(other)
+            };
             let next = pieces.iter().find(goes_on).and_then(|next| next.embedding.as_ref());
             if let Some((own, next)) = piece.embedding.as_ref().zip(next) {
                 self.cosines += f64::from(dot(own, next));
@@ -52,7 +53,8 @@ mod tests {
 
     /// Pieces of 1.7 s that touch, of which the voice turns by `degrees` each.
     fn run(count: usize, degrees: f32) -> Vec<Piece> {
-        let voice = |turns: f32| vec![(turns * degrees).to_radians().cos(), (turns * degrees).to_radians().sin()];
+        let voice =
+            |turns: f32| vec![(turns * degrees).to_radians().cos(), (turns * degrees).to_radians().sin()];
         let piece = |at: usize| Piece {
             first_frame: at * 100,
             end_frame: at * 100 + 100,

@@ -93,12 +93,7 @@ pub fn label_block(pieces: &[Piece], cast: &Cast) -> Vec<Option<Scored>> {
     let each = own.into_iter().zip(scores).zip(first).zip(labels);
     let scored = each.map(|(((own, heard), first), label)| {
         let voice = label?;
-        Some(Scored {
-            own: own?,
-            heard: heard?,
-            voice,
-            taken: first.filter(|first| *first != voice),
-        })
+        Some(Scored { own: own?, heard: heard?, voice, taken: first.filter(|first| *first != voice) })
     });
     scored.collect()
 }
