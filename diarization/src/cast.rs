@@ -66,8 +66,7 @@ mod tests {
     fn a_piece_on_one_channel_cannot_be_a_voice_on_the_other() {
         let axis = |at: usize| (0..3).map(|i| f32::from(u8::from(i == at))).collect::<Vec<f32>>();
         let (ann, bob) = (axis(0), axis(1));
-        let side =
-            |vector: &[f32]| Voices::of(&[Voice::of_piece(vector, 9.0)], &[vec![0]]);
+        let side = |vector: &[f32]| Voices::of(&[Voice::of_piece(vector, 9.0)], &[vec![0]]);
         let cast = Cast::new(vec![side(&ann), side(&bob)], vec![(1, 0), (0, 0)]);
         assert_eq!((cast.len(), cast.channel(0), cast.channel(1)), (2, 1, 0));
         assert_eq!((cast.embedding(0), cast.embedding(1)), (&bob[..], &ann[..]));

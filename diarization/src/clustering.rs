@@ -23,11 +23,8 @@ pub fn cluster(voices: &[Voice], hints: &Hints, least_seconds: f64) -> Found {
         return Found::default();
     }
     let fewest = hints.min_speakers.unwrap_or(1);
-    let stop = Stop {
-        margin: hints.threshold.margin(),
-        fewest,
-        most: hints.max_speakers.unwrap_or(usize::MAX),
-    };
+    let stop =
+        Stop { margin: hints.threshold.margin(), fewest, most: hints.max_speakers.unwrap_or(usize::MAX) };
     let mut clusters = agglomeration::agglomerate(voices, &hints.bound, stop);
     drop_small(voices, &mut clusters, least_seconds, fewest);
     clusters.sort_by_key(|members| members[0]);
@@ -95,8 +92,7 @@ mod tests {
             .zip([3, 2, 1])
             .map(|(embedding, count)| Voice { embedding, seconds: 2.0 * count as f64, count })
             .collect();
-        let (many, few) =
-            (found(&many, &Hints::default()).voices, found(&few, &Hints::default()).voices);
+        let (many, few) = (found(&many, &Hints::default()).voices, found(&few, &Hints::default()).voices);
         assert_eq!(many.len(), few.len());
         for (a, b) in many.embeddings().iter().zip(few.embeddings()) {
             assert!(dot(a, b) > 0.9999);

@@ -74,7 +74,12 @@ impl Hints {
         match (exact, min, max) {
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => Err(HintError::ExactAndRange),
             (_, Some(min), Some(max)) if min > max => Err(HintError::Contradiction { min, max }),
-            _ => Ok(Self { min_speakers: exact.or(min), max_speakers: exact.or(max), threshold, bound: Bound::default() }),
+            _ => Ok(Self {
+                min_speakers: exact.or(min),
+                max_speakers: exact.or(max),
+                threshold,
+                bound: Bound::default(),
+            }),
         }
     }
 }

@@ -100,8 +100,8 @@ fn a_turn_moved_to_somebody_new_is_theirs_and_so_is_one_too_short_to_have_a_voic
     assert_eq!(labels(&after), ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02", "Zoe", "Yes"]);
     assert_eq!(during(&after, &long), BTreeSet::from(["Zoe".to_owned()]));
     assert_eq!(during(&after, &short), BTreeSet::from(["Yes".to_owned()]));
-    assert!((dot(&after.speakers[3].direction, &after.speakers[3].direction) - 1.0).abs() < 1e-5);
-    assert!(after.speakers[4].embedding.is_empty() && after.speakers[4].direction.is_empty());
+    assert!((dot(&after.speakers[3].embedding, &after.speakers[3].embedding) - 1.0).abs() < 1e-5);
+    assert!(after.speakers[4].embedding.is_empty());
 }
 
 #[test]

@@ -66,11 +66,7 @@ impl Corrected {
     }
 
     /// Whom each piece is given to. A piece of which a person moved a part is as many matches as it has parts.
-    fn matches(
-        &self,
-        rank: &BTreeMap<usize, usize>,
-        voices: &BTreeMap<usize, Vec<f32>>,
-    ) -> Vec<Match> {
+    fn matches(&self, rank: &BTreeMap<usize, usize>, voices: &BTreeMap<usize, Vec<f32>>) -> Vec<Match> {
         let by_person = |piece: usize, speaker: usize| {
             let voice = voices.get(&speaker).filter(|it| !it.is_empty());
             let embedding = self.pieces.get(piece).and_then(|it| it.embedding.as_ref());
