@@ -22,7 +22,9 @@ const PER_LOG_SECOND: [f64; 5] = [0.1, 0.12, 0.14, 0.16, 0.18];
 
 /// All settings, the default, `settings` themselves, first.
 pub fn points(settings: &Settings) -> Vec<Point> {
-    let name = |bound: &Bound| format!("{:.2} + {:.2} ln s", bound.at_one_second, bound.per_log_second);
+    let name = |bound: &Bound| {
+        format!("{:.2} + {:.2} ln s", bound.at_one_second, bound.per_log_second)
+    };
     let given = settings.hints.bound;
     let mut points = vec![Point { name: name(&given), settings: settings.clone() }];
     for at_one_second in AT_ONE_SECOND {
