@@ -36,8 +36,8 @@ struct Heard {
     reference: Vec<(f64, f64, String)>,
 }
 
-const MARGINS: [f32; 7] = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3];
-const APART: [f32; 7] = [0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 1.0];
+const MARGINS: [f32; 5] = [0.0, 0.1, 0.2, 0.3, 0.4];
+const APART: [f32; 5] = [0.2, 0.4, 0.5, 0.6, 1.0];
 /// Shortest turn that a person cares to move, seconds.
 const LEAST_S: f64 = 1.5;
 

@@ -88,7 +88,7 @@ fn a_clip_has_the_voice_that_the_reference_hears_in_it() {
         let everywhere = vec![1.0; pooled_frames(features.len())];
         let found = unit(models.embed(&centred, &everywhere).expect("the model runs"));
         let cosine = dot(&found, &unit(golden(clip, "embedding_raw").values));
-        // Ours runs on 8 bits, the reference on 32.
-        assert!(cosine >= 0.985, "{clip}: cosine {cosine}");
+        // The reference computes in 32 bits, ours in 8: that costs 0.006 on average, 0.017 at most (models/README.md).
+        assert!(cosine >= 0.98, "{clip}: cosine {cosine}");
     }
 }
