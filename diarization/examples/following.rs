@@ -10,7 +10,6 @@
 use diarization::analysis::{self, BlockAnalysis};
 use diarization::audio;
 use diarization::blocks::{DEFAULT_CHUNK_BLOCKS, FRAME_SECONDS, frame_start_seconds};
-use diarization::centre::Centre;
 use diarization::chunks::Chunker;
 use diarization::corrections::following::{Rule, part};
 use diarization::diarize::{Diarization, Settings};
@@ -38,7 +37,7 @@ struct Heard {
 }
 
 const MARGINS: [f32; 5] = [0.0, 0.1, 0.2, 0.3, 0.4];
-const APART: [f32; 4] = [0.0, 0.2, 0.4, 1.0];
+const APART: [f32; 5] = [0.2, 0.4, 0.5, 0.6, 1.0];
 /// Shortest turn that a person cares to move, seconds.
 const LEAST_S: f64 = 1.5;
 
@@ -64,13 +63,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             let people: BTreeSet<&str> = it.reference.iter().map(|(.., who)| who.as_str()).collect();
             let count = people.len().saturating_sub(1).max(1);
             let hints = Hints { max_speakers: fewer.then_some(count), ..Hints::default() };
-            let (found, centre) = diarize(&it.blocks, Settings { hints, ..Settings::default() });
+            let found = diarize(&it.blocks, Settings { hints, ..Settings::default() });
             for case in cases(it, &found) {
                 moves += 1;
                 could += case.could;
                 label_seconds += case.label_seconds;
                 for (rule, sum) in rules.iter().zip(&mut sums) {
-                    let (right, wrong) = follow(it, &found, &centre, &case, *rule);
+                    let (right, wrong) = follow(it, &found, &case, *rule);
                     sum.0 += right;
                     sum.1 += wrong;
                     sum.2 += usize::from(wrong > right);
@@ -146,19 +145,19 @@ fn cases(it: &Heard, found: &Diarization) -> Vec<Case> {
 }
 
 /// Seconds that follow rightly and wrongly.
-fn follow(it: &Heard, found: &Diarization, centre: &Centre, case: &Case, rule: Rule) -> (f64, f64) {
+fn follow(it: &Heard, found: &Diarization, case: &Case, rule: Rule) -> (f64, f64) {
     let own: BTreeSet<(usize, u8)> = found
         .matches
         .iter()
         .filter(|m| m.choice.best.speaker == case.turn.speaker)
         .map(|m| (m.first_frame, m.slot))
         .collect();
-    let pieces: Vec<(&Piece, Vec<f32>)> = it
+    let pieces: Vec<(&Piece, &[f32])> = it
         .blocks
         .iter()
         .flat_map(|block| &block.pieces)
         .filter(|piece| own.contains(&(piece.first_frame, piece.slot)))
-        .filter_map(|piece| Some((piece, centre.direction_of(piece.embedding.as_ref()?))))
+        .filter_map(|piece| Some((piece, piece.embedding.as_deref()?)))
         .collect();
     let is_moved = |piece: &Piece| {
         let shared = piece
@@ -185,7 +184,7 @@ fn follow(it: &Heard, found: &Diarization, centre: &Centre, case: &Case, rule: R
     (right, wrong)
 }
 
-fn diarize(blocks: &[BlockAnalysis], settings: Settings) -> (Diarization, Centre) {
+fn diarize(blocks: &[BlockAnalysis], settings: Settings) -> Diarization {
     let mut survey = Survey::new(settings);
     for block in blocks {
         survey.push(block).expect("blocks are in order");
@@ -194,9 +193,7 @@ fn diarize(blocks: &[BlockAnalysis], settings: Settings) -> (Diarization, Centre
     for block in blocks {
         labelling.push(block).expect("the same blocks");
     }
-    let labelled = labelling.labelled().expect("all blocks");
-    let centre = labelled.decision().cast().centre(0).clone();
-    (labelled.diarization(), centre)
+    labelling.labelled().expect("all blocks").diarization()
 }
 
 fn hear(path: &str) -> Result<Heard, Box<dyn Error>> {

@@ -6,18 +6,8 @@
 use crate::similarity::dot;
 use crate::voice::{Cluster, Voice};
 
-/// Average-linkage clustering, cut where the average cosine falls below `cosine`. Clusters come in the order of their first member.
-pub fn average_linkage(voices: &[Voice], cosine: f32) -> Vec<Cluster> {
-    cut(voices, |distance, _| distance <= 1.0 - cosine)
-}
-
 /// Average-linkage clustering, cut where no more than `most` clusters are left.
 pub fn most_alike(voices: &[Voice], most: usize) -> Vec<Cluster> {
-    cut(voices, |_, left| left > most)
-}
-
-/// Average-linkage clustering as long as `joins`, given the distance of the next two clusters and how many are left.
-fn cut(voices: &[Voice], joins: impl Fn(f32, usize) -> bool) -> Vec<Cluster> {
     let n = voices.len();
     let mut clusters: Vec<Cluster> = (0..n).map(|i| vec![i]).collect();
     if n < 2 {
@@ -28,9 +18,9 @@ fn cut(voices: &[Voice], joins: impl Fn(f32, usize) -> bool) -> Vec<Cluster> {
         distances.extend(voices[i + 1..].iter().map(|other| 1.0 - dot(voice.embedding, other.embedding)));
     }
     let mut left = n;
-    for (a, b, distance) in merges(voices, &mut distances) {
+    for (a, b, _) in merges(voices, &mut distances) {
         let mut joined = Vec::new();
-        if joins(distance, left) {
+        if left > most {
             joined = std::mem::take(&mut clusters[a]);
             joined.append(&mut clusters[b]);
             left -= 1;

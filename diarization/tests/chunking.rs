@@ -13,8 +13,8 @@ use diarization::blocks::{
     frame_count,
 };
 use diarization::diarize::{Diarization, Diarizer, Settings};
-use diarization::embedding::EmbeddingModel;
-use diarization::features::FilterBank;
+use diarization::embedding::{EmbeddingModel, pooled_frames};
+use diarization::features::{FilterBank, MEL_BINS};
 use diarization::labelling::Changed;
 use diarization::onnx::ModelError;
 use diarization::ordering::InOrder;
@@ -312,8 +312,11 @@ impl EmbeddingModel for Sensitive {
         4
     }
 
-    fn embed(&mut self, features: &[f32]) -> Result<Vec<f32>, ModelError> {
-        Ok(scrambled(features).take(4).map(|x| x as f32).collect())
+    fn embed(&mut self, features: &[f32], masks: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let masks = masks.chunks_exact(pooled_frames(features.len() / MEL_BINS));
+        let vector =
+            |mask| scrambled(&[features, mask].concat()).take(4).map(|x| x as f32).collect::<Vec<_>>();
+        Ok(masks.flat_map(vector).collect())
     }
 }
 

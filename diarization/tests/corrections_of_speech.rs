@@ -17,11 +17,11 @@ use diarization::timeline::Turn;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use support::asking::{self, labelled, new};
-use support::conversation::{ADAM, BETH, Conversation, shared_seconds, speaker_during};
+use support::conversation::{ADAM, BETH, CARL, Conversation, Voice, shared_seconds, speaker_during};
 
 /// Two people, four turns each.
-fn conversation() -> Conversation {
-    (0..4).fold(Conversation::default(), |talk, turn| talk.says(ADAM, turn).says(BETH, turn))
+fn conversation_of(one: Voice, other: Voice) -> Conversation {
+    (0..4).fold(Conversation::default(), |talk, turn| talk.says(one, turn).says(other, turn))
 }
 
 fn asked_for(speakers: usize) -> Settings {
@@ -59,7 +59,7 @@ fn label_during(found: &Diarization, span: &Range<f64>) -> String {
 
 #[test]
 fn who_was_taken_for_somebody_else_is_told_apart_by_hand_and_stays_so_when_clustered_anew() {
-    let talk = conversation();
+    let talk = conversation_of(ADAM, BETH);
     let blocks = talk.analyse();
     let (mut state, _) = Corrected::of(labelled(&blocks, &asked_for(1)), &[]);
     let beth: Vec<&Range<f64>> =
@@ -85,7 +85,7 @@ fn who_was_taken_for_somebody_else_is_told_apart_by_hand_and_stays_so_when_clust
 
 #[test]
 fn who_was_taken_for_somebody_else_is_told_apart_by_one_turn() {
-    let talk = conversation();
+    let talk = conversation_of(ADAM, BETH);
     let (mut state, _) = Corrected::of(labelled(&talk.analyse(), &asked_for(1)), &[]);
     let (_, span) = talk.said.iter().find(|(who, _)| *who == BETH.folder).expect("speaks");
     let before = state.diarization();
@@ -99,7 +99,7 @@ fn who_was_taken_for_somebody_else_is_told_apart_by_one_turn() {
 
 #[test]
 fn who_was_taken_for_two_is_one_by_hand_and_stays_so_when_clustered_anew() {
-    let talk = conversation();
+    let talk = conversation_of(BETH, CARL);
     let blocks = talk.analyse();
     let (mut state, _) = Corrected::of(labelled(&blocks, &asked_for(3)), &[]);
     let found = state.diarization();

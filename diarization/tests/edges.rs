@@ -18,7 +18,7 @@ use support::conversation::{
 const CROWD: [Voice; 9] = [
     Voice { folder: "ls-1926", utterances: &["1926-143879-0000_a.opus", "1926-143879-0000_b.opus"] },
     Voice { folder: "ls-2691", utterances: &["2691-156745-0000_a.opus", "2691-156745-0000_b.opus"] },
-    Voice { folder: "ls-1898", utterances: &["1898-145702-0000_a.opus", "1898-145702-0000_b.opus"] },
+    Voice { folder: "ls-103", utterances: &["103-1240-0000_a.opus", "103-1240-0000_b.opus"] },
     Voice { folder: "ls-3723", utterances: &["3723-171115-0000_a.opus", "3723-171115-0000_b.opus"] },
     Voice { folder: "ls-6209", utterances: &["6209-34599-0000_a.opus", "6209-34599-0000_b.opus"] },
     Voice { folder: "ls-7078", utterances: &["7078-271888-0000_a.opus", "7078-271888-0000_b.opus"] },

@@ -7,7 +7,7 @@ mod support {
 }
 
 use diarization::blocks::{WINDOW_FRAMES, WINDOW_SAMPLES};
-use diarization::embedding::EmbeddingModel;
+use diarization::embedding::{EmbeddingModel, pooled_frames};
 use diarization::features::{Features, FilterBank, MEL_BINS};
 use diarization::segmentation::{BATCH, CLASSES, SegmentationModel};
 use diarization::similarity::{dot, normalise};
@@ -85,8 +85,10 @@ fn a_clip_has_the_voice_that_the_reference_hears_in_it() {
             .flat_map(|i| features.frame(i).iter().zip(&mean).map(|(x, mean)| x - mean).collect::<Vec<_>>())
             .collect();
         let unit = |vector: Vec<f32>| normalise(vector).expect("a voice has a direction");
-        let found = unit(models.embed(&centred).expect("the model runs"));
+        let everywhere = vec![1.0; pooled_frames(features.len())];
+        let found = unit(models.embed(&centred, &everywhere).expect("the model runs"));
         let cosine = dot(&found, &unit(golden(clip, "embedding_raw").values));
-        assert!(cosine >= 0.9999, "{clip}: cosine {cosine}");
+        // The reference computes in 32 bits, ours in 8: that costs 0.006 on average, 0.017 at most (models/README.md).
+        assert!(cosine >= 0.98, "{clip}: cosine {cosine}");
     }
 }

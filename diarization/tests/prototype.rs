@@ -4,12 +4,10 @@ mod support {
     pub mod analyses;
     pub mod audio;
     pub mod models;
-    pub mod npy;
 }
 
 use diarization::analysis::BlockAnalysis;
 use diarization::pieces::Piece;
-use diarization::similarity::dot;
 use std::path::Path;
 
 /// EN2006b has three speakers, overlaps, and a piece too short to embed.
@@ -97,25 +95,10 @@ fn pieces_are_cut_where_the_prototype_cuts_them() {
         let mut ours: Vec<_> = block.pieces.iter().map(describe).collect();
         let mut prototype: Vec<_> = table(meeting, "pieces")
             .into_iter()
-            .map(|p| (number(&p[0]), number(&p[1]), number(&p[2]), number(&p[3]), p[5] == "yes"))
+            .map(|p| (number(&p[0]), number(&p[1]), number(&p[2]), number(&p[3]), p[4] == "yes"))
             .collect();
         ours.sort_unstable();
         prototype.sort_unstable();
         assert_eq!(ours, prototype, "{meeting}");
-    }
-}
-
-#[test]
-fn every_piece_has_the_voice_that_the_prototype_hears_in_it() {
-    for meeting in MEETINGS {
-        let block = analyse(meeting);
-        let voices = support::npy::read(&format!("tests/data/prototype/{meeting}.embeddings.npy"));
-        assert_eq!(voices.shape, [block.pieces.len(), 192], "{meeting}");
-        for (piece, prototype) in block.pieces.iter().zip(voices.rows()) {
-            if let Some(voice) = &piece.embedding {
-                let cosine = dot(voice, prototype);
-                assert!(cosine >= 0.9999, "{meeting} from frame {}: cosine {cosine}", piece.first_frame);
-            }
-        }
     }
 }

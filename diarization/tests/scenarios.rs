@@ -11,6 +11,8 @@ use diarization::analysis::BlockAnalysis;
 use diarization::blocks::{BLOCK_SAMPLES, SAMPLE_RATE};
 use diarization::diarize::{Diarization, Settings};
 use diarization::hints::Hints;
+use diarization::installation;
+use diarization::manifest::Manifest;
 use diarization::similarity::Threshold;
 use diarization::timeline::Turn;
 use std::sync::LazyLock;
@@ -230,9 +232,10 @@ fn the_callers_names_are_used_in_the_order_of_speaking_and_run_out_into_numbers(
 #[test]
 fn every_speaker_has_a_voice_of_length_one_and_the_seconds_of_their_turns() {
     let found = diarize(&THREE_VOICES.blocks, Settings::default());
+    let dimension = Manifest::read(&installation::models()).expect("the models are there").dimension();
     for (index, speaker) in found.speakers.iter().enumerate() {
         let length: f64 = speaker.embedding.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-        assert_eq!(speaker.embedding.len(), 192);
+        assert_eq!(speaker.embedding.len(), dimension);
         assert!((length - 1.0).abs() < 1e-5, "{}: squared length {length}", speaker.label);
         let own = found.turns.iter().filter(|turn| turn.speaker == index);
         let seconds: f64 = own.map(|turn| turn.end_seconds() - turn.start_seconds()).sum();

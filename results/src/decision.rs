@@ -6,7 +6,7 @@ use sqlx::PgTransaction;
 use uuid::Uuid;
 
 /// To be raised whenever what a stored decision holds, or means, has changed.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Stored<D> {

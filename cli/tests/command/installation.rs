@@ -40,7 +40,7 @@ fn an_unchanged_copy_of_the_models_does_as_well() {
 
 #[test]
 fn a_model_with_another_checksum_is_refused() {
-    for (role, file) in [("segmentation", "segmentation-3.0.onnx"), ("embedding", "campplus.onnx")] {
+    for (role, file) in [("segmentation", "segmentation-3.0.onnx"), ("embedding", "resnet34-lm.onnx")] {
         let wrong = "0".repeat(64);
         let folder = models_with(|manifest| manifest[role]["sha256"] = json!(wrong));
         let complaint = complaint_with_models(folder.path());

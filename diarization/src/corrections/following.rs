@@ -16,7 +16,7 @@ pub struct Rule {
 
 impl Default for Rule {
     fn default() -> Self {
-        Self { margin: 0.3, apart: 0.2 }
+        Self { margin: 0.3, apart: 0.6 }
     }
 }
 

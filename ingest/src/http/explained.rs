@@ -11,7 +11,7 @@ pub(crate) struct RunnerUp {
     pub speaker: String,
     /// Probability that it is this speaker, 0 to 1.
     pub confidence: f64,
-    /// Cosine of the voices about the recording's centre, -1 to 1; null of speech too short to have a voice.
+    /// Cosine of the voices, -1 to 1; null of speech too short to have a voice.
     pub score: Option<f64>,
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct ChunkMatch {
     seconds: f64,
     /// Probability that the speaker is right, 0 to 1.
     confidence: f64,
-    /// Cosine of the voices about the recording's centre, -1 to 1; null of speech too short to have a voice.
+    /// Cosine of the voices, -1 to 1; null of speech too short to have a voice.
     score: Option<f64>,
     /// The next, where there is another.
     runner_up: Option<RunnerUp>,

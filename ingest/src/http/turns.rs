@@ -97,7 +97,7 @@ pub(crate) struct TurnFound {
     provisional: bool,
     /// Probability that the speaker is right, 0 to 1; null of recordings completed before this was stored.
     confidence: Option<f64>,
-    /// Cosine of the voices about the recording's centre, -1 to 1; null of speech too short to have a voice.
+    /// Cosine of the voices, -1 to 1; null of speech too short to have a voice.
     score: Option<f64>,
     /// The next, where there is another.
     runner_up: Option<RunnerUp>,
@@ -282,12 +282,8 @@ mod tests {
         let turns: Vec<Turn> = (0..400)
             .map(|i| Turn { first_frame: i * 37, end_frame: i * 37 + 1 + i % 90, speaker: i % 2 })
             .collect();
-        let speaker = |label: &str| Speaker {
-            label: label.to_owned(),
-            embedding: Vec::new(),
-            direction: Vec::new(),
-            speech_seconds: 0.0,
-        };
+        let speaker =
+            |label: &str| Speaker { label: label.to_owned(), embedding: Vec::new(), speech_seconds: 0.0 };
         let diarization = Diarization {
             speakers: vec![speaker("Ann B"), speaker("Bob")],
             turns: turns.clone(),

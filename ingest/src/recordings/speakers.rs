@@ -27,8 +27,8 @@ pub(crate) struct SpeakersFound {
     pub recording: Uuid,
     /// In the order of the recording's labels.
     pub speakers: Vec<SpeakerShare>,
-    /// How alike each two of them sound, in their order: cosine about the recording's centre, -1 to 1; null where that is not known: while
-    /// the recording is in work, of one completed before this was stored, and of a speaker all of whose speech is too short to have a voice.
+    /// How alike each two of them sound, in their order: cosine of their voices, -1 to 1; null where that is not known: while the recording
+    /// is in work, and of a speaker all of whose speech is too short to have a voice.
     pub similarity: Vec<Vec<Option<f64>>>,
 }
 
@@ -40,18 +40,18 @@ pub(crate) async fn of(pool: &PgPool, id: Uuid) -> Result<Option<SpeakersFound>,
         return Ok(None);
     }
     let rows = sqlx::query!(
-        r#"SELECT t.speaker_label, sum(t.end_frame - t.first_frame) AS "frames!", e.direction AS "direction?: Vector"
+        r#"SELECT t.speaker_label, sum(t.end_frame - t.first_frame) AS "frames!", e.embedding_vector AS "voice?: Vector"
            FROM turns t LEFT JOIN speaker_embeddings e
                 ON e.recording_id = t.recording_id AND e.speaker = t.speaker AND NOT t.provisional
            WHERE t.recording_id = $1
-           GROUP BY t.speaker, t.speaker_label, e.direction ORDER BY t.speaker"#,
+           GROUP BY t.speaker, t.speaker_label, e.embedding_vector ORDER BY t.speaker"#,
         id
     )
     .fetch_all(&mut *snapshot)
     .await?;
     let all: i64 = rows.iter().map(|row| row.frames).sum();
     let three_decimals = |value: f64| (value * 1000.0).round() / 1000.0;
-    let directions: Vec<Option<Vector>> = rows.iter().map(|row| row.direction.clone()).collect();
+    let voices: Vec<Option<Vector>> = rows.iter().map(|row| row.voice.clone()).collect();
     let alike = |a: &Option<Vector>, b: &Option<Vector>| {
         let (a, b) = a.as_ref().zip(b.as_ref())?;
         Some(three_decimals(f64::from(dot(a.as_slice(), b.as_slice())).clamp(-1.0, 1.0)))
@@ -63,7 +63,7 @@ pub(crate) async fn of(pool: &PgPool, id: Uuid) -> Result<Option<SpeakersFound>,
     };
     Ok(Some(SpeakersFound {
         recording: id,
-        similarity: directions.iter().map(|a| directions.iter().map(|b| alike(a, b)).collect()).collect(),
+        similarity: voices.iter().map(|a| voices.iter().map(|b| alike(a, b)).collect()).collect(),
         speakers: rows.into_iter().map(|row| speaker(row.speaker_label, row.frames)).collect(),
     }))
 }

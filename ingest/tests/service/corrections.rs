@@ -311,7 +311,7 @@ async fn corrections_made_at_once_are_all_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hours_are_corrected_in_less_than_a_second() {
     let stack = Stack::start(&[]).await;
-    let id = completed(&stack, &talk(120, 192)).await;
+    let id = completed(&stack, &talk(120, 256)).await;
     let turns = get(&stack, id, "turns").await;
     let turn = &turns["turns"][100];
     let moved = json!({

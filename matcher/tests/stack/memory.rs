@@ -50,7 +50,7 @@ impl Drop for Matcher {
 
 /// Has a matcher match and finalise a recording of `hours` hours of dense speech whose analyses are all there; returns its peak.
 async fn peak_for(bench: &Bench, hours: usize) -> u64 {
-    let scene = Scene::of_minutes(hours * 60, 192);
+    let scene = Scene::of_minutes(hours * 60, 256);
     let recording = bench.recording(&scene, &interview()).await;
     for chunk in 0..scene.chunk_count() {
         inbox::keep(&bench.database, &analysed(recording, &scene, chunk)).await.expect("keeps");

@@ -5,6 +5,8 @@ use diarization::audio;
 use diarization::blocks::SAMPLE_RATE;
 use diarization::diarize::Settings;
 use diarization::hints::Hints;
+use diarization::installation;
+use diarization::manifest::Manifest;
 use pipeline_tests::{Stack, oracle};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -27,7 +29,9 @@ async fn equals_the_oracle(workers: usize, chunk_blocks: usize) {
     let mut rows: Vec<(String, String, i32)> =
         sqlx::query_as(OPERATORS_CHECK).fetch_all(&stack.pool).await.expect("the operators' check runs");
     rows.sort();
-    let row = |label: &str| ("The interview".to_owned(), label.to_owned(), 192);
+    let manifest = Manifest::read(&installation::models()).expect("the models are there");
+    let dimension = manifest.dimension() as i32;
+    let row = |label: &str| ("The interview".to_owned(), label.to_owned(), dimension);
     assert_eq!(rows, [row("Interviewer"), row("Respondent")]);
     stack.stop().await;
 }
