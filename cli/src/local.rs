@@ -1,7 +1,7 @@
 //! Local: the whole pipeline in this process, chunk by chunk, in bounded memory.
 
 use anyhow::{Context, anyhow};
-use diarization::analysis::{self, BlockAnalysis};
+use diarization::analysis::{self, Analyst, BlockAnalysis};
 use diarization::audio::{self, AudioInfo, GiveUp, Layout, Wish};
 use diarization::blocks::{FRAME_SECONDS, SAMPLE_RATE};
 use diarization::channels::Channels;
@@ -9,10 +9,8 @@ use diarization::chunks::{ChunkAudio, Chunker};
 use diarization::diarize::{Diarization, Diarizer, Settings};
 use diarization::features::FilterBank;
 use diarization::onnx::Models;
-use diarization::ordering::InOrder;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 /// What came of a file.
@@ -36,7 +34,7 @@ impl Outcome {
     }
 }
 
-/// Diarizes `path` with one thread per element of `models`. `progress` is told the seconds analysed and, if the file says, the
+/// Diarizes `path` with one thread per element of `models`, which share each chunk. `progress` is told the seconds analysed and, if the file says, the
 /// seconds in all.
 pub fn diarize(
     path: &Path,
@@ -96,7 +94,7 @@ pub fn mixed(path: &Path) -> anyhow::Result<Vec<f32>> {
 /// Is given the blocks in order, each with the seconds of the whole if the file says.
 type Take<'a> = &'a mut dyn FnMut(BlockAnalysis, Option<f64>) -> anyhow::Result<()>;
 
-/// Analyses `path` with one thread per element of `models`, and hands its blocks to `take`.
+/// Analyses `path` with one thread per element of `models`, which share each chunk, and hands its blocks to `take`.
 pub fn analyse(
     path: &Path,
     wish: Wish,
@@ -104,38 +102,26 @@ pub fn analyse(
     chunk_blocks: usize,
     take: Take<'_>,
 ) -> anyhow::Result<Audio> {
+    let threads = models.len();
     let stream = open(path, wish)?;
     let (info, layout) = (stream.info().clone(), stream.layout());
-    let mut fold = Fold { order: InOrder::default(), total: info.duration_hint_s, take };
-    let decoded = match models {
-        [] => return Err(anyhow!("at least one thread is needed")),
-        [only] => {
-            let mut filter_bank = FilterBank::default();
-            decode(stream, chunk_blocks, |chunk| {
-                let blocks = analysis::analyse(only, &mut filter_bank, chunk.chunk, &chunk.channels)?;
-                fold.push(chunk.index, blocks)
-            })
-        }
-        many => side_by_side(stream, many, chunk_blocks, &mut fold),
+    let mut filter_banks: Vec<FilterBank> = models.iter().map(|_| FilterBank::default()).collect();
+    let mut analysts: Vec<Analyst<Models>> = models
+        .iter_mut()
+        .zip(&mut filter_banks)
+        .map(|(models, filter_bank)| Analyst { models, filter_bank })
+        .collect();
+    let analyse = |chunk: ChunkAudio| {
+        let blocks = analysis::analyse_together(&mut analysts, chunk.chunk, &chunk.channels)?;
+        blocks.into_iter().try_for_each(|block| take(block, info.duration_hint_s))
+    };
+    let decoded = match threads {
+        0 => return Err(anyhow!("at least one thread is needed")),
+        1 => decode(stream, chunk_blocks, analyse),
+        _ => decode_beside(stream, chunk_blocks, analyse),
     };
     let (samples, warnings) = decoded.with_context(|| path.display().to_string())?;
     Ok(Audio { info, samples, layout, warnings })
-}
-
-/// Puts analyses in order and hands them on.
-struct Fold<'a> {
-    order: InOrder<Vec<BlockAnalysis>>,
-    total: Option<f64>,
-    take: Take<'a>,
-}
-
-impl Fold<'_> {
-    fn push(&mut self, index: usize, blocks: Vec<BlockAnalysis>) -> anyhow::Result<()> {
-        for block in self.order.push(index, blocks).into_iter().flatten() {
-            (self.take)(block, self.total)?;
-        }
-        Ok(())
-    }
 }
 
 /// Decodes and cuts the stream, handing each chunk to `take`. Returns the number of samples and the warnings.
@@ -153,47 +139,20 @@ fn decode(
     Ok((samples, stream.warnings().to_vec()))
 }
 
-type Analysed = (usize, Result<Vec<BlockAnalysis>, diarization::onnx::ModelError>);
-
-/// One thread decodes, one per model analyses; the queues between them hold one chunk per model.
-fn side_by_side(
+/// The same with a thread that decodes the next chunk while `take` has one: it is at most one ahead of the queue's one.
+fn decode_beside(
     stream: audio::AudioStream,
-    models: &mut [Models],
     chunk_blocks: usize,
-    fold: &mut Fold,
+    take: impl FnMut(ChunkAudio) -> anyhow::Result<()>,
 ) -> anyhow::Result<(usize, Vec<String>)> {
-    let (send_chunk, chunks) = sync_channel::<ChunkAudio>(models.len());
-    let (send_analysis, analyses): (SyncSender<Analysed>, Receiver<Analysed>) = sync_channel(models.len());
-    let chunks = Arc::new(Mutex::new(chunks));
+    let (send, chunks) = sync_channel::<ChunkAudio>(1);
     thread::scope(|scope| {
         let decoder = scope.spawn(move || {
             // A closed queue means that an analysis failed, and that failure is the one to tell.
-            decode(stream, chunk_blocks, |chunk| send_chunk.send(chunk).map_err(|_| anyhow!("stopped")))
+            decode(stream, chunk_blocks, |chunk| send.send(chunk).map_err(|_| anyhow!("stopped")))
         });
-        for model in models {
-            let (chunks, send) = (Arc::clone(&chunks), send_analysis.clone());
-            scope.spawn(move || {
-                let mut filter_bank = FilterBank::default();
-                loop {
-                    let next = chunks.lock().map(|queue| queue.recv());
-                    let Ok(Ok(chunk)) = next else { return };
-                    let result = analysis::analyse(model, &mut filter_bank, chunk.chunk, &chunk.channels);
-                    if send.send((chunk.index, result)).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop((send_analysis, chunks));
-        let mut failed = None;
-        for (index, blocks) in analyses.iter() {
-            if let Err(error) = blocks.map_err(Into::into).and_then(|blocks| fold.push(index, blocks)) {
-                failed = Some(error);
-                break;
-            }
-        }
-        drop(analyses);
+        let taken = chunks.into_iter().try_for_each(take);
         let decoded = decoder.join().map_err(|_| anyhow!("the decoder crashed; please report the file"))?;
-        failed.map_or(decoded, Err)
+        taken.and(decoded)
     })
 }

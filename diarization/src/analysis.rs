@@ -3,14 +3,16 @@
 use crate::blocks::{self, BLOCK_FRAMES, BLOCK_SAMPLES, Chunk, FRAME_HOP, STEP_FRAMES, STEP_SAMPLES};
 use crate::channels;
 use crate::echo;
-use crate::embedding::{self, EmbeddingModel};
+use crate::embedding::{self, EmbeddingModel, Stretch};
 use crate::features::FilterBank;
 use crate::onnx::ModelError;
 use crate::pieces::{self, Piece};
-use crate::segmentation::{self, SegmentationModel, WindowActivity};
+use crate::segmentation::{self, BATCH, SegmentationModel, WindowActivity};
+use crate::sharing;
 use crate::stitching;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
+use std::cmp::Reverse;
+use std::ops::{Range, RangeInclusive};
 
 /// Names the numbers of this pipeline (grid, stitching, pieces, features) in force: analyses of two configurations
 /// are never mixed. Raise it with every change that changes an analysis.
@@ -28,11 +30,29 @@ pub struct BlockAnalysis {
     pub pieces: Vec<Piece>,
 }
 
+/// Models, and what else a thread needs for itself to analyse.
+pub struct Analyst<'a, M> {
+    /// What infers.
+    pub models: &'a mut M,
+    /// Makes the features.
+    pub filter_bank: &'a mut FilterBank,
+}
+
 /// Analyses the blocks of `chunk`. `channels` are one or two, each with the samples of [`Chunk::sample_range`], shorter only where the
 /// recording ends; blocks past the end are left out. Deterministic for given models and device.
 pub fn analyse(
-    models: &mut (impl SegmentationModel + EmbeddingModel),
+    models: &mut (impl SegmentationModel + EmbeddingModel + Send),
     filter_bank: &mut FilterBank,
+    chunk: Chunk,
+    channels: &[impl AsRef<[f32]>],
+) -> Result<Vec<BlockAnalysis>, ModelError> {
+    analyse_together(&mut [Analyst { models, filter_bank }], chunk, channels)
+}
+
+/// The same by one or more analysts side by side, whose models are the same. What the models are given follows from the chunk alone, and not from who
+/// gives it to them, so the result is the same to the byte.
+pub fn analyse_together<M: SegmentationModel + EmbeddingModel + Send>(
+    analysts: &mut [Analyst<M>],
     chunk: Chunk,
     channels: &[impl AsRef<[f32]>],
 ) -> Result<Vec<BlockAnalysis>, ModelError> {
@@ -46,101 +66,142 @@ pub fn analyse(
         .clone()
         .filter_map(|block| blocks::windows_of_block(block, end))
         .reduce(|all, next| *all.start()..=*next.end());
-    let mut activity = Vec::new();
-    for samples in &channels {
-        activity.push(match &windows {
-            Some(windows) => segmentation::segment(models, samples, offset, windows.clone())?,
-            None => Vec::new(),
-        });
-    }
-    let first_window = windows.map_or(0, |w| *w.start());
-    block_range
-        .map(|block| {
-            let first_frame = block * BLOCK_FRAMES;
-            let owned = BLOCK_FRAMES.min(blocks::frame_count(end) - first_frame);
-            let slots_of = |activity: &[WindowActivity]| match blocks::windows_of_block(block, end) {
-                Some(windows) => {
-                    let lead = first_frame - windows.start() * STEP_FRAMES;
-                    let known = blocks::frame_count(end - windows.start() * STEP_SAMPLES);
-                    let range = windows.start() - first_window..windows.end() - first_window + 1;
-                    let frames =
-                        known.min((range.len() - 1) * STEP_FRAMES + blocks::WINDOW_FRAMES).max(lead + owned);
-                    stitching::stitch(&activity[range], frames)[lead..lead + owned].to_vec()
-                }
-                None => vec![0; owned],
-            };
-            let slots = activity.iter().map(|activity| slots_of(activity)).collect();
-            let from = block * BLOCK_SAMPLES;
-            let to = end.min(from + BLOCK_SAMPLES + blocks::TAIL_SAMPLES);
-            let heard = Heard { channels: &channels, offset, block: from..to, first_frame };
-            heard.analysed(models, filter_bank, block, slots)
-        })
-        .collect()
+    let first_window = windows.as_ref().map_or(0, |w| *w.start());
+    let activity = segmented(analysts, &channels, offset, windows)?;
+    let heard = |block: usize| {
+        let first_frame = block * BLOCK_FRAMES;
+        let owned = BLOCK_FRAMES.min(blocks::frame_count(end) - first_frame);
+        let slots_of = |activity: &[WindowActivity]| match blocks::windows_of_block(block, end) {
+            Some(windows) => {
+                let lead = first_frame - windows.start() * STEP_FRAMES;
+                let known = blocks::frame_count(end - windows.start() * STEP_SAMPLES);
+                let range = windows.start() - first_window..windows.end() - first_window + 1;
+                let frames =
+                    known.min((range.len() - 1) * STEP_FRAMES + blocks::WINDOW_FRAMES).max(lead + owned);
+                stitching::stitch(&activity[range], frames)[lead..lead + owned].to_vec()
+            }
+            None => vec![0; owned],
+        };
+        let from = block * BLOCK_SAMPLES;
+        let to = end.min(from + BLOCK_SAMPLES + blocks::TAIL_SAMPLES);
+        let slots = activity.iter().map(|activity| slots_of(activity)).collect();
+        Heard { channels: &channels, offset, block, samples: from..to, first_frame, slots }
+    };
+    let drafts = sharing::share(analysts, block_range.collect(), |analyst, block| {
+        Ok::<_, ModelError>(heard(block).draft(analyst.filter_bank))
+    })?;
+    embedded(analysts, drafts)
 }
 
 /// The whole of a recording as one block as long as itself: for comparison alone, since it needs all samples at once. What it does
 /// better than [`analyse`] is what the borders of blocks cost.
 pub fn analyse_unblocked(
-    models: &mut (impl SegmentationModel + EmbeddingModel),
+    models: &mut (impl SegmentationModel + EmbeddingModel + Send),
     filter_bank: &mut FilterBank,
     channels: &[impl AsRef<[f32]>],
 ) -> Result<BlockAnalysis, ModelError> {
     let channels: Vec<&[f32]> = channels.iter().map(AsRef::as_ref).collect();
     let samples = channels.first().map_or(0, |samples| samples.len());
     let frames = blocks::frame_count(samples);
-    let mut slots = Vec::new();
-    for channel in &channels {
-        slots.push(if frames == 0 {
-            Vec::new()
-        } else {
-            let activity = segmentation::segment(models, channel, 0, 0..=blocks::last_window(samples))?;
-            stitching::stitch(&activity, frames)
-        });
-    }
-    let heard = Heard { channels: &channels, offset: 0, block: 0..samples, first_frame: 0 };
-    heard.analysed(models, filter_bank, 0, slots)
+    let windows = (frames > 0).then(|| 0..=blocks::last_window(samples));
+    let analysts = &mut [Analyst { models, filter_bank }];
+    let activity = segmented(analysts, &channels, 0, windows)?;
+    let slots = activity.iter().map(|activity| stitching::stitch(activity, frames)).collect();
+    let heard =
+        Heard { channels: &channels, offset: 0, block: 0, samples: 0..samples, first_frame: 0, slots };
+    let draft = heard.draft(analysts[0].filter_bank);
+    Ok(embedded(analysts, vec![draft])?.remove(0))
 }
 
-/// The samples of a block.
+/// What is active in each of `windows`, channel by channel. `channels` begin at sample `offset` of the recording. Batches hold the same
+/// windows whoever takes them.
+fn segmented<M: SegmentationModel + Send>(
+    analysts: &mut [Analyst<M>],
+    channels: &[&[f32]],
+    offset: usize,
+    windows: Option<RangeInclusive<usize>>,
+) -> Result<Vec<Vec<WindowActivity>>, ModelError> {
+    let Some(windows) = windows else { return Ok(vec![Vec::new(); channels.len()]) };
+    let batches = windows.clone().step_by(BATCH).map(|first| first..=(*windows.end()).min(first + BATCH - 1));
+    let tasks = channels.iter().flat_map(|samples| batches.clone().map(move |batch| (*samples, batch)));
+    let activity = sharing::share(analysts, tasks.collect(), |analyst, (samples, batch)| {
+        segmentation::segment(analyst.models, samples, offset, batch)
+    })?;
+    Ok(activity.concat().chunks(windows.count()).map(<[_]>::to_vec).collect())
+}
+
+/// The analyses that `drafts` become with the voices of their pieces. The longest stretches are embedded first, so that nobody is left
+/// with a long one while the others are done.
+fn embedded<M: EmbeddingModel + Send>(
+    analysts: &mut [Analyst<M>],
+    mut drafts: Vec<Draft>,
+) -> Result<Vec<BlockAnalysis>, ModelError> {
+    let mut tasks = Vec::new();
+    for (index, draft) in drafts.iter_mut().enumerate() {
+        tasks.extend(draft.stretches.drain(..).map(|(first_piece, stretch)| (index, first_piece, stretch)));
+    }
+    tasks.sort_by_key(|(.., stretch)| Reverse(stretch.size()));
+    let voices = sharing::share(analysts, tasks, |analyst, (index, first_piece, stretch)| {
+        Ok::<_, ModelError>((index, first_piece, stretch.embed(analyst.models)?))
+    })?;
+    for (index, first_piece, embedded) in voices {
+        for (piece, voice) in embedded {
+            drafts[index].analysis.pieces[first_piece + piece].embedding = voice;
+        }
+    }
+    let finished = |Draft { mut analysis, .. }| {
+        // By start, and at one start by channel: sorting keeps the order of equals.
+        analysis.pieces.sort_by_key(|piece| piece.first_frame);
+        analysis
+    };
+    Ok(drafts.into_iter().map(finished).collect())
+}
+
+/// A block whose pieces have no voices yet and stand channel by channel.
+struct Draft {
+    analysis: BlockAnalysis,
+    /// What is to be embedded, each with the index of the first piece of its channel.
+    stretches: Vec<(usize, Stretch)>,
+}
+
+/// A block with the slots that segmentation found on each channel.
 struct Heard<'a> {
     channels: &'a [&'a [f32]],
     /// Sample of the recording that each channel begins with.
     offset: usize,
+    block: usize,
     /// Samples of the recording that the block is embedded from.
-    block: Range<usize>,
+    samples: Range<usize>,
     first_frame: usize,
+    slots: Vec<Vec<u8>>,
 }
 
 impl Heard<'_> {
-    /// What follows from the slots that segmentation found on each channel.
-    fn analysed(
-        &self,
-        models: &mut impl EmbeddingModel,
-        filter_bank: &mut FilterBank,
-        block: usize,
-        mut slots: Vec<Vec<u8>>,
-    ) -> Result<BlockAnalysis, ModelError> {
-        if let ([first, second], Ok(of_both)) = (self.channels, <&mut [Vec<u8>; 2]>::try_from(&mut slots[..]))
+    /// What follows from the slots, up to the voices.
+    fn draft(mut self, filter_bank: &mut FilterBank) -> Draft {
+        if let ([first, second], Ok(of_both)) =
+            (self.channels, <&mut [Vec<u8>; 2]>::try_from(&mut self.slots[..]))
         {
-            let reach = echo::reach(self.block.start..self.block.start + of_both[0].len() * FRAME_HOP);
+            let reach = echo::reach(self.samples.start..self.samples.start + of_both[0].len() * FRAME_HOP);
             let within =
                 |samples: &'_ [f32]| reach.start - self.offset..samples.len().min(reach.end - self.offset);
             let both = [&first[within(first)], &second[within(second)]];
-            echo::silence(of_both, both, self.block.start - reach.start);
+            echo::silence(of_both, both, self.samples.start - reach.start);
         }
-        let mut all =
-            BlockAnalysis { block, slots: vec![0; slots.first().map_or(0, Vec::len)], pieces: Vec::new() };
-        for (channel, (samples, slots)) in self.channels.iter().zip(&slots).enumerate() {
+        let frames = self.slots.first().map_or(0, Vec::len);
+        let mut analysis = BlockAnalysis { block: self.block, slots: vec![0; frames], pieces: Vec::new() };
+        let mut stretches = Vec::new();
+        for (channel, (samples, slots)) in self.channels.iter().zip(&self.slots).enumerate() {
             let mut pieces = pieces::cut(slots, self.first_frame);
-            let samples = &samples[self.block.start - self.offset..self.block.end - self.offset];
-            embedding::embed(models, filter_bank, samples, slots, self.first_frame, &mut pieces)?;
+            let samples = &samples[self.samples.start - self.offset..self.samples.end - self.offset];
+            let found = embedding::stretches(filter_bank, samples, slots, self.first_frame, &pieces);
+            let first_piece = analysis.pieces.len();
+            stretches.extend(found.into_iter().map(|stretch| (first_piece, stretch)));
             let first_slot = channels::first_slot(channel);
             pieces.iter_mut().for_each(|piece| piece.slot += first_slot);
-            all.pieces.extend(pieces);
-            all.slots.iter_mut().zip(slots).for_each(|(all, bits)| *all |= bits << first_slot);
+            analysis.pieces.extend(pieces);
+            analysis.slots.iter_mut().zip(slots).for_each(|(all, bits)| *all |= bits << first_slot);
         }
-        // By start, and at one start by channel: sorting keeps the order of equals.
-        all.pieces.sort_by_key(|piece| piece.first_frame);
-        Ok(all)
+        Draft { analysis, stretches }
     }
 }

@@ -46,16 +46,47 @@ fn first_filter_bank_frame(frame: usize) -> usize {
     (2 * FRAME_HOP * frame + 321).div_ceil(2 * HOP)
 }
 
-/// Embeds the pieces of one block. `samples` begins at the block's first sample; `slots[i]` is the bit set of active
-/// slots of frame `first_frame + i`, where the block's pieces lie.
-pub fn embed(
-    model: &mut impl EmbeddingModel,
+/// What the model is given at once: a stretch of speech, and what of it is each piece's.
+pub struct Stretch {
+    /// `[frames, MEL_BINS]`, less the mean of the block's speech.
+    features: Vec<f32>,
+    /// `[pieces, pooled_frames(frames)]`.
+    masks: Vec<f32>,
+    /// Which pieces, one or more.
+    pieces: Vec<usize>,
+}
+
+impl Stretch {
+    /// Numbers that the model is given of it: how long it takes is about in proportion.
+    pub fn size(&self) -> usize {
+        self.features.len()
+    }
+
+    /// The voice vectors of its pieces, each with the piece's index.
+    pub fn embed(&self, model: &mut impl EmbeddingModel) -> Result<Vec<Embedded>, ModelError> {
+        let vectors = model.embed(&self.features, &self.masks)?;
+        let vectors = vectors.chunks_exact(model.dimension().max(1));
+        Ok(self
+            .pieces
+            .iter()
+            .zip(vectors)
+            .map(|(&index, vector)| (index, normalise(vector.to_vec())))
+            .collect())
+    }
+}
+
+/// Index of a piece, and its voice vector unless that has no direction.
+pub type Embedded = (usize, Option<Vec<f32>>);
+
+/// The stretches to embed for the `pieces` of one block. `samples` begins at the block's first sample; `slots[i]` is the bit set of active
+/// slots of frame `first_frame + i`, where the block's pieces lie. Pieces with too little speech are in none.
+pub fn stretches(
     filter_bank: &mut FilterBank,
     samples: &[f32],
     slots: &[u8],
     first_frame: usize,
-    pieces: &mut [Piece],
-) -> Result<(), ModelError> {
+    pieces: &[Piece],
+) -> Vec<Stretch> {
     let regions = regions(pieces, first_frame);
     let is_in_region = |j: usize| regions.iter().any(|region| region.frames().contains(&j));
     let features = filter_bank.compute(samples, is_in_region);
@@ -64,30 +95,25 @@ pub fn embed(
         frame.and_then(|frame| slots.get(frame)).copied().unwrap_or(0)
     };
     let mean = mean(&features, |j| bits_at(j) != 0 && is_in_region(j));
-    let (mut stretch, mut masks, mut masked) = (Vec::new(), Vec::new(), Vec::new());
-    for region in regions {
+    let mut stretches = Vec::new();
+    for region in &regions {
         let frames = region.frames().start.min(features.len())..region.frames().end.min(features.len());
-        stretch.clear();
-        for j in frames.clone() {
-            stretch.extend(features.frame(j).iter().zip(&mean).map(|(value, mean)| value - mean));
-        }
-        masks.clear();
-        masked.clear();
-        for index in region.pieces {
+        let mut stretch = Stretch { features: Vec::new(), masks: Vec::new(), pieces: Vec::new() };
+        for index in region.pieces.clone() {
             if let Some(mask) = mask(&pieces[index], first_frame, frames.clone(), bits_at) {
-                masks.extend(mask);
-                masked.push(index);
+                stretch.masks.extend(mask);
+                stretch.pieces.push(index);
             }
         }
-        if masked.is_empty() {
+        if stretch.pieces.is_empty() {
             continue;
         }
-        let vectors = model.embed(&stretch, &masks)?;
-        for (index, vector) in masked.iter().zip(vectors.chunks_exact(model.dimension().max(1))) {
-            pieces[*index].embedding = normalise(vector.to_vec());
+        for j in frames {
+            stretch.features.extend(features.frame(j).iter().zip(&mean).map(|(value, mean)| value - mean));
         }
+        stretches.push(stretch);
     }
-    Ok(())
+    stretches
 }
 
 /// Pieces that are computed together: their indices, and the segmentation frames from the first to the last of them, counted from the
@@ -204,7 +230,11 @@ mod tests {
         let mut pieces = crate::pieces::cut(slots, 500);
         let samples: Vec<f32> = (0..slots.len() * FRAME_HOP + 800).map(|i| (i as f32 * 0.1).sin()).collect();
         let mut model = Counting::default();
-        embed(&mut model, &mut FilterBank::default(), &samples, slots, 500, &mut pieces).expect("embeds");
+        for stretch in stretches(&mut FilterBank::default(), &samples, slots, 500, &pieces) {
+            for (index, vector) in stretch.embed(&mut model).expect("embeds") {
+                pieces[index].embedding = vector;
+            }
+        }
         (pieces, model.stretches)
     }
 

@@ -44,6 +44,7 @@ pub mod rttm;
 pub mod scored;
 pub mod scoring;
 pub mod segmentation;
+pub mod sharing;
 pub mod sides;
 pub mod similarity;
 pub mod speakers;
