@@ -9,7 +9,7 @@ use diarization::segmentation::SegmentationModel;
 /// The analysis of each chunk of `samples`, in order.
 #[allow(dead_code, reason = "some tests have calls only")]
 pub fn in_chunks(
-    models: &mut (impl SegmentationModel + EmbeddingModel),
+    models: &mut (impl SegmentationModel + EmbeddingModel + Send),
     samples: &[f32],
     chunk_blocks: usize,
 ) -> Vec<Vec<BlockAnalysis>> {
@@ -18,7 +18,7 @@ pub fn in_chunks(
 
 /// The same of several channels.
 pub fn of_channels(
-    models: &mut (impl SegmentationModel + EmbeddingModel),
+    models: &mut (impl SegmentationModel + EmbeddingModel + Send),
     channels: &[&[f32]],
     chunk_blocks: usize,
 ) -> Vec<Vec<BlockAnalysis>> {
