@@ -17,7 +17,6 @@ use diarization::embedding::{EmbeddingModel, pooled_frames};
 use diarization::features::{FilterBank, MEL_BINS};
 use diarization::labelling::Changed;
 use diarization::onnx::ModelError;
-use diarization::ordering::InOrder;
 use diarization::segmentation::{self, BATCH, CLASSES, SegmentationModel};
 use diarization::survey::Survey;
 use diarization::timeline::Turn;
@@ -163,19 +162,6 @@ fn a_channel_of_a_call_that_nobody_else_is_heard_on_is_analysed_as_if_it_were_al
         }
         assert_identical(&blocks, &alone, &format!("channel {channel}"));
     }
-}
-
-#[test]
-fn chunks_that_come_back_in_reverse_order_give_the_same_rttm() {
-    let in_order = rttm_text(BLOCK_BY_BLOCK.concat());
-    assert!(in_order.lines().count() > 20, "the interview has many turns");
-    let mut order = InOrder::default();
-    let mut ready = Vec::new();
-    for (index, chunk) in BLOCK_BY_BLOCK.iter().enumerate().rev() {
-        assert!(ready.is_empty(), "nothing is ready before the first chunk has come");
-        ready.extend(order.push(index, chunk.clone()));
-    }
-    assert_eq!(rttm_text(ready.concat()), in_order);
 }
 
 #[test]
