@@ -62,7 +62,7 @@ pub struct ModelOptions {
     /// Where to infer: cpu or cuda.
     #[arg(long, default_value = "cpu")]
     pub device: Device,
-    /// Threads that infer side by side, each with its own copy of the models.
+    /// Threads that infer, each with its own copy of the models; they share every chunk.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub threads: usize,
 }
