@@ -21,9 +21,4 @@ impl Decision {
     pub fn speakers(&self) -> usize {
         self.order.len()
     }
-
-    /// What each speaker sounds like.
-    pub fn cast(&self) -> &Cast {
-        &self.cast
-    }
 }
