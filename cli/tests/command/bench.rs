@@ -1,6 +1,7 @@
 //! `throughline bench`.
 
 use crate::run::{repository, text, throughline};
+use diarization::agglomeration::Bound;
 
 /// The cells of the table row that begins with `name`.
 fn row(table: &str, name: &str) -> Vec<String> {
@@ -194,7 +195,9 @@ fn a_setting_is_chosen_with_the_count_given_and_each_stage_has_its_time() {
     let json = at("bench.json");
     let command = ["bench", text(folder.path()), "--cross-validate", "--speed", "--json", text(&json)];
     let table = throughline(command).succeeds().stdout;
-    let left_out = |line: &str| line.trim_start().starts_with("one ") && line.contains("threshold 0.45");
+    let bound = Bound::default();
+    let setting = format!("{:.2} + {:.2} ln s", bound.at_one_second, bound.per_log_second);
+    let left_out = |line: &str| line.trim_start().starts_with("one ") && line.contains(&setting);
     assert!(table.lines().any(left_out), "{table}");
     assert!(row(&table, "difference ").join(" ").contains("inside the interval"), "{table}");
     let stages = ["segmentation ", "features ", "embedding ", "all, one thread "];
@@ -209,7 +212,7 @@ fn a_setting_is_chosen_with_the_count_given_and_each_stage_has_its_time() {
     assert_eq!(document["recordings"][0]["count_given"]["found"], 1);
     assert_eq!(
         document["settings"][document["choice"]["of_all"].as_u64().expect("one") as usize],
-        "threshold 0.45"
+        setting.as_str()
     );
 }
 
