@@ -49,7 +49,7 @@ async fn a_chunk_that_could_not_be_analysed_fails_its_recording_with_the_reason(
     // Delivered twice, kept once.
     assert_eq!(dead_letters::handle(&bench.database, letter()).await, Verdict::Done);
     let (queue, reason) = ("throughline.chunks.model-1".to_owned(), "delivery_limit".to_owned());
-    assert_eq!(letters(&bench).await, [(Some(recording), queue, reason, "chunk-job.v1".to_owned())]);
+    assert_eq!(letters(&bench).await, [(Some(recording), queue, reason, "chunk-job.v2".to_owned())]);
     bench.close().await;
 }
 
