@@ -89,7 +89,7 @@ async fn chunks_are_kept_while_they_are_needed_and_go_afterwards_with_those_of_o
     stack.decoded(id).await;
     sqlx::query(
         "INSERT INTO dead_letters (recording_id, queue, reason, kind, body, run, chunk)
-         SELECT id, 'throughline.x', 'why', 'chunk-job.v1', 'x', 1, 0 FROM recordings",
+         SELECT id, 'throughline.x', 'why', 'chunk-job.v2', 'x', 1, 0 FROM recordings",
     )
     .execute(&stack.pool)
     .await

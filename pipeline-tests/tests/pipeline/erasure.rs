@@ -77,7 +77,7 @@ async fn nothing_is_left_anywhere_but_jobs(mut stack: Stack, jobs: usize) {
     assert_eq!(waiting.len(), jobs, "{waiting:?}");
     for job in &waiting {
         // Nothing to bring it back from: ids, and the name of an object that is gone.
-        assert!(job.kind == "chunk-job.v1" && job.body.len() < 400, "{job:?}");
+        assert!(job.kind == "chunk-job.v2" && job.body.len() < 400, "{job:?}");
     }
     stack.stop().await;
 }

@@ -88,9 +88,9 @@ async fn a_chunk_that_kills_its_worker_harms_nobody_else_and_is_done_once_worker
     let listed = succeeds(&stack, &["dead-letters", "list"]).await;
     for id in [fails, gapped] {
         let line = listed.lines().find(|line| line.contains(&id.to_string())).expect("it is listed");
-        assert!(line.contains("chunk-job.v1"), "{line}");
+        assert!(line.contains("chunk-job.v2"), "{line}");
     }
-    assert_eq!(listed.matches("chunk-job.v1").count(), 2, "{listed}");
+    assert_eq!(listed.matches("chunk-job.v2").count(), 2, "{listed}");
     let query = "SELECT id FROM dead_letters WHERE recording_id = $1";
     let letter: i64 = sqlx::query_scalar(query).bind(fails).fetch_one(&stack.pool).await.expect("one letter");
     let shown = succeeds(&stack, &["dead-letters", "show", &letter.to_string()]).await;
