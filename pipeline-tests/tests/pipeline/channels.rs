@@ -27,7 +27,7 @@ fn file(folder: &Path, name: &str, channels: &[&[f32]]) -> PathBuf {
 }
 
 async fn reprocess(stack: &Stack, id: Uuid, body: &Value) -> Value {
-    let request = stack.request(Method::POST, &format!("/recordings/{id}/reprocess")).json(body);
+    let request = stack.request(Method::POST, &format!("/{id}/reprocess")).json(body);
     let answer = request.send().await.expect("an answer");
     assert!(answer.status().is_success(), "{}", answer.status());
     answer.json().await.expect("JSON")
