@@ -1,30 +1,37 @@
 //! Give up: tells a stream that is in work on another thread that nobody waits for it any more.
 
+use std::fmt;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Ends a stream from outside. Clones are one and the same.
 ///
 /// A stream looks at it between packets and at every read of its file, so it ends within milliseconds even where a decoder
-/// gives nothing for long; an ffmpeg that works for it is killed at once.
+/// gives nothing for long; a process that works for it is killed at once.
 #[derive(Clone, Debug, Default)]
 pub struct GiveUp(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     asked: AtomicBool,
-    helpers: Mutex<Vec<Weak<Mutex<Child>>>>,
+    actions: Mutex<Vec<Action>>,
+}
+
+type Action = Box<dyn FnOnce() + Send>;
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GiveUp").field("asked", &self.asked).finish_non_exhaustive()
+    }
 }
 
 impl GiveUp {
     /// Asks the stream to end; it says [`super::AudioError::GivenUp`].
     pub fn ask(&self) {
         self.0.asked.store(true, Ordering::SeqCst);
-        let helpers = std::mem::take(&mut *self.0.helpers.lock().unwrap_or_else(PoisonError::into_inner));
-        for child in helpers.iter().filter_map(Weak::upgrade) {
-            kill(&child);
-        }
+        let actions = std::mem::take(&mut *self.0.actions.lock().unwrap_or_else(PoisonError::into_inner));
+        actions.into_iter().for_each(|act| act());
     }
 
     /// Whether it was asked.
@@ -32,12 +39,22 @@ impl GiveUp {
         self.0.asked.load(Ordering::SeqCst)
     }
 
+    /// Has `act` done as soon as somebody asks; now, where somebody has. It is done on the thread that asks, so it must not wait.
+    pub fn when_asked(&self, act: impl FnOnce() + Send + 'static) {
+        self.0.actions.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(act));
+        if self.is_asked() {
+            self.ask();
+        }
+    }
+
     /// Has `child` killed as soon as somebody asks.
     pub(super) fn kill_when_asked(&self, child: &Arc<Mutex<Child>>) {
-        self.0.helpers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(child));
-        if self.is_asked() {
-            kill(child);
-        }
+        let child = Arc::downgrade(child);
+        self.when_asked(move || {
+            if let Some(child) = child.upgrade() {
+                kill(&child);
+            }
+        });
     }
 }
 

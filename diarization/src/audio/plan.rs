@@ -3,6 +3,7 @@
 use super::error::AudioError;
 use super::sides::Heard;
 use crate::channels::{Channels, MOST_SIDES};
+use serde::{Deserialize, Serialize};
 
 /// Level that each side is brought to, in dB relative to full scale: so that in a chunk of it, wherever it was cut, everybody knows what
 /// is loud for this side.
@@ -11,7 +12,8 @@ pub const SIDE_LEVEL_DB: f64 = -26.0;
 const MOST_GAIN_DB: f64 = 40.0;
 
 /// What the channels become.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// One channel; where gains are given, there are two, and each is multiplied by its own first.
     Mix(Option<[f32; 2]>),
