@@ -72,8 +72,8 @@ impl Decoder {
             .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| OsString::from(USUAL_PATH)))
             .current_dir("/")
             .stdin(input);
-        let (group, said, complaints) =
-            Group::start(&mut command).map_err(|error| server(&format!("starting {}", program.display()), &error))?;
+        let (group, said, complaints) = Group::start(&mut command)
+            .map_err(|error| server(&format!("starting {}", program.display()), &error))?;
         let (group, complaints) = (Arc::new(group), std::thread::spawn(move || kept(complaints)));
         let abandoned = Arc::downgrade(&group);
         give_up.when_asked(move || {
@@ -82,7 +82,14 @@ impl Decoder {
             }
         });
         let begun = Begun { layout: Layout::Mix(None), fence: Fence::default() };
-        let mut decoder = Self { said, group, complaints: Some(complaints), give_up: give_up.clone(), begun, warnings: Vec::new() };
+        let mut decoder = Self {
+            said,
+            group,
+            complaints: Some(complaints),
+            give_up: give_up.clone(),
+            begun,
+            warnings: Vec::new(),
+        };
         match decoder.next(0)? {
             Frame::Begun(begun) => decoder.begun = begun,
             other => return Err(decoder.broke(&format!("it began with {other:?}"))),
@@ -211,6 +218,8 @@ mod tests {
     #[test]
     fn a_program_that_is_not_whole_is_the_servers_fault() {
         let status = ExitStatus::from_raw(127 << 8);
-        assert!(matches!(meaning(status, "libx.so: cannot open"), Failure::Server(why) if why.contains("libx.so")));
+        assert!(
+            matches!(meaning(status, "libx.so: cannot open"), Failure::Server(why) if why.contains("libx.so"))
+        );
     }
 }

@@ -7,12 +7,10 @@ mod calls;
 
 use crate::decoder::Limits;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
 };
-use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::AsFd;
@@ -43,7 +41,10 @@ impl Fence {
     pub fn missing(&self) -> Vec<&'static str> {
         let parts = [
             (self.files, "Landlock (Linux 5.13 or newer): decoders can read what this user can read"),
-            (self.signals, "signals in Landlock (Linux 6.12 or newer): decoders can end this user's processes"),
+            (
+                self.signals,
+                "signals in Landlock (Linux 6.12 or newer): decoders can end this user's processes",
+            ),
             (self.calls, "the filter of system calls: decoders can use the network"),
         ];
         parts.into_iter().filter(|(holds, _)| !holds).map(|(_, line)| line).collect()
@@ -66,20 +67,28 @@ pub fn raise(limits: Limits) -> io::Result<Fence> {
     })
 }
 
-fn limit(limits: Limits) -> nix::Result<()> {
+fn limit(limits: Limits) -> io::Result<()> {
     // Ends with the thread that started it, whatever it is at.
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let bytes = limits.memory_mib.saturating_mul(1 << 20);
-    setrlimit(Resource::RLIMIT_AS, bytes, bytes)?;
+    at_most(Resource::As, bytes, bytes)?;
     // The signal of the first can be told from a kill, and the second ends what survives it.
-    setrlimit(Resource::RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds.saturating_add(5))?;
-    setrlimit(Resource::RLIMIT_NOFILE, MOST_FILES, MOST_FILES)?;
+    at_most(Resource::Cpu, limits.cpu_seconds, limits.cpu_seconds.saturating_add(5))?;
+    at_most(Resource::Nofile, MOST_FILES, MOST_FILES)?;
     // A core file would be somebody's voice.
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
+    at_most(Resource::Core, 0, 0)?;
+    at_most(Resource::Fsize, 0, 0)?;
     // Where memory runs out, this one goes first; where it may not be said, the system chooses.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     Ok(())
+}
+
+/// Lowers a limit, which may be lower already: nobody but root may raise one.
+fn at_most(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
+    let now = getrlimit(resource);
+    let lower = |wanted: u64, now: Option<u64>| Some(now.map_or(wanted, |now| wanted.min(now)));
+    let limit = Rlimit { current: lower(soft, now.current), maximum: lower(hard, now.maximum) };
+    Ok(setrlimit(resource, limit)?)
 }
 
 fn confine() -> Result<RulesetStatus, landlock::RulesetError> {

@@ -1,9 +1,7 @@
 //! Group: a process and all that it has started, ended together.
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
@@ -23,9 +21,8 @@ impl Group {
     ///
     /// When it cannot be started.
     pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdout, ChildStderr)> {
-        let mut child =
-            command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let leader = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+        let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let leader = Pid::from_child(&child);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let group = Self { leader, child: Mutex::new(Some(child)) };
         let missing = || io::Error::other("it has no pipes");
@@ -35,7 +32,7 @@ impl Group {
     /// Kills all of it; from any thread.
     pub fn kill(&self) {
         if self.child.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            let _ = killpg(self.leader, Signal::SIGKILL);
+            let _ = kill_process_group(self.leader, Signal::KILL);
         }
     }
 
@@ -47,16 +44,17 @@ impl Group {
     /// When the system cannot say how it ended.
     pub fn wait(&self) -> io::Result<Option<ExitStatus>> {
         // Its number is kept until the group is killed, whose number it is too.
-        while let Err(error) = waitid(Id::Pid(self.leader), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+        let still_there = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while let Err(error) = waitid(WaitId::Pid(self.leader), still_there) {
             match error {
-                Errno::EINTR => {}
-                Errno::ECHILD => return Ok(None),
+                Errno::INTR => {}
+                Errno::CHILD => return Ok(None),
                 error => return Err(error.into()),
             }
         }
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(mut ended) = child.take() else { return Ok(None) };
-        let _ = killpg(self.leader, Signal::SIGKILL);
+        let _ = kill_process_group(self.leader, Signal::KILL);
         ended.wait().map(Some)
     }
 }

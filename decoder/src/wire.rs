@@ -170,9 +170,8 @@ mod tests {
 
     #[test]
     fn what_no_decoder_says_is_refused() {
-        let frame = |kind: u8, content: &[u8]| {
-            [&[kind][..], &(content.len() as u32).to_le_bytes(), content].concat()
-        };
+        let frame =
+            |kind: u8, content: &[u8]| [&[kind][..], &(content.len() as u32).to_le_bytes(), content].concat();
         assert!(refused(&frame(SAMPLES, &f32::NAN.to_le_bytes()), 1).contains("not numbers"));
         assert!(refused(&frame(SAMPLES, &[0; 12]), 2).contains("channels announced"));
         assert!(refused(&frame(SAMPLES, &[0; 3]), 1).contains("channels announced"));

@@ -77,8 +77,7 @@ fn decode(work: &Work, file: &Path, out: &mut impl Write) -> Result<(), Stop> {
     let fence = fence::raise(limits).map_err(limiting)?;
     let failed = |error: AudioError| Stop::Failed(failure(&error, file));
     let wish = Wish { channels: work.channels, max_speakers: work.max_speakers };
-    let mut stream =
-        audio::open_for(file, wish, work.most_seconds, &GiveUp::default()).map_err(failed)?;
+    let mut stream = audio::open_for(file, wish, work.most_seconds, &GiveUp::default()).map_err(failed)?;
     wire::write(&Frame::Begun(Begun { layout: stream.layout(), fence }), out)?;
     while let Some(part) = stream.next_channels().map_err(failed)? {
         wire::write(&Frame::Samples(part), out)?;
@@ -108,7 +107,10 @@ mod tests {
 
     #[test]
     fn words_for_the_uploader_have_no_path_of_the_server() {
-        assert_eq!(clean("/proc/7/fd/0: no such codec", Path::new("/proc/7/fd/0")), "the file: no such codec");
+        assert_eq!(
+            clean("/proc/7/fd/0: no such codec", Path::new("/proc/7/fd/0")),
+            "the file: no such codec"
+        );
     }
 
     #[test]

@@ -122,7 +122,9 @@ fn what_is_damaged_is_said_as_in_this_process() {
 fn a_file_that_is_no_audio_is_refused_in_words_without_a_path() {
     let mut file = NamedTempFile::new().expect("a file");
     file.write_all(b"%PDF-1.7 and so on").expect("writes");
-    let Err(Failure::File(words)) = decode(file.path(), Wish::default(), LIMITS) else { panic!("it was taken") };
+    let Err(Failure::File(words)) = decode(file.path(), Wish::default(), LIMITS) else {
+        panic!("it was taken")
+    };
     assert!(words.contains("PDF") && !words.contains("/proc"), "{words}");
 }
 
@@ -143,14 +145,20 @@ fn the_process_has_nothing_of_our_environment() {
     assert!(!children.is_empty());
     for child in children {
         let environment = fs::read_to_string(child.join("environ")).expect("reads");
-        let names: Vec<_> = environment.split('\0').filter_map(|one| one.split_once('=')).map(|(name, _)| name).collect();
+        let names: Vec<_> =
+            environment.split('\0').filter_map(|one| one.split_once('=')).map(|(name, _)| name).collect();
         assert_eq!(names, ["PATH"]);
     }
 }
 
 #[test]
 fn a_decoder_that_crashes_or_talks_nonsense_has_met_a_file_that_it_cannot_read() {
-    for lines in ["kill -SEGV $$", "exit 101", "echo nonsense that is long enough to be a frame", "printf 'S\\1\\0\\0\\0x'"] {
+    for lines in [
+        "kill -SEGV $$",
+        "exit 101",
+        "echo nonsense that is long enough to be a frame",
+        "printf 'S\\1\\0\\0\\0x'",
+    ] {
         let failure = with_program(lines);
         assert!(matches!(failure, Failure::Broken(_)), "{lines}: {failure:?}");
     }
@@ -171,7 +179,8 @@ fn a_file_that_takes_more_processor_time_than_it_may_is_refused() {
     let bytes: u32 = 6 * 3600 * 192_000;
     file.write_all(b"RIFF").expect("writes");
     file.write_all(&(bytes + 36).to_le_bytes()).expect("writes");
-    file.write_all(b"WAVEfmt \x10\0\0\0\x01\0\x02\0\x80\xbb\0\0\0\xee\x02\0\x04\0\x10\0data").expect("writes");
+    file.write_all(b"WAVEfmt \x10\0\0\0\x01\0\x02\0\x80\xbb\0\0\0\xee\x02\0\x04\0\x10\0data")
+        .expect("writes");
     file.write_all(&bytes.to_le_bytes()).expect("writes");
     let head = file.stream_position().expect("tells");
     file.as_file().set_len(head + u64::from(bytes)).expect("grows");
@@ -194,7 +203,11 @@ fn a_decoder_that_hangs_ends_when_it_is_given_up_with_all_that_it_started() {
     let sleeping = || {
         let commands = fs::read_dir("/proc").expect("lists").filter_map(Result::ok);
         let command = format!("sleep\0{seconds}\0");
-        commands.filter(|process| fs::read_to_string(process.path().join("cmdline")).is_ok_and(|it| it == command)).count()
+        commands
+            .filter(|process| {
+                fs::read_to_string(process.path().join("cmdline")).is_ok_and(|it| it == command)
+            })
+            .count()
     };
     let give_up = GiveUp::default();
     let asked = give_up.clone();

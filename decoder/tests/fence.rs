@@ -37,11 +37,12 @@ const FILES: [&str; 5] = [
 fn tried() -> Vec<(&'static str, bool)> {
     let runs = |program: &str, arguments: &[&str]| {
         let quiet = || Stdio::null();
-        let status = Command::new(program).args(arguments).stdout(quiet()).stderr(quiet()).stdin(quiet()).status();
+        let status =
+            Command::new(program).args(arguments).stdout(quiet()).stderr(quiet()).stdin(quiet()).status();
         status.is_ok_and(|status| status.success())
     };
     // By the number of the thread, which alone is behind the fence here.
-    let input = format!("/proc/{}/fd/0", nix::unistd::gettid());
+    let input = format!("/proc/{}/fd/0", rustix::thread::gettid());
     let parent = std::os::unix::process::parent_id();
     vec![
         ("read the input", fs::read(&input).is_ok_and(|bytes| bytes == b"voice")),
@@ -71,7 +72,10 @@ fn behind_it_there_is_nothing_but_the_file_and_the_programs_of_the_system() {
         return;
     }
     for what in OUTSIDE {
-        assert!(tried().contains(&(what, true)), "cannot {what} without a fence either, so its refusal says nothing");
+        assert!(
+            tried().contains(&(what, true)),
+            "cannot {what} without a fence either, so its refusal says nothing"
+        );
     }
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(b"voice").expect("writes");

@@ -4,8 +4,10 @@ mod limits;
 pub(crate) mod tokens;
 mod webhooks;
 
+use crate::decode::reader::Program;
 use anyhow::bail;
 use clap::Parser;
+use decoder::Limits;
 use diarization::blocks::{DEFAULT_CHUNK_BLOCKS, MAX_CHUNK_BLOCKS};
 use service_kit::config::{BrokerConfig, DatabaseConfig, StoppingConfig, StoreConfig, TelemetryConfig};
 use std::net::SocketAddr;
@@ -56,6 +58,12 @@ pub struct Config {
     /// Longest that fetching and decoding one recording may take, in seconds; one that takes longer is refused.
     #[arg(long, env = "THROUGHLINE_DECODE_SECONDS", default_value_t = 1200, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub decode_seconds: u64,
+    /// The program that decodes uploads [default: throughline-decoder beside this one].
+    #[arg(long, env = "THROUGHLINE_DECODER")]
+    pub decoder: Option<PathBuf>,
+    /// Most memory for decoding one upload, in MiB of addresses.
+    #[arg(long, env = "THROUGHLINE_DECODER_MEMORY_MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(64..=1 << 20))]
+    pub decoder_memory_mib: u64,
     /// Seconds between two looks for what lies in the object store and belongs to no recording.
     #[arg(long, env = "THROUGHLINE_SWEEP_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub sweep_seconds: u64,
@@ -76,7 +84,26 @@ impl Config {
                 self.listen
             );
         }
+        let decoder = self.decoder()?.path;
+        if !decoder.is_file() {
+            bail!(
+                "there is no {}, which decodes uploads: install it beside throughline-ingest, or say where it is with THROUGHLINE_DECODER",
+                decoder.display()
+            );
+        }
         Ok(())
+    }
+
+    /// How uploads are decoded.
+    ///
+    /// # Errors
+    ///
+    /// When nobody says where the program is and it cannot be told where this one is.
+    pub fn decoder(&self) -> anyhow::Result<Program> {
+        let path = self.decoder.clone().map_or_else(decoder::program, Ok)?;
+        // It may be at work for all of the time on one core.
+        let limits = Limits { memory_mib: self.decoder_memory_mib, cpu_seconds: self.decode_seconds };
+        Ok(Program { path, limits })
     }
 }
 
@@ -89,9 +116,12 @@ mod tests {
         Config::try_parse_from(needed.iter().chain(arguments))
     }
 
+    /// Any file that is there.
+    const DECODER: &str = concat!("--decoder=", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
     #[test]
     fn an_address_that_others_can_reach_needs_a_token() {
-        let open = config(&["--listen=0.0.0.0:8080"]).expect("parses");
+        let open = config(&[DECODER, "--listen=0.0.0.0:8080"]).expect("parses");
         let why = open.check().expect_err("is refused").to_string();
         assert!(why.contains("THROUGHLINE_API_TOKEN"), "{why}");
         for token in [
@@ -99,9 +129,16 @@ mod tests {
             format!("--api-token-sha256={}", "0f".repeat(32)),
             "--api-tokens-file=t".to_owned(),
         ] {
-            config(&["--listen=0.0.0.0:8080", &token]).expect("parses").check().expect("is fine");
+            config(&[DECODER, "--listen=0.0.0.0:8080", &token]).expect("parses").check().expect("is fine");
         }
-        config(&["--listen=[::1]:8080"]).expect("parses").check().expect("is fine");
+        config(&[DECODER, "--listen=[::1]:8080"]).expect("parses").check().expect("is fine");
+    }
+
+    #[test]
+    fn a_decoder_that_is_not_there_is_said_at_the_start() {
+        let why =
+            config(&["--decoder=/no/decoder"]).expect("parses").check().expect_err("is refused").to_string();
+        assert!(why.contains("/no/decoder") && why.contains("THROUGHLINE_DECODER"), "{why}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::config::tokens::Token;
 use crate::config::{Config, LimitsConfig};
+use crate::decode::reader::Program;
 use crate::outbox::Wake;
 use crate::session::SessionKey;
 use anyhow::Context as _;
@@ -56,6 +57,8 @@ pub struct Context {
     pub max_hours: u32,
     /// Blocks per chunk where the uploader does not say.
     pub chunk_blocks: u32,
+    /// How files are decoded.
+    pub decoder: Program,
     /// Longest that decoding may take.
     pub decode_within: Duration,
     /// Time between two looks for what belongs to no recording.
@@ -94,6 +97,7 @@ impl Context {
             max_upload_bytes: config.max_upload_bytes,
             max_hours: config.max_hours,
             chunk_blocks: config.chunk_blocks,
+            decoder: config.decoder()?,
             decode_within: Duration::from_secs(config.decode_seconds),
             sweep_every: Duration::from_secs(config.sweep_seconds),
         })

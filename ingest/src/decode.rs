@@ -84,7 +84,11 @@ pub(crate) async fn run(context: Arc<Context>, budget: Budget) -> anyhow::Result
             Ok(job) => job,
             Err(verdict) => return verdict,
         };
-        handle(&context, job, reader::read).await
+        let program = context.decoder.clone();
+        handle(&context, job, |upload, wish, blocks, hours| {
+            reader::read(program, upload, wish, blocks, hours)
+        })
+        .await
     })
     .await;
     Ok(())

@@ -1,7 +1,7 @@
 //! Command: the `throughline` command, as an operator runs it against a stack.
 
-use crate::process::program;
 use crate::stack::Stack;
+use service_kit::testing::program;
 use std::process::Output;
 use tokio::process::Command;
 

@@ -3,6 +3,7 @@
 use crate::eventually::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use service_kit::testing::program;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -25,27 +26,10 @@ pub struct Process {
     log: PathBuf,
 }
 
-/// Where the programs are: THROUGHLINE_BIN_DIR, or the folder above the one this test runs from.
-pub fn program(name: &str) -> PathBuf {
-    let folder = std::env::var_os("THROUGHLINE_BIN_DIR").map_or_else(built_with_this_test, PathBuf::from);
-    let program = folder.join(name);
-    assert!(
-        program.is_file(),
-        "{} is not there: run the tests with deploy/test, which builds the services first",
-        program.display()
-    );
-    program
-}
-
 /// The lines of a log that are objects; a line that is still being written is none.
 pub fn lines(log: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-fn built_with_this_test() -> PathBuf {
-    let test = std::env::current_exe().expect("this test's own path");
-    test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_path_buf()
 }
 
 impl Process {

@@ -25,6 +25,23 @@ pub fn required(variable: &str) -> String {
     })
 }
 
+/// A program of the project, in the folder THROUGHLINE_BIN_DIR, or the folder above the one this test runs from.
+pub fn program(name: &str) -> PathBuf {
+    let folder = std::env::var_os("THROUGHLINE_BIN_DIR").map_or_else(built_with_this_test, PathBuf::from);
+    let program = folder.join(name);
+    assert!(
+        program.is_file(),
+        "{} is not there: run the tests with deploy/test, which builds the services first",
+        program.display()
+    );
+    program
+}
+
+fn built_with_this_test() -> PathBuf {
+    let test = std::env::current_exe().expect("this test's own path");
+    test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_path_buf()
+}
+
 /// A program that `deploy/install --tests` has put into `.throughline/tools/bin`: node, npm, python3, chromium, prometheus, promtool.
 pub fn tool(name: &str) -> PathBuf {
     let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.throughline/tools/bin");

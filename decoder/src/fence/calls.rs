@@ -86,13 +86,17 @@ const NEW_USER: u64 = libc::CLONE_NEWUSER as u64;
 ///
 /// On a kind of processor for which no filter can be made, and where the kernel takes none.
 pub(super) fn filter() -> Result<(), seccompiler::Error> {
-    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
-    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Qword,
-        SeccompCmpOp::MaskedEq(NEW_USER),
-        NEW_USER,
-    )?])?]);
+    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
+        REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+    rules.insert(
+        libc::SYS_clone,
+        vec![SeccompRule::new(vec![SeccompCondition::new(
+            0,
+            SeccompCmpArgLen::Qword,
+            SeccompCmpOp::MaskedEq(NEW_USER),
+            NEW_USER,
+        )?])?],
+    );
     // Its flags lie in memory, where no filter sees them. The C library then takes the older call.
     let newer = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     // The last one applied is asked first, and the strictest answer counts.

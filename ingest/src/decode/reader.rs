@@ -1,13 +1,15 @@
-//! Reader: decodes a file on a thread of its own and hands out finished chunks, one ahead of the one being stored.
+//! Reader: has a file decoded by a process of its own and hands out finished chunks, one ahead of the one being stored.
 
 use super::peaks::Peaks;
 use super::scratch::Scratch;
 use bytes::Bytes;
-use diarization::audio::{self, AudioError, GiveUp, Layout, Wish};
+use decoder::{Decoder, Failure, Limits};
+use diarization::audio::{GiveUp, Layout, Wish};
 use diarization::blocks::{Chunk, SAMPLE_RATE};
 use diarization::chunks::{ChunkAudio, Chunker};
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -47,6 +49,15 @@ pub enum Fault {
     Server(String),
 }
 
+/// How files are decoded.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The program throughline-decoder.
+    pub path: PathBuf,
+    /// What it may use for one file.
+    pub limits: Limits,
+}
+
 /// A file being decoded. Dropping it stops the thread, whatever it is at.
 pub struct Reading {
     /// Chunks in order, ended by the end of the file or by a fault.
@@ -68,31 +79,25 @@ impl Reading {
     pub async fn whole(mut self) -> Result<Whole, Fault> {
         match (&mut self.thread).await {
             Ok(outcome) => outcome,
-            // A decoder that panics has met a file it cannot read; the process goes on.
-            Err(error) => {
-                tracing::error!(%error, "the decoder panicked");
-                let advice = "convert it to WAV or FLAC and upload it again";
-                Err(Fault::File(format!(
-                    "the recording could not be decoded: the decoder broke on it; {advice}"
-                )))
-            }
+            Err(error) => Err(Fault::Server(format!("the thread that reads the decoder: {error}"))),
         }
     }
 }
 
-/// Starts decoding `upload`.
-pub fn read(upload: Scratch, wish: Wish, chunk_blocks: usize, max_hours: u32) -> Reading {
+/// Starts decoding `upload` with `program`.
+pub fn read(program: Program, upload: Scratch, wish: Wish, chunk_blocks: usize, max_hours: u32) -> Reading {
     let (sender, chunks) = mpsc::channel(1);
     let span = tracing::Span::current();
     let give_up = GiveUp::default();
     let asked = give_up.clone();
     let thread = tokio::task::spawn_blocking(move || {
-        span.in_scope(|| decode(upload.path(), wish, chunk_blocks, max_hours, &asked, &sender))
+        span.in_scope(|| decode(&program, upload.path(), wish, chunk_blocks, max_hours, &asked, &sender))
     });
     Reading { chunks, thread, give_up }
 }
 
 fn decode(
+    program: &Program,
     path: &Path,
     wish: Wish,
     chunk_blocks: usize,
@@ -104,12 +109,12 @@ fn decode(
     let most_seconds = u64::from(max_hours) * 3600;
     let longest = most_seconds * rate;
     let decoded_seconds = metrics::counter!("throughline_audio_decoded_seconds_total");
-    let mut stream =
-        audio::open_for(path, wish, most_seconds, give_up).map_err(|error| fault(&error, path))?;
+    let mut stream = Decoder::start(&program.path, path, wish, most_seconds, program.limits, give_up)?;
+    tell_of(&stream);
     let mut chunker = Chunker::new(chunk_blocks);
     let (mut samples, mut chunks, mut peaks) = (0, 0, Peaks::default());
     let layout = stream.layout();
-    while let Some(part) = stream.next_channels().map_err(|error| fault(&error, path))? {
+    while let Some(part) = stream.next_channels()? {
         let before = samples / rate;
         samples += part[0].len() as u64;
         decoded_seconds.increment(samples / rate - before);
@@ -127,7 +132,7 @@ fn decode(
         }
     }
     chunks += send(chunker.finish(), sender)?;
-    let warnings = stream.warnings().iter().map(|warning| clean(warning, path)).collect();
+    let warnings = stream.warnings().to_vec();
     Ok(Whole { samples, chunks, warnings, peaks: peaks.finish() })
 }
 
@@ -165,74 +170,26 @@ fn abandoned() -> Fault {
     Fault::Server("decoding was given up".to_owned())
 }
 
-fn fault(error: &AudioError, path: &Path) -> Fault {
-    match error {
-        // The temporary file is the server's.
-        AudioError::Open(why) | AudioError::Read(why) => {
-            Fault::Server(format!("reading the temporary file: {why}"))
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::File(words) => Self::File(words),
+            Failure::Server(why) => Self::Server(why),
+            Failure::Broken(why) => {
+                tracing::error!(why, "the decoder broke on a file");
+                let advice = "convert it to WAV or FLAC and upload it again";
+                Self::File(format!("the recording could not be decoded: the decoder broke on it; {advice}"))
+            }
         }
-        AudioError::GivenUp => abandoned(),
-        error => Fault::File(clean(&error.to_string(), path)),
     }
 }
 
-/// Words for the uploader: without the server's path, which decoders quote, and without the NUL that Postgres refuses.
-fn clean(words: &str, path: &Path) -> String {
-    words.replace(&*path.to_string_lossy(), "the file").replace('\0', "")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    /// `seconds` of a ramp as 16-bit PCM.
-    fn wav(seconds: u32) -> Scratch {
-        let data: Vec<u8> =
-            (0..seconds * SAMPLE_RATE).flat_map(|i| ((i % 1000) as i16).to_le_bytes()).collect();
-        let file = Scratch::new().expect("a temporary file");
-        let (rate, length) = (SAMPLE_RATE, data.len() as u32);
-        let mut bytes = b"RIFF".to_vec();
-        bytes.extend((36 + length).to_le_bytes());
-        bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-        bytes.extend([rate.to_le_bytes(), (rate * 2).to_le_bytes()].concat());
-        bytes.extend(b"\x02\0\x10\0data");
-        bytes.extend(length.to_le_bytes());
-        std::fs::write(file.path(), [bytes, data].concat()).expect("writes");
-        file
-    }
-
-    #[tokio::test]
-    async fn a_file_comes_out_as_chunks_and_then_as_a_whole() {
-        let mut reading = read(wav(150), Wish::default(), 1, 24);
-        let mut lengths = Vec::new();
-        while let Some(chunk) = reading.chunks.recv().await {
-            assert_eq!((chunk.bytes.len() as u64, chunk.channels), (chunk.samples * 4, 1));
-            lengths.push(chunk.samples);
+/// Says once what this system lacks.
+fn tell_of(decoder: &Decoder) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        for missing in decoder.fence().missing() {
+            tracing::warn!(missing, "strangers' files are decoded behind a fence with a gap");
         }
-        assert_eq!(lengths.len(), 3);
-        let whole = reading.whole().await.expect("is whole");
-        assert_eq!((whole.samples, whole.chunks, whole.warnings.len()), (150 * 16_000, 3, 0));
-        assert_eq!(whole.peaks.len(), 150 * 20);
-    }
-
-    #[tokio::test]
-    async fn a_recording_longer_than_the_limit_is_refused_with_the_limit() {
-        let mut reading = read(wav(3601), Wish::default(), 20, 1);
-        while reading.chunks.recv().await.is_some() {}
-        let Err(Fault::File(words)) = reading.whole().await else { panic!("it was taken") };
-        assert!(words.contains("longer than an hour, the most"), "{words}");
-    }
-
-    #[tokio::test]
-    async fn a_reader_that_is_dropped_stops_decoding() {
-        let mut reading = read(wav(600), Wish::default(), 1, 24);
-        let thread = std::mem::replace(&mut reading.thread, tokio::spawn(async { Err(abandoned()) }));
-        drop(reading);
-        assert_eq!(thread.await.expect("did not panic"), Err(abandoned()));
-    }
-
-    #[test]
-    fn words_for_the_uploader_have_no_path_of_the_server() {
-        let words = clean("/scratch/.tmpAb: no such\0 codec", Path::new("/scratch/.tmpAb"));
-        assert_eq!(words, "the file: no such codec");
-    }
+    });
 }

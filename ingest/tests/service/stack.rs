@@ -13,7 +13,7 @@ use service_kit::broker::Broker;
 use service_kit::messages::{self, Message};
 use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
-use service_kit::testing::{Corner, required};
+use service_kit::testing::{Corner, program, required};
 use sqlx::PgPool;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -287,6 +287,7 @@ fn arguments_for(database: &str, broker: &str, store: &TempDir) -> Vec<String> {
         format!("--amqp-url={broker}"),
         format!("--object-store=file://{}", store.path().display()),
         format!("--models={}", required("THROUGHLINE_MODELS")),
+        format!("--decoder={}", program("throughline-decoder").display()),
     ]
 }
 
