@@ -4,6 +4,8 @@ use crate::stack::{Stack, interview, interview_path};
 use diarization::blocks::Chunk;
 use service_kit::messages::{ChunkJob, DecodeJob, RecordingDecoded};
 use service_kit::topology;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 /// The samples as the in-process pipeline has them.
 fn samples() -> Vec<f32> {
@@ -125,5 +127,23 @@ async fn a_job_of_an_older_run_or_of_a_deleted_recording_changes_nothing() {
     stack.consumed(topology::DECODE).await;
     assert_eq!(stack.recording(id).await, before);
     assert!(!leftover.exists());
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_crashes_its_decoder_fails_and_the_api_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let crashes = folder.path().join("decoder");
+    std::fs::write(&crashes, "#!/bin/sh\nkill -SEGV $$\n").expect("writes");
+    std::fs::set_permissions(&crashes, Permissions::from_mode(0o755)).expect("makes it a program");
+    let stack = Stack::start(&[&format!("--decoder={}", crashes.display())]).await;
+    for _ in 0..2 {
+        let accepted = stack.upload("", interview()).await;
+        let id = accepted["id"].as_str().expect("an id");
+        let recording = stack.recording_when(id, |r| r["state"] == "failed").await;
+        let failure = recording["failure"].as_str().expect("a reason");
+        assert!(failure.contains("the decoder broke on it; convert it"), "{failure}");
+    }
+    assert_eq!(stack.get("/healthz").send().await.expect("answers").status(), 200);
     stack.stop().await;
 }

@@ -16,6 +16,7 @@ mod operations;
 mod outbox;
 mod pages;
 mod raw;
+mod reader;
 mod reading;
 mod resumable;
 mod resumed_by_tus_js;
