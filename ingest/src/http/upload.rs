@@ -220,7 +220,7 @@ async fn take_in(
     if announced.is_some_and(|bytes: u64| bytes > context.max_upload_bytes.saturating_add(overhead)) {
         return Err(ApiError::TooLarge(context.max_upload_bytes));
     }
-    let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0, key });
+    let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0.clone(), key });
     let _permit = context.uploads.try_acquire().map_err(|_| {
         metrics::counter!("throughline_uploads_turned_away_total").increment(1);
         ApiError::Busy
@@ -241,7 +241,7 @@ async fn take_in(
             Ok(Accepted { id: recording, received, chosen, replayed: true })
         }
         Some(Claim::Ours(held)) => {
-            let stored = store(context, id, incoming, meter, options, Some(&held)).await;
+            let stored = store(context, id, &caller, incoming, meter, options, Some(&held)).await;
             if stored.is_err() {
                 discard(context, id).await;
                 claims::give_up(context, held).await;
@@ -249,7 +249,7 @@ async fn take_in(
             stored
         }
         None => {
-            let stored = store(context, id, incoming, meter, options, None).await;
+            let stored = store(context, id, &caller, incoming, meter, options, None).await;
             if stored.is_err() {
                 discard(context, id).await;
             }
@@ -261,6 +261,7 @@ async fn take_in(
 async fn store(
     context: &Arc<Context>,
     id: Uuid,
+    caller: &Caller,
     incoming: &mut Incoming,
     meter: &Meter,
     options: Options,
@@ -278,6 +279,7 @@ async fn store(
     }
     let new = NewRecording {
         id,
+        caller: caller.0.clone(),
         title: chosen.title.clone(),
         file_stem: chosen.file_stem.clone(),
         object,

@@ -16,6 +16,8 @@ use uuid::Uuid;
 pub struct NewRecording {
     /// Its id.
     pub id: Uuid,
+    /// Name of the token of whoever sent it; empty where none was asked for.
+    pub caller: String,
     /// Its title.
     pub title: String,
     /// File field of its RTTM.
@@ -73,8 +75,8 @@ pub(crate) async fn insert(
 ) -> Result<(), sqlx::Error> {
     let inserted = sqlx::query!(
         "INSERT INTO recordings (id, title, file_stem, run, upload_object, upload_sha256, upload_bytes, settings,
-                                 model_version, configuration, chunk_blocks, trace, allow_gaps)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                                 model_version, configuration, chunk_blocks, trace, allow_gaps, caller)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT (id) DO NOTHING",
         new.id,
         new.title,
@@ -89,6 +91,7 @@ pub(crate) async fn insert(
         new.chunk_blocks as i32,
         Json(telemetry::current_context()) as _,
         new.allow_gaps,
+        new.caller,
     )
     .execute(&mut **transaction)
     .await?;

@@ -220,7 +220,7 @@ pub(crate) async fn hold(context: &Context, upload: Uuid) -> Result<Composing, s
             r#"UPDATE resumable_uploads SET composing_until = now() + make_interval(secs => $2)
                WHERE id = $1 AND received = length AND recording_id IS NULL
                  AND (composing_until IS NULL OR composing_until < now())
-               RETURNING title, file_stem, settings AS "settings: Json<Settings>", allow_gaps, chunk_blocks, received"#,
+               RETURNING title, file_stem, settings AS "settings: Json<Settings>", allow_gaps, chunk_blocks, received, caller"#,
             upload,
             HOLDS
         )
@@ -253,6 +253,7 @@ pub(crate) async fn hold(context: &Context, upload: Uuid) -> Result<Composing, s
         Ok(Composing::Ours(Box::new(Whole {
             recording: NewRecording {
                 id: upload,
+                caller: row.caller,
                 title: row.title,
                 file_stem: row.file_stem,
                 object: format!("{}/upload", folder(upload)),

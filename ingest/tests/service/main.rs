@@ -2,6 +2,7 @@
 
 mod access;
 mod browsers;
+mod callers;
 mod cancelling;
 mod changes;
 mod corrections;
