@@ -1,5 +1,6 @@
 //! Config: every setting of the service, from flags and the environment.
 
+pub(crate) mod hosts;
 mod limits;
 pub(crate) mod tokens;
 mod webhooks;
@@ -11,6 +12,7 @@ use service_kit::config::{BrokerConfig, DatabaseConfig, StoppingConfig, StoreCon
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use hosts::HostsConfig;
 pub use limits::LimitsConfig;
 pub use tokens::TokensConfig;
 pub use webhooks::WebhooksConfig;
@@ -23,6 +25,9 @@ pub struct Config {
     /// API token.
     #[arg(long, env = "THROUGHLINE_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// By which names.
+    #[command(flatten)]
+    pub hosts: HostsConfig,
     /// Who may call the API.
     #[command(flatten)]
     pub tokens: TokensConfig,

@@ -1,5 +1,6 @@
 //! Context: what requests and jobs share.
 
+use crate::config::hosts::Hosts;
 use crate::config::tokens::Token;
 use crate::config::{Config, LimitsConfig};
 use crate::outbox::Wake;
@@ -40,6 +41,8 @@ pub struct Context {
     pub model_version: String,
     /// Tokens in force; `None` where calls need none.
     pub tokens: Option<watch::Receiver<Arc<Vec<Token>>>>,
+    /// Names by which this service may be called.
+    pub hosts: Hosts,
     /// What browsers' sessions are signed with.
     pub session_key: SessionKey,
     /// A permit for each stream of events.
@@ -85,6 +88,7 @@ impl Context {
             announce: Arc::default(),
             model_version,
             tokens,
+            hosts: Hosts::new(config.listen.ip(), config.hosts.hosts.clone()),
             session_key: SessionKey::default(),
             // The other half is for calls that end.
             streams: Arc::new(Semaphore::new((config.limits.max_connections as usize / 2).max(1))),

@@ -11,6 +11,7 @@ mod explained;
 mod file_name;
 mod form;
 mod guard;
+mod host;
 mod json;
 pub(crate) mod key;
 mod matches;
@@ -60,6 +61,7 @@ const READY_WITHIN: Duration = Duration::from_secs(3);
 pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router {
     let (v1, document) = v1(&context).split_for_parts();
     let operator = admin::routes(metrics, readiness(context.clone()));
+    let host = middleware::from_fn_with_state(context.clone(), host::check);
     v1.with_state(context)
         .merge(openapi::routes(&document))
         .merge(operator)
@@ -69,6 +71,7 @@ pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router
         })
         .fallback(async |uri: Uri| ApiError::Route(shown::shown(uri.path())))
         .layer(middleware::from_fn(guard::bound))
+        .layer(host)
         .layer(middleware::from_fn(guard::no_smuggling))
         .layer(middleware::from_fn(measure))
 }

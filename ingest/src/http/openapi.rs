@@ -117,6 +117,7 @@ impl IntoResponses for Usual {
             ("401", "The API token is missing or wrong"),
             ("403", "A browser sent it for another site's page"),
             ("413", "A larger body than is taken here"),
+            ("421", "It was sent to a name that is not one of this service"),
             ("500", "Our fault"),
             ("503", "Database or object store away; try again"),
         ])

@@ -38,6 +38,12 @@ pub(crate) enum ApiError {
     Route(String),
     #[error("{1} does not take {0}; see the Allow header")]
     Method(String, String),
+    #[error("a request names the host that it is for in one `Host` header")]
+    BadHost,
+    #[error(
+        "this service is not called '{0}', and answers only to its own names, so that no other site's page can reach it; if the name is meant to lead here, its operator adds it: THROUGHLINE_HOSTS={0}"
+    )]
+    OtherHost(String),
     #[error("send the API token as `Authorization: Bearer TOKEN`; the one given is missing or wrong")]
     Unauthorized,
     #[error(
@@ -189,6 +195,10 @@ impl ApiError {
             Self::Route(_) => (StatusCode::NOT_FOUND, "unknown-route", "No such address"),
             Self::Method(..) => (StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "API token missing or wrong"),
+            Self::BadHost => (StatusCode::BAD_REQUEST, "bad-host", "No host is named"),
+            Self::OtherHost(_) => {
+                (StatusCode::MISDIRECTED_REQUEST, "other-host", "Not a name of this service")
+            }
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site", "Sent by another site"),
             Self::ManyStreams => (StatusCode::TOO_MANY_REQUESTS, "many-streams", "Too many streams at once"),
             Self::BadId(_) | Self::BadLetterId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 async fn begin_upload(stack: &Stack, length: usize) -> TcpStream {
     let mut client = TcpStream::connect(stack.address).await.expect("connects");
     let head = format!(
-        "POST /v1/recordings HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        "POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
     );
     client.write_all(head.as_bytes()).await.expect("sends");
     client
@@ -35,7 +35,7 @@ async fn an_upload_over_the_number_taken_at_once_is_told_to_come_back_and_then_i
     assert_eq!(second.headers()["retry-after"], "5");
     problem(second, StatusCode::TOO_MANY_REQUESTS, "busy").await;
     // Told before it sends anything: there is no `100 Continue`.
-    let waiting = raw::exchange(stack.address, b"POST /v1/recordings HTTP/1.1\r\nhost: t\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n").await;
+    let waiting = raw::exchange(stack.address, b"POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n").await;
     assert_eq!((raw::status(&waiting), raw::answers(&waiting)), (429, 1));
 
     first.write_all(&vec![1; 100_000]).await.expect("sends");
@@ -58,7 +58,7 @@ async fn a_client_that_falls_silent_or_only_drips_is_given_up_and_its_place_is_f
     );
 
     // The same inside a form, before any field: the parser of forms knows of no time.
-    let form = b"POST /v1/recordings HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 5000\r\n\r\n--b\r\ncontent-disposition: form-data; name=\"tit";
+    let form = b"POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 5000\r\n\r\n--b\r\ncontent-disposition: form-data; name=\"tit";
     let answer = raw::exchange(stack.address, form).await;
     assert_eq!(raw::status(&answer), 408);
 
@@ -101,7 +101,7 @@ async fn a_head_that_never_ends_and_a_connection_that_asks_nothing_are_hung_up()
     let started = Instant::now();
     let mut idle = TcpStream::connect(stack.address).await.expect("connects");
     let mut endless = TcpStream::connect(stack.address).await.expect("connects");
-    endless.write_all(b"GET /healthz HTTP/1.1\r\nhost: t\r\n").await.expect("sends");
+    endless.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n").await.expect("sends");
     let writing = async {
         for n in 0.. {
             if endless.write_all(format!("x-{n}: y\r\n").as_bytes()).await.is_err() {
@@ -114,7 +114,7 @@ async fn a_head_that_never_ends_and_a_connection_that_asks_nothing_are_hung_up()
     raw::until_closed(&mut idle).await;
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     // One that comes fast enough is only too large.
-    let large = format!("GET /healthz HTTP/1.1\r\nhost: t\r\nx: {}\r\n\r\n", "y".repeat(200_000));
+    let large = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(200_000));
     assert_eq!(raw::status(&raw::exchange(stack.address, large.as_bytes()).await), 431);
     stack.stop().await;
 }
@@ -137,7 +137,7 @@ async fn what_is_around_the_fields_of_a_form_is_bounded() {
     let stack = Stack::start(&[]).await;
     // A part whose head has no end, in a body that says nothing of its length.
     let mut client = TcpStream::connect(stack.address).await.expect("connects");
-    let head = b"POST /v1/recordings HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\ncontent-type: multipart/form-data; boundary=b\r\n\r\n5\r\n--b\r\n\r\n";
+    let head = b"POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\ncontent-type: multipart/form-data; boundary=b\r\n\r\n5\r\n--b\r\n\r\n";
     client.write_all(head).await.expect("sends");
     let piece = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
     let sending = async {
@@ -175,7 +175,7 @@ async fn addresses_that_take_no_body_refuse_a_large_one_unread() {
         "GET /metrics".to_owned(),
     ] {
         let head = format!(
-            "{address} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 1000000000\r\n\r\n"
+            "{address} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 1000000000\r\n\r\n"
         );
         let answer = raw::exchange(stack.address, head.as_bytes()).await;
         assert_eq!(raw::status(&answer), 413, "{address}");

@@ -7,6 +7,7 @@ mod cancelling;
 mod changes;
 mod corrections;
 mod decoding;
+mod hosts;
 mod injection;
 mod keys;
 mod late;

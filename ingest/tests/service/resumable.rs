@@ -70,7 +70,7 @@ async fn begin(
 ) -> TcpStream {
     let mut client = TcpStream::connect(address).await.expect("connects");
     let head = format!(
-        "PATCH {upload} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ntus-resumable: 1.0.0\r\ncontent-type: {BYTES}\r\nupload-offset: {offset}\r\ncontent-length: {announced}\r\n\r\n"
+        "PATCH {upload} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntus-resumable: 1.0.0\r\ncontent-type: {BYTES}\r\nupload-offset: {offset}\r\ncontent-length: {announced}\r\n\r\n"
     );
     client.write_all(&[head.as_bytes(), bytes].concat()).await.expect("sends");
     client
