@@ -2,6 +2,8 @@
 
 pub(crate) mod hosts;
 mod limits;
+pub mod scopes;
+mod strength;
 pub(crate) mod tokens;
 mod webhooks;
 
@@ -64,6 +66,9 @@ pub struct Config {
     /// Seconds between two looks for what lies in the object store and belongs to no recording.
     #[arg(long, env = "THROUGHLINE_SWEEP_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub sweep_seconds: u64,
+    /// Days for which it is kept who did what (`GET /v1/audit`).
+    #[arg(long, env = "THROUGHLINE_AUDIT_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub audit_days: u32,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
@@ -100,7 +105,7 @@ mod tests {
         let why = open.check().expect_err("is refused").to_string();
         assert!(why.contains("THROUGHLINE_API_TOKEN"), "{why}");
         for token in [
-            "--api-token=s3cret".to_owned(),
+            "--api-token=kQ7vXw2mZp9RtB4nLs8H".to_owned(),
             format!("--api-token-sha256={}", "0f".repeat(32)),
             "--api-tokens-file=t".to_owned(),
         ] {

@@ -45,6 +45,10 @@ pub struct Context {
     pub hosts: Hosts,
     /// What browsers' sessions are signed with.
     pub session_key: SessionKey,
+    /// How long a browser's session lasts.
+    pub session_hours: u32,
+    /// How long it is kept who did what.
+    pub audit_days: u32,
     /// A permit for each stream of events.
     pub streams: Arc<Semaphore>,
     /// What an upload may cost.
@@ -90,6 +94,8 @@ impl Context {
             tokens,
             hosts: Hosts::new(config.listen.ip(), config.hosts.hosts.clone()),
             session_key: SessionKey::default(),
+            session_hours: config.tokens.session_hours,
+            audit_days: config.audit_days,
             // The other half is for calls that end.
             streams: Arc::new(Semaphore::new((config.limits.max_connections as usize / 2).max(1))),
             limits: config.limits.clone(),

@@ -1,6 +1,7 @@
 //! HTTP: the routes, and what holds for all of them.
 
 mod audio;
+mod audit;
 mod auth;
 mod body;
 mod change;
@@ -24,6 +25,7 @@ mod pages;
 mod problem;
 pub(crate) mod query;
 mod recordings;
+mod scope;
 pub(crate) mod serve;
 mod session;
 mod shown;
@@ -88,7 +90,7 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(change::reprocess))
         .routes(routes!(change::cancel))
         .routes(routes!(events::events))
-        .routes(routes!(session::begin, session::end))
+        .routes(routes!(session::show, session::begin, session::end))
         .routes(routes!(speakers::speakers))
         .routes(routes!(corrections::list, corrections::correct))
         .routes(routes!(corrections::undo))
@@ -98,11 +100,13 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(operations::overview))
         .routes(routes!(operations::pause))
         .routes(routes!(operations::resume))
+        .routes(routes!(audit::list))
         .merge(tus::routes())
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::show, webhooks::delete))
         .routes(routes!(webhooks::ping))
         .routes(routes!(webhooks::deliveries))
+        .route_layer(middleware::from_fn_with_state(context.clone(), audit::note))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::check))
         // The upload counts for itself, against its own limit.
         .layer(DefaultBodyLimit::disable())

@@ -115,7 +115,7 @@ impl IntoResponses for Usual {
         problems(&[
             ("400", "What was sent cannot be used; the detail says what and why"),
             ("401", "The API token is missing or wrong"),
-            ("403", "A browser sent it for another site's page"),
+            ("403", "The token is not good for this, or a browser sent it for another site's page"),
             ("413", "A larger body than is taken here"),
             ("421", "It was sent to a name that is not one of this service"),
             ("500", "Our fault"),

@@ -47,6 +47,10 @@ pub(crate) enum ApiError {
     #[error("send the API token as `Authorization: Bearer TOKEN`; the one given is missing or wrong")]
     Unauthorized,
     #[error(
+        "the token '{0}' may be used for {1}, and this needs {2}; ask the operator to add that to its line in the file of tokens"
+    )]
+    Scope(String, String, &'static str),
+    #[error(
         "another site's page has sent this; call the API from its own pages, or with `Authorization: Bearer TOKEN`"
     )]
     CrossSite,
@@ -199,6 +203,7 @@ impl ApiError {
             Self::OtherHost(_) => {
                 (StatusCode::MISDIRECTED_REQUEST, "other-host", "Not a name of this service")
             }
+            Self::Scope(..) => (StatusCode::FORBIDDEN, "scope", "The token is not good for this"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site", "Sent by another site"),
             Self::ManyStreams => (StatusCode::TOO_MANY_REQUESTS, "many-streams", "Too many streams at once"),
             Self::BadId(_) | Self::BadLetterId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),

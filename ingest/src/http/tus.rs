@@ -7,9 +7,10 @@ mod metadata;
 mod receive;
 
 use self::documented::{Abilities, More, Refusals, Spoken};
+pub(crate) use self::headers::OVERRIDE;
 use self::headers::{
-    DEFER_LENGTH, EXTENSIONS, LENGTH, MAX_SIZE, OFFSET, OVERRIDE, RESUMABLE, VERSION, VERSIONS, extension,
-    has_bytes, length, number, state,
+    DEFER_LENGTH, EXTENSIONS, LENGTH, MAX_SIZE, OFFSET, RESUMABLE, VERSION, VERSIONS, extension, has_bytes,
+    length, number, state,
 };
 use self::receive::Incoming;
 use super::auth::Caller;

@@ -1,5 +1,6 @@
 //! Accept: an upload becomes a recording, and its decoding is ordered, in one transaction.
 
+use crate::audit;
 use crate::context::Context;
 use crate::outbox;
 use crate::recordings::claims::{self, Key};
@@ -98,6 +99,7 @@ pub(crate) async fn insert(
     if inserted.rows_affected() == 1 {
         let job = DecodeJob { recording: new.id, run: FIRST_RUN };
         outbox::add(transaction, new.id, topology::DECODE, &job).await?;
+        audit::note_upload(transaction, &new.caller, new.id).await?;
     }
     Ok(())
 }

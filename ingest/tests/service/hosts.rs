@@ -1,6 +1,6 @@
 //! Hosts: a page of another site that has its own name lead here (DNS rebinding) reads nothing and changes nothing.
 
-use crate::stack::{Stack, problem};
+use crate::stack::{Stack, TOKEN, problem};
 use reqwest::header::HOST;
 use reqwest::{Method, StatusCode};
 
@@ -43,7 +43,8 @@ async fn under_another_name_nothing_is_read_and_nothing_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_are_given_are_answered_and_tokens_change_nothing_of_it() {
-    let stack = Stack::start(&["--hosts=Throughline.example.org,transcripts", "--api-token=s3cret"]).await;
+    let stack =
+        Stack::start(&["--hosts=Throughline.example.org,transcripts", &format!("--api-token={TOKEN}")]).await;
     for (host, wanted) in [
         ("throughline.example.org", StatusCode::OK),
         ("transcripts:8443", StatusCode::OK),
@@ -51,7 +52,7 @@ async fn names_that_are_given_are_answered_and_tokens_change_nothing_of_it() {
         ("example.org", StatusCode::MISDIRECTED_REQUEST),
         ("evil.example", StatusCode::MISDIRECTED_REQUEST),
     ] {
-        let list = stack.get("/v1/recordings").bearer_auth("s3cret").header(HOST, host).send().await;
+        let list = stack.get("/v1/recordings").bearer_auth(TOKEN).header(HOST, host).send().await;
         assert_eq!(list.expect("answers").status(), wanted, "{host}");
     }
     stack.stop().await;

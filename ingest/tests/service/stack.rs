@@ -23,6 +23,9 @@ use tokio::task::JoinHandle;
 /// How long something that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A token as one should be.
+pub const TOKEN: &str = "kQ7vXw2mZp9RtB4nLs8H";
+
 pub struct Stack {
     pub pool: PgPool,
     pub http: Client,
