@@ -10,7 +10,9 @@ mod webhooks;
 use anyhow::bail;
 use clap::Parser;
 use diarization::blocks::{DEFAULT_CHUNK_BLOCKS, MAX_CHUNK_BLOCKS};
-use service_kit::config::{BrokerConfig, DatabaseConfig, StoppingConfig, StoreConfig, TelemetryConfig};
+use service_kit::config::{
+    AdminConfig, BrokerConfig, DatabaseConfig, StoppingConfig, StoreConfig, TelemetryConfig,
+};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -23,10 +25,12 @@ pub use webhooks::WebhooksConfig;
 #[derive(Parser, Clone, Debug)]
 #[command(name = "throughline-ingest", version)]
 pub struct Config {
-    /// Address of the API, and of /healthz, /readyz and /metrics; port 0 takes a free one. Anything but loopback needs an
-    /// API token.
+    /// Address of the API and the pages; port 0 takes a free one. Anything but loopback needs an API token.
     #[arg(long, env = "THROUGHLINE_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Health and metrics.
+    #[command(flatten)]
+    pub admin: AdminConfig,
     /// By which names.
     #[command(flatten)]
     pub hosts: HostsConfig,

@@ -3,6 +3,7 @@
 use crate::config::hosts::Hosts;
 use crate::config::tokens::Token;
 use crate::config::{Config, LimitsConfig};
+use crate::http::underway::Underway;
 use crate::outbox::Wake;
 use crate::session::SessionKey;
 use anyhow::Context as _;
@@ -55,8 +56,8 @@ pub struct Context {
     pub limits: LimitsConfig,
     /// Whether events may be sent to private addresses.
     pub webhook_allow_private: bool,
-    /// A permit for each upload that comes in.
-    pub uploads: Arc<Semaphore>,
+    /// A place for each upload that comes in.
+    pub uploads: Underway,
     /// Largest upload taken.
     pub max_upload_bytes: u64,
     /// Longest recording taken.
@@ -100,7 +101,7 @@ impl Context {
             streams: Arc::new(Semaphore::new((config.limits.max_connections as usize / 2).max(1))),
             limits: config.limits.clone(),
             webhook_allow_private: config.webhooks.webhook_allow_private,
-            uploads: Arc::new(Semaphore::new(config.limits.max_concurrent_uploads as usize)),
+            uploads: Underway::new(&config.limits),
             max_upload_bytes: config.max_upload_bytes,
             max_hours: config.max_hours,
             chunk_blocks: config.chunk_blocks,

@@ -22,6 +22,8 @@ mod operations;
 mod options;
 mod pace;
 mod pages;
+mod parameter;
+mod peer;
 mod problem;
 pub(crate) mod query;
 mod recordings;
@@ -33,6 +35,7 @@ mod speakers;
 mod stream;
 mod turns;
 mod tus;
+pub(crate) mod underway;
 mod upload;
 mod waveform;
 mod webhooks;
@@ -46,10 +49,9 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use metrics_exporter_prometheus::PrometheusHandle;
 pub(crate) use options::ChannelsWanted;
 pub(crate) use problem::ApiError;
-use service_kit::admin::{self, Readiness};
+use service_kit::admin::Readiness;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use utoipa::OpenApi;
@@ -59,10 +61,9 @@ use utoipa_axum::routes;
 /// How long the database and the broker have to answer a readiness check.
 const READY_WITHIN: Duration = Duration::from_secs(3);
 
-/// The whole API with the operator's pages.
-pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router {
+/// The whole API with the pages; and of the `operator`'s what tells whether it is well, for what stands before it.
+pub(crate) fn router(context: Arc<Context>, operator: Router) -> Router {
     let (v1, document) = v1(&context).split_for_parts();
-    let operator = admin::routes(metrics, readiness(context.clone()));
     let host = middleware::from_fn_with_state(context.clone(), host::check);
     v1.with_state(context)
         .merge(openapi::routes(&document))
@@ -134,7 +135,7 @@ async fn measure(request: Request, next: Next) -> Response {
     response
 }
 
-fn readiness(context: Arc<Context>) -> Readiness {
+pub(crate) fn readiness(context: Arc<Context>) -> Readiness {
     Arc::new(move || {
         let context = context.clone();
         Box::pin(async move {

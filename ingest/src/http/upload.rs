@@ -7,6 +7,7 @@ use super::key;
 use super::meter::{Broken, Meter};
 use super::openapi::Usual;
 use super::options::{Chosen, Options, UploadOptions};
+use super::peer;
 use super::problem::{ApiError, Problem};
 use super::query;
 use crate::context::{Context, folder};
@@ -221,10 +222,7 @@ async fn take_in(
         return Err(ApiError::TooLarge(context.max_upload_bytes));
     }
     let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0.clone(), key });
-    let _permit = context.uploads.try_acquire().map_err(|_| {
-        metrics::counter!("throughline_uploads_turned_away_total").increment(1);
-        ApiError::Busy
-    })?;
+    let _place = context.uploads.place(peer::client(context, &parts.extensions, &parts.headers))?;
     let claim = match key {
         Some(key) => Some(claims::claim(context, key, id).await?),
         None => None,

@@ -60,6 +60,14 @@ async fn it_is_ready_when_the_database_and_the_broker_are() {
     let stack = Stack::start(&[]).await;
     let ready = stack.get("/readyz").send().await.expect("answers");
     assert_eq!((ready.status(), ready.text().await.expect("text")), (StatusCode::OK, "ready\n".to_owned()));
+    // Metrics are at an address of their own, under whatever name a probe has for it.
+    let outside = stack.get("/metrics").send().await.expect("answers");
+    problem(outside, StatusCode::NOT_FOUND, "unknown-route").await;
+    for path in ["/metrics", "/readyz", "/healthz"] {
+        let url = format!("http://{}{path}", stack.admin);
+        let answer = stack.http.get(url).header("host", "ingest-0.internal:9121").send().await;
+        assert_eq!(answer.expect("answers").status(), StatusCode::OK, "{path}");
+    }
     stack.stop().await;
 }
 

@@ -183,6 +183,27 @@ async fn headers_and_addresses_that_mean_nothing_are_answered_sanely() {
         .await;
         assert_eq!(raw::status(&answer), 202, "{trace}");
     }
+    for address in [
+        "POST /v1/queues/%ff/pause",
+        "GET /v1/dead-letters/%ff",
+        "GET /files/1/%ff",
+        "GET /v1/recordings/%ff",
+        "GET /v1/recordings/%ff/corrections",
+        "GET /v1/webhooks/%c3%28",
+        "GET /v1/recordings?title=%ff",
+        "GET /v1/recordings?%ff=1",
+        "POST /v1/recordings?title=%ff",
+        "GET /v1/recordings?created_before=-4800-01-01T00:00:00Z",
+        "GET /v1/recordings?created_after=%2B262142-12-31T23:59:59Z",
+        "GET /v1/recordings?created_before=%2B10000-01-01T00:00:00Z",
+    ] {
+        let request = format!(
+            "{address} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+        let answer = raw::exchange(stack.address, request.as_bytes()).await;
+        assert_eq!(raw::status(&answer), 400, "{address}: {answer}");
+        assert!(answer.contains("urn:throughline:problem:"), "{address}: {answer}");
+    }
     for (address, status) in [
         ("/v1/recordings/..%2f..%2fetc", 400),
         ("/v1/recordings/%00", 400),

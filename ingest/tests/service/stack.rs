@@ -30,6 +30,7 @@ pub struct Stack {
     pub pool: PgPool,
     pub http: Client,
     pub address: std::net::SocketAddr,
+    pub admin: std::net::SocketAddr,
     broker: Broker,
     store: TempDir,
     service: Another,
@@ -39,6 +40,7 @@ pub struct Stack {
 /// One more ingest in the same corner.
 pub struct Another {
     pub address: std::net::SocketAddr,
+    pub admin: std::net::SocketAddr,
     shutdown: Shutdown,
     service: JoinHandle<anyhow::Result<()>>,
 }
@@ -68,8 +70,8 @@ async fn start_service(arguments: &[String]) -> (std::net::SocketAddr, Another) 
     let shutdown = Shutdown::default();
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let service = Service::start(config, shutdown.clone(), metrics).await.expect("starts");
-    let address = service.address;
-    (address, Another { address, shutdown, service: tokio::spawn(service.finished()) })
+    let (address, admin) = (service.address, service.admin_address);
+    (address, Another { address, admin, shutdown, service: tokio::spawn(service.finished()) })
 }
 
 impl Stack {
@@ -103,6 +105,7 @@ impl Stack {
             pool: corner.pool().expect("a pool"),
             http: Client::new(),
             address,
+            admin: service.admin,
             broker: Broker::new(&corner.amqp_url, "test"),
             store,
             service,
@@ -286,6 +289,7 @@ fn arguments_for(database: &str, broker: &str, store: &TempDir) -> Vec<String> {
     vec![
         "ingest".to_owned(),
         "--listen=127.0.0.1:0".to_owned(),
+        "--admin-listen=127.0.0.1:0".to_owned(),
         format!("--database-url={database}"),
         format!("--amqp-url={broker}"),
         format!("--object-store=file://{}", store.path().display()),
