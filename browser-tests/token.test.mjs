@@ -19,7 +19,7 @@ test("a page asks for the token once, says when it is wrong, and goes on with th
   for (let times = 0; times < 3; times++) await page.keyboard.press("Escape");
   await page.locator("dialog[open]").waitFor();
   await input.fill("not-a-token-of-this-service");
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Sign in" }).click();
   await page.locator("dialog .note.bad", { hasText: "not a token" }).waitFor();
   await input.fill(given("THROUGHLINE_TOKEN"));
   await page.keyboard.press("Enter");
@@ -30,5 +30,15 @@ test("a page asks for the token once, says when it is wrong, and goes on with th
   await page.getByRole("link", { name: "Operations" }).click();
   await page.locator("#fresh", { hasText: "live" }).waitFor();
   assert.equal(await page.locator("dialog").count(), 0);
+  await page.locator("#audit", { hasText: "signed in" }).waitFor();
+  await accessible(page, "the board of who is signed in");
+  // A copy of the cookie is worth nothing once its browser has signed out, and the page shows nothing more.
+  const cookies = await page.context().cookies();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("dialog", { name: "Sign in" }).waitFor();
+  assert.equal(await page.locator("#audit td").count(), 0);
+  await page.context().addCookies(cookies);
+  await page.reload();
+  await page.getByRole("dialog", { name: "Sign in" }).waitFor();
   await close(page);
 });

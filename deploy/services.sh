@@ -17,7 +17,8 @@ start_service() { # NAME COMMAND...
 start_services() {
     local number bin=$TARGET_DIR/release
     rm -f "$RUN/services"
-    start_service ingest env THROUGHLINE_LISTEN="${SERVER#http://}" "$bin/throughline-ingest"
+    start_service ingest env THROUGHLINE_LISTEN="${SERVER#http://}" THROUGHLINE_ADMIN_LISTEN=127.0.0.1:0 \
+        "$bin/throughline-ingest"
     for ((number = 1; number <= WORKERS; number++)); do
         # workers have no business with the database, so they are not told where it is
         start_service "worker-$number" env -u DATABASE_URL -u THROUGHLINE_DATABASE_URL \

@@ -56,7 +56,21 @@ const MOST_NAMES: usize = 1000;
 pub fn is_printable(c: char) -> bool {
     let turns =
         matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !(c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}'))
+    !(c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') || is_noncharacter(c))
+}
+
+/// Whether `c` is one of those that never stand for anything, which XML refuses.
+fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || c as u32 & 0xfffe == 0xfffe
+}
+
+/// Whether anything is seen of `c`: no blank, and none of the marks that have no width.
+pub fn is_visible(c: char) -> bool {
+    let of_no_width = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+    is_printable(c) && !c.is_whitespace() && !of_no_width
 }
 
 /// Most characters of a name.
@@ -64,7 +78,7 @@ const LONGEST_NAME: usize = 80;
 
 /// Whether a speaker may be called `name`: something to read on one line, and not too much.
 pub fn is_name(name: &str) -> bool {
-    !name.trim().is_empty() && name.chars().count() <= LONGEST_NAME && name.chars().all(is_printable)
+    name.chars().any(is_visible) && name.chars().count() <= LONGEST_NAME && name.chars().all(is_printable)
 }
 
 /// A name as RTTM writes it: two names that are the same in it cannot be told apart.
@@ -110,7 +124,13 @@ impl TryFrom<String> for LabelScheme {
     type Error = LabelError;
 
     fn try_from(text: String) -> Result<Self, LabelError> {
-        text.parse()
+        match text.parse() {
+            // Taken when more was a name: what is stored must go on being read.
+            Err(LabelError::BadName(_)) => {
+                Ok(Self::Names(text.split(',').map(|name| name.trim().to_owned()).collect()))
+            }
+            read => read,
+        }
     }
 }
 
@@ -159,6 +179,26 @@ mod tests {
     fn two_speakers_can_never_share_a_name() {
         assert_eq!("A B,A_B".parse::<LabelScheme>(), Err(LabelError::Twice("A_B".into())));
         assert_eq!("Ann,SPEAKER_01".parse::<LabelScheme>(), Err(LabelError::Reserved("SPEAKER_01".into())));
+    }
+
+    #[test]
+    fn a_name_has_something_to_see_in_it() {
+        for nothing in [
+            "\u{200b}",
+            "\u{2060}\u{200d}",
+            "\u{3164}",
+            "\u{ad} \u{fe0f}",
+            "\u{e0041}",
+            "a\u{fffe}",
+            "a\u{1ffff}",
+        ] {
+            assert!(!is_name(nothing), "{nothing:?}");
+            assert!(nothing.parse::<LabelScheme>().is_err());
+            assert!(LabelScheme::try_from(nothing.to_owned()).is_ok(), "what is stored is read");
+        }
+        for name in ["Ann", "\u{646}\u{6cc}\u{200c}\u{647}", "\u{1f469}\u{200d}\u{1f467}", "李", "."] {
+            assert!(is_name(name), "{name:?}");
+        }
     }
 
     #[test]

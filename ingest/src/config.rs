@@ -1,6 +1,9 @@
 //! Config: every setting of the service, from flags and the environment.
 
+pub(crate) mod hosts;
 mod limits;
+pub mod scopes;
+mod strength;
 pub(crate) mod tokens;
 mod webhooks;
 
@@ -9,10 +12,13 @@ use anyhow::bail;
 use clap::Parser;
 use decoder::Limits;
 use diarization::blocks::{DEFAULT_CHUNK_BLOCKS, MAX_CHUNK_BLOCKS};
-use service_kit::config::{BrokerConfig, DatabaseConfig, StoppingConfig, StoreConfig, TelemetryConfig};
+use service_kit::config::{
+    AdminConfig, BrokerConfig, DatabaseConfig, StoppingConfig, StoreConfig, TelemetryConfig,
+};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use hosts::HostsConfig;
 pub use limits::LimitsConfig;
 pub use tokens::TokensConfig;
 pub use webhooks::WebhooksConfig;
@@ -21,10 +27,15 @@ pub use webhooks::WebhooksConfig;
 #[derive(Parser, Clone, Debug)]
 #[command(name = "throughline-ingest", version)]
 pub struct Config {
-    /// Address of the API, and of /healthz, /readyz and /metrics; port 0 takes a free one. Anything but loopback needs an
-    /// API token.
+    /// Address of the API and the pages; port 0 takes a free one. Anything but loopback needs an API token.
     #[arg(long, env = "THROUGHLINE_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Health and metrics.
+    #[command(flatten)]
+    pub admin: AdminConfig,
+    /// By which names.
+    #[command(flatten)]
+    pub hosts: HostsConfig,
     /// Who may call the API.
     #[command(flatten)]
     pub tokens: TokensConfig,
@@ -67,6 +78,9 @@ pub struct Config {
     /// Seconds between two looks for what lies in the object store and belongs to no recording.
     #[arg(long, env = "THROUGHLINE_SWEEP_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub sweep_seconds: u64,
+    /// Days for which it is kept who did what (`GET /v1/audit`).
+    #[arg(long, env = "THROUGHLINE_AUDIT_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub audit_days: u32,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
@@ -125,7 +139,7 @@ mod tests {
         let why = open.check().expect_err("is refused").to_string();
         assert!(why.contains("THROUGHLINE_API_TOKEN"), "{why}");
         for token in [
-            "--api-token=s3cret".to_owned(),
+            "--api-token=kQ7vXw2mZp9RtB4nLs8H".to_owned(),
             format!("--api-token-sha256={}", "0f".repeat(32)),
             "--api-tokens-file=t".to_owned(),
         ] {

@@ -1,8 +1,10 @@
 //! Context: what requests and jobs share.
 
+use crate::config::hosts::Hosts;
 use crate::config::tokens::Token;
 use crate::config::{Config, LimitsConfig};
 use crate::decode::reader::Program;
+use crate::http::underway::Underway;
 use crate::outbox::Wake;
 use crate::session::SessionKey;
 use anyhow::Context as _;
@@ -41,16 +43,22 @@ pub struct Context {
     pub model_version: String,
     /// Tokens in force; `None` where calls need none.
     pub tokens: Option<watch::Receiver<Arc<Vec<Token>>>>,
+    /// Names by which this service may be called.
+    pub hosts: Hosts,
     /// What browsers' sessions are signed with.
     pub session_key: SessionKey,
+    /// How long a browser's session lasts.
+    pub session_hours: u32,
+    /// How long it is kept who did what.
+    pub audit_days: u32,
     /// A permit for each stream of events.
     pub streams: Arc<Semaphore>,
     /// What an upload may cost.
     pub limits: LimitsConfig,
     /// Whether events may be sent to private addresses.
     pub webhook_allow_private: bool,
-    /// A permit for each upload that comes in.
-    pub uploads: Arc<Semaphore>,
+    /// A place for each upload that comes in.
+    pub uploads: Underway,
     /// Largest upload taken.
     pub max_upload_bytes: u64,
     /// Longest recording taken.
@@ -88,12 +96,15 @@ impl Context {
             announce: Arc::default(),
             model_version,
             tokens,
+            hosts: Hosts::new(config.listen.ip(), config.hosts.hosts.clone()),
             session_key: SessionKey::default(),
+            session_hours: config.tokens.session_hours,
+            audit_days: config.audit_days,
             // The other half is for calls that end.
             streams: Arc::new(Semaphore::new((config.limits.max_connections as usize / 2).max(1))),
             limits: config.limits.clone(),
             webhook_allow_private: config.webhooks.webhook_allow_private,
-            uploads: Arc::new(Semaphore::new(config.limits.max_concurrent_uploads as usize)),
+            uploads: Underway::new(&config.limits),
             max_upload_bytes: config.max_upload_bytes,
             max_hours: config.max_hours,
             chunk_blocks: config.chunk_blocks,

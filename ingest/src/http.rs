@@ -1,6 +1,7 @@
 //! HTTP: the routes, and what holds for all of them.
 
 mod audio;
+mod audit;
 mod auth;
 mod body;
 mod change;
@@ -11,6 +12,7 @@ mod explained;
 mod file_name;
 mod form;
 mod guard;
+mod host;
 mod json;
 pub(crate) mod key;
 mod matches;
@@ -20,9 +22,12 @@ mod operations;
 mod options;
 mod pace;
 mod pages;
+mod parameter;
+mod peer;
 mod problem;
 pub(crate) mod query;
 mod recordings;
+mod scope;
 pub(crate) mod serve;
 mod session;
 mod shown;
@@ -30,6 +35,7 @@ mod speakers;
 mod stream;
 mod turns;
 mod tus;
+pub(crate) mod underway;
 mod upload;
 mod waveform;
 mod webhooks;
@@ -43,10 +49,9 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use metrics_exporter_prometheus::PrometheusHandle;
 pub(crate) use options::ChannelsWanted;
 pub(crate) use problem::ApiError;
-use service_kit::admin::{self, Readiness};
+use service_kit::admin::Readiness;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use utoipa::OpenApi;
@@ -56,10 +61,10 @@ use utoipa_axum::routes;
 /// How long the database and the broker have to answer a readiness check.
 const READY_WITHIN: Duration = Duration::from_secs(3);
 
-/// The whole API with the operator's pages.
-pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router {
+/// The whole API with the pages; and of the `operator`'s what tells whether it is well, for what stands before it.
+pub(crate) fn router(context: Arc<Context>, operator: Router) -> Router {
     let (v1, document) = v1(&context).split_for_parts();
-    let operator = admin::routes(metrics, readiness(context.clone()));
+    let host = middleware::from_fn_with_state(context.clone(), host::check);
     v1.with_state(context)
         .merge(openapi::routes(&document))
         .merge(operator)
@@ -69,6 +74,7 @@ pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router
         })
         .fallback(async |uri: Uri| ApiError::Route(shown::shown(uri.path())))
         .layer(middleware::from_fn(guard::bound))
+        .layer(host)
         .layer(middleware::from_fn(guard::no_smuggling))
         .layer(middleware::from_fn(measure))
 }
@@ -85,7 +91,7 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(change::reprocess))
         .routes(routes!(change::cancel))
         .routes(routes!(events::events))
-        .routes(routes!(session::begin, session::end))
+        .routes(routes!(session::show, session::begin, session::end))
         .routes(routes!(speakers::speakers))
         .routes(routes!(corrections::list, corrections::correct))
         .routes(routes!(corrections::undo))
@@ -95,11 +101,13 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(operations::overview))
         .routes(routes!(operations::pause))
         .routes(routes!(operations::resume))
+        .routes(routes!(audit::list))
         .merge(tus::routes())
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::show, webhooks::delete))
         .routes(routes!(webhooks::ping))
         .routes(routes!(webhooks::deliveries))
+        .route_layer(middleware::from_fn_with_state(context.clone(), audit::note))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::check))
         // The upload counts for itself, against its own limit.
         .layer(DefaultBodyLimit::disable())
@@ -127,7 +135,7 @@ async fn measure(request: Request, next: Next) -> Response {
     response
 }
 
-fn readiness(context: Arc<Context>) -> Readiness {
+pub(crate) fn readiness(context: Arc<Context>) -> Readiness {
     Arc::new(move || {
         let context = context.clone();
         Box::pin(async move {

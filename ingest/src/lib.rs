@@ -6,6 +6,7 @@
 //! themselves, [`announcements`] tells workers which queues are paused, and [`operations`] shows operators the whole. [`service`] wires these together; [`config`] says how.
 
 mod announcements;
+mod audit;
 mod composing;
 pub mod config;
 pub mod context;

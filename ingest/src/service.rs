@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use diarization::installation;
 use diarization::manifest::Manifest;
 use metrics_exporter_prometheus::PrometheusHandle;
+use service_kit::admin;
 use service_kit::broker::Broker;
 use service_kit::heartbeat::{self, Heartbeat};
 use service_kit::metric;
@@ -25,6 +26,8 @@ use tokio::task::JoinSet;
 pub struct Service {
     /// Address that the API got.
     pub address: SocketAddr,
+    /// Address that health and metrics got.
+    pub admin_address: SocketAddr,
     parts: JoinSet<anyhow::Result<()>>,
     shutdown: Shutdown,
     broker: Broker,
@@ -60,7 +63,13 @@ impl Service {
         tracing::info!(%address, model_version = context.model_version, "listening");
 
         let mut parts = JoinSet::new();
-        let (router, asked) = (http::router(context.clone(), metrics), shutdown.clone());
+        // Past the address: what the log says first is where the API is.
+        let admin = admin::bind(&config.admin, admin::INGEST_PORTS).await?;
+        let admin_address = admin.local_addr()?;
+        let readiness = http::readiness(context.clone());
+        let operator = admin::routes(metrics, readiness.clone());
+        parts.spawn(admin::serve_on(admin, operator, shutdown.clone()));
+        let (router, asked) = (http::router(context.clone(), admin::health(readiness)), shutdown.clone());
         parts.spawn(http::serve::serve(listener, router, config.limits, asked));
         if let Some(sender) = tokens {
             parts.spawn(token_file::watch(config.tokens, sender, shutdown.clone()));
@@ -86,7 +95,7 @@ impl Service {
         let keeper = context.clone();
         parts.spawn(async move { thread::on_its_own(|| upkeep::run(keeper)).await? });
         parts.spawn(async move { thread::on_its_own(move || decode::run(context, budget)).await? });
-        Ok(Self { address, parts, shutdown, broker })
+        Ok(Self { address, admin_address, parts, shutdown, broker })
     }
 
     /// Returns when every part has ended after shutdown. A part that ends on its own takes the service down, so that

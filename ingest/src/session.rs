@@ -1,16 +1,14 @@
-//! Session: a browser's pass, made of an API token and kept in a cookie. It holds no token and is kept nowhere: its signature tells by
-//! which token it was made, and it ends with that token, or by itself.
+//! Session: a browser's pass, made of an API token and kept in a cookie. It holds no token: its signature tells by which token it was made.
+//! It ends with that token, by itself, or when its browser signs out: that alone is noted.
 
 use crate::config::tokens::Token;
+use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use sqlx::PgPool;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::OnceCell;
-
-/// How long a session lasts.
-pub(crate) const LASTS: Duration = Duration::from_secs(7 * 24 * 3600);
+use uuid::Uuid;
 
 /// The key that sessions are signed with, read when it is first needed: the same for every process on a database.
 #[derive(Clone, Debug, Default)]
@@ -24,33 +22,89 @@ impl SessionKey {
     }
 }
 
-/// A pass for whoever brought `token`, until `ends`: the second of its end, a point, and the signature.
-pub(crate) fn make(key: &[u8], token: &Token, ends: SystemTime) -> String {
-    let ends = ends.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    format!("{ends}.{}", hex::encode(signature(key, token, ends).finalize().into_bytes()))
+/// A session, as its pass tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// Id.
+    pub id: Uuid,
+    /// When it is over, to the second.
+    pub ends: DateTime<Utc>,
 }
 
-/// The token that `pass` was made of, if that is one of `tokens` and the pass has not ended `now`.
-pub(crate) fn find<'a>(key: &[u8], tokens: &'a [Token], pass: &str, now: SystemTime) -> Option<&'a Token> {
-    let (ends, given) = pass.split_once('.')?;
-    let (ends, given) = (ends.parse().ok()?, hex::decode(given).ok()?);
-    if now >= UNIX_EPOCH.checked_add(Duration::from_secs(ends))? {
-        return None;
+impl Session {
+    /// A new one that is over at `ends`.
+    pub fn until(ends: DateTime<Utc>) -> Self {
+        let ends = DateTime::from_timestamp(ends.timestamp(), 0).unwrap_or(ends);
+        Self { id: Uuid::new_v4(), ends }
     }
-    tokens.iter().find(|token| signature(key, token, ends).verify_slice(&given).is_ok())
+
+    /// The pass for whoever brought `token`: the second of the end, the id and the signature, with points between.
+    pub fn pass(&self, key: &[u8], token: &Token) -> String {
+        let signature = hex::encode(self.signature(key, token).finalize().into_bytes());
+        format!("{}.{}.{signature}", self.ends.timestamp(), self.id.simple())
+    }
+
+    /// The session of `pass` and the token that it was made of, if that is one of `tokens` and it is not over `now`.
+    pub fn find<'a>(
+        key: &[u8],
+        tokens: &'a [Token],
+        pass: &str,
+        now: DateTime<Utc>,
+    ) -> Option<(Self, &'a Token)> {
+        let mut parts = pass.split('.');
+        let (ends, id, given) = (parts.next()?, parts.next()?, parts.next()?);
+        let ends = DateTime::from_timestamp(ends.parse().ok()?, 0)?;
+        let (session, given) = (Self { id: id.parse().ok()?, ends }, hex::decode(given).ok()?);
+        if parts.next().is_some() || session.is_over(now) {
+            return None;
+        }
+        let token = tokens.iter().find(|token| session.signature(key, token).verify_slice(&given).is_ok());
+        token.map(|token| (session, token))
+    }
+
+    /// Whether its time has come.
+    pub fn is_over(&self, now: DateTime<Utc>) -> bool {
+        now >= self.ends
+    }
+
+    fn signature(&self, key: &[u8], token: &Token) -> Hmac<Sha256> {
+        let mut signature = <Hmac<Sha256> as Mac>::new_from_slice(key)
+            .unwrap_or_else(|_| unreachable!("any length is a key"));
+        signature.update(token.digest().as_slice());
+        signature.update(&self.ends.timestamp().to_be_bytes());
+        signature.update(self.id.as_bytes());
+        signature
+    }
+
+    /// Whether its browser has signed out.
+    pub async fn is_ended(&self, pool: &PgPool) -> Result<bool, sqlx::Error> {
+        let ended = sqlx::query_scalar!("SELECT id FROM ended_sessions WHERE id = $1", self.id);
+        Ok(ended.fetch_optional(pool).await?.is_some())
+    }
+
+    /// Ends it for good, for every process.
+    pub async fn end(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            "INSERT INTO ended_sessions (id, ends_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            self.id,
+            self.ends
+        )
+        .execute(pool)
+        .await?;
+        Ok(())
+    }
 }
 
-fn signature(key: &[u8], token: &Token, ends: u64) -> Hmac<Sha256> {
-    let mut signature =
-        <Hmac<Sha256> as Mac>::new_from_slice(key).unwrap_or_else(|_| unreachable!("any length is a key"));
-    signature.update(token.digest().as_slice());
-    signature.update(&ends.to_be_bytes());
-    signature
+/// Forgets the ended sessions whose time has come: their passes are worth nothing without that.
+pub(crate) async fn forget(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM ended_sessions WHERE ends_at < now()").execute(pool).await?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::TimeDelta;
 
     fn tokens() -> Vec<Token> {
         ["a", "b"].map(|name| Token::new(name, name.as_bytes())).to_vec()
@@ -58,32 +112,39 @@ mod tests {
 
     #[test]
     fn a_pass_leads_back_to_its_token_until_it_ends_or_the_token_does() {
-        let (tokens, now) = (tokens(), SystemTime::now());
-        let pass = make(b"key", &tokens[1], now + LASTS);
-        let name = |tokens: &[Token], pass: &str, now| {
-            find(b"key", tokens, pass, now).map(|token| token.name.clone())
+        let (tokens, now) = (tokens(), Utc::now());
+        let session = Session::until(now + TimeDelta::days(7));
+        let pass = session.pass(b"key", &tokens[1]);
+        let found = |tokens: &[Token], now| {
+            Session::find(b"key", tokens, &pass, now).map(|(session, token)| (session, token.name.clone()))
         };
-        assert_eq!(name(&tokens, &pass, now).as_deref(), Some("b"));
-        assert_eq!(name(&tokens, &pass, now + LASTS + Duration::from_secs(1)), None);
-        assert_eq!(name(&tokens[..1], &pass, now), None);
-        assert!(find(b"another", &tokens, &pass, now).is_none());
+        assert_eq!(found(&tokens, now), Some((session, "b".to_owned())));
+        assert_eq!(found(&tokens, session.ends), None);
+        assert_eq!(found(&tokens[..1], now), None);
+        assert!(Session::find(b"another", &tokens, &pass, now).is_none());
+        assert_ne!(Session::until(session.ends).pass(b"key", &tokens[1]), pass, "each is another one");
     }
 
     #[test]
     fn what_was_changed_is_no_pass() {
-        let (tokens, now) = (tokens(), SystemTime::now());
-        let pass = make(b"key", &tokens[0], now + LASTS);
-        let (ends, signature) = pass.split_once('.').expect("has a point");
+        let (tokens, now) = (tokens(), Utc::now());
+        let session = Session::until(now + TimeDelta::days(7));
+        let pass = session.pass(b"key", &tokens[0]);
+        let [ends, id, signature] = pass.split('.').collect::<Vec<_>>()[..] else { panic!("{pass}") };
+        let other = Uuid::new_v4().simple();
         for wrong in [
             "",
-            ".",
+            "..",
             ends,
-            &format!("{ends}0.{signature}"),
-            &format!("{ends}.{}", &signature[2..]),
-            &format!("{ends}."),
+            &format!("{ends}.{signature}"),
+            &format!("{ends}0.{id}.{signature}"),
+            &format!("{ends}.{other}.{signature}"),
+            &format!("{ends}.{id}.{}", &signature[2..]),
+            &format!("{ends}.{id}."),
+            &format!("{pass}.1"),
+            &format!("9223372036854775807.{id}.00"),
         ] {
-            assert!(find(b"key", &tokens, wrong, now).is_none(), "{wrong}");
+            assert!(Session::find(b"key", &tokens, wrong, now).is_none(), "{wrong}");
         }
-        assert!(find(b"key", &tokens, "18446744073709551615.00", now).is_none());
     }
 }

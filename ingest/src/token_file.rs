@@ -1,17 +1,18 @@
-//! Token file: read again when it changes, so that tokens come and go without a restart.
+//! Token file: read again and again, so that tokens come and go without a restart. What is no longer in it lets nobody in: without the
+//! file, nothing of it does.
 
 use crate::config::TokensConfig;
-use crate::config::tokens::Token;
+use crate::config::tokens::{self, Token};
 use service_kit::shutdown::Shutdown;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::watch::Sender;
 
-/// How often the file is looked at.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often the file is read.
+const LOOK: Duration = Duration::from_secs(1);
 
-/// Puts the tokens of the file in force whenever it has changed, until shutdown. A file that cannot be read changes nothing;
-/// one without tokens lets nobody in.
+/// Puts the tokens of the file in force whenever it has changed, until shutdown. A line that cannot be used lets nobody in, and neither does
+/// a file that cannot be read; the others hold.
 pub(crate) async fn watch(
     config: TokensConfig,
     tokens: Sender<Arc<Vec<Token>>>,
@@ -21,45 +22,47 @@ pub(crate) async fn watch(
         shutdown.asked().await;
         return Ok(());
     };
-    // What was read at the start may be older than this: the first look reads it again.
-    let mut seen: Option<(SystemTime, u64)> = None;
+    // What was read at the start may be older than this: the first look counts as a change.
+    let mut seen = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             () = shutdown.asked() => return Ok(()),
         }
-        let found = tokio::fs::metadata(&path).await.and_then(|meta| Ok((meta.modified()?, meta.len())));
-        let found = match found {
-            Ok(found) if seen == Some(found) => continue,
-            Ok(found) => Some(found),
-            Err(_) if seen.is_none() => continue,
-            Err(_) => None,
-        };
-        match config.read() {
-            Ok(read) => {
-                tracing::info!(tokens = read.len(), "the API tokens were read");
-                put_in_force(&tokens, read);
+        let text = tokio::fs::read_to_string(&path).await.map_err(|error| error.to_string());
+        if seen.as_ref() == Some(&text) {
+            continue;
+        }
+        let mut read = config.without_file();
+        match &text {
+            Ok(text) => {
+                let (of_file, refused) = tokens::parse(text);
+                read.extend(of_file);
+                for error in refused {
+                    let error = format!("{error:#}");
+                    tracing::error!(file = %path.display(), error, "a line of the API tokens cannot be used; its token is not taken");
+                }
             }
             Err(error) => {
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "the API tokens could not be read; those before stay in force"
-                );
+                tracing::error!(file = %path.display(), error, "the API tokens cannot be read; none of them is taken until they can");
             }
         }
-        seen = found;
+        if put_in_force(&tokens, read) {
+            tracing::info!(tokens = tokens.borrow().len(), "other API tokens are in force");
+        }
+        seen = Some(text);
     }
 }
 
-/// Puts `read` in force, which ends what goes on under tokens; nothing ends where they are those that are in force.
-fn put_in_force(tokens: &Sender<Arc<Vec<Token>>>, read: Vec<Token>) {
+/// Puts `read` in force, which ends what goes on under tokens; false, and nothing ends, where they are those that are in force.
+fn put_in_force(tokens: &Sender<Arc<Vec<Token>>>, read: Vec<Token>) -> bool {
     tokens.send_if_modified(|tokens| {
         let others = **tokens != read;
         if others {
             *tokens = read.into();
         }
         others
-    });
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub(crate) mod orphans;
 pub(crate) mod uploads;
 
 use crate::context::Context;
+use crate::{audit, session};
 use service_kit::object_store::StoreError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,6 +61,7 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
         if settled.elapsed() >= SETTLE_EVERY.min(context.sweep_every) {
             settled = Instant::now();
             tell("resumable uploads are not yet settled", uploads::pass(&context).await);
+            tell("what is no longer kept of who did what is not yet deleted", forget(&context).await);
         }
         if swept.elapsed() >= context.sweep_every {
             swept = Instant::now();
@@ -70,6 +72,13 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
             () = context.shutdown.asked() => {}
         }
     }
+    Ok(())
+}
+
+/// Deletes what was noted of callers and is too old.
+async fn forget(context: &Context) -> Result<(), UpkeepError> {
+    session::forget(&context.pool).await?;
+    audit::clean(&context.pool, context.audit_days).await?;
     Ok(())
 }
 

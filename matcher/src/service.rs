@@ -60,7 +60,7 @@ async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) ->
     let matching = subscription(topology::MATCH, pauses.clone());
     // Dead letters are taken at any time: operators must see them.
     let dead = subscription(topology::DEAD, Pauses::none());
-    let serving = admin::serve(config.admin.admin_listen, pages, shutdown.clone());
+    let serving = admin::serve(&config.admin, admin::MATCHER_PORTS, pages, shutdown.clone());
     let match_one = async |delivery: Delivery| handler::handle(&database, delivery).await;
     let bury_one = async |delivery: Delivery| dead_letters::handle(&database, delivery).await;
     let this = Heartbeat::of_this_process("matcher", env!("CARGO_PKG_VERSION"));

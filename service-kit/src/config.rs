@@ -8,7 +8,12 @@ use std::net::SocketAddr;
 #[derive(Args, Clone, Debug)]
 pub struct BrokerConfig {
     /// AMQP address of RabbitMQ.
-    #[arg(long, env = "THROUGHLINE_AMQP_URL", default_value = "amqp://guest:guest@127.0.0.1:5672/%2f")]
+    #[arg(
+        long,
+        env = "THROUGHLINE_AMQP_URL",
+        hide_env_values = true,
+        default_value = "amqp://guest:guest@127.0.0.1:5672/%2f"
+    )]
     pub amqp_url: String,
 }
 
@@ -16,7 +21,7 @@ pub struct BrokerConfig {
 #[derive(Args, Clone, Debug)]
 pub struct StoreConfig {
     /// Object store: file:///folder or s3://bucket/prefix.
-    #[arg(long, env = "THROUGHLINE_OBJECT_STORE")]
+    #[arg(long, env = "THROUGHLINE_OBJECT_STORE", hide_env_values = true)]
     pub object_store: String,
 }
 
@@ -24,7 +29,7 @@ pub struct StoreConfig {
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseConfig {
     /// Address of Postgres.
-    #[arg(long, env = "THROUGHLINE_DATABASE_URL")]
+    #[arg(long, env = "THROUGHLINE_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
     /// Connections held at most.
     #[arg(long, env = "THROUGHLINE_DATABASE_CONNECTIONS", default_value_t = 8)]
@@ -38,16 +43,17 @@ pub struct TelemetryConfig {
     #[arg(long, env = "THROUGHLINE_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
     /// OTLP/HTTP collector for traces; none are exported without.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
     pub otlp_endpoint: Option<String>,
 }
 
-/// Address of a service that has no API of its own.
+/// Address of health and metrics, apart from everything that users reach.
 #[derive(Args, Clone, Debug)]
 pub struct AdminConfig {
-    /// Address of /healthz, /readyz and /metrics; port 0 takes a free one.
-    #[arg(long, env = "THROUGHLINE_ADMIN_LISTEN", default_value = "127.0.0.1:0")]
-    pub admin_listen: SocketAddr,
+    /// Address of /healthz, /readyz and /metrics, which need no token: keep it inside. Port 0 takes a free one [default: on 127.0.0.1, the
+    /// first free port from 9101 on for workers, from 9111 on for matchers and from 9121 on for ingest].
+    #[arg(long, env = "THROUGHLINE_ADMIN_LISTEN")]
+    pub admin_listen: Option<SocketAddr>,
 }
 
 /// How a service stops.

@@ -4,6 +4,7 @@ use crate::config::{StoppingConfig, TelemetryConfig};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
 use metrics_exporter_prometheus::PrometheusHandle;
+use rustix::fs::Mode;
 use std::time::Duration;
 
 /// How long the giving back of what is in hand may take, past the time it had to be finished.
@@ -22,6 +23,8 @@ pub fn run<F>(
 where
     F: Future<Output = anyhow::Result<()>>,
 {
+    // Whatever is written is somebody's voice, or about it, and no other user's of this machine.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let telemetry = Telemetry::start(name, telemetry.log_format, telemetry.otlp_endpoint.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {

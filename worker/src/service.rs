@@ -65,7 +65,8 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
     let subscription =
         Subscription { queue, budget, surroundings: surroundings.clone(), pauses: pauses.clone() };
     let readiness = readiness(broker.clone(), threads.clone(), surroundings, inference_within);
-    let pages = admin::serve(config.admin.admin_listen, admin::routes(metrics, readiness), shutdown.clone());
+    let pages =
+        admin::serve(&config.admin, admin::WORKER_PORTS, admin::routes(metrics, readiness), shutdown.clone());
     let consumers = threads.iter().map(|inference| {
         let handler = async |delivery: Delivery| worker.handle(delivery, inference).await;
         Box::pin(consumer::run(&broker, &subscription, &shutdown, handler))

@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 #[derive(Parser)]
 pub struct Args {
     /// Address of Postgres.
-    #[arg(long, env = "THROUGHLINE_DATABASE_URL")]
+    #[arg(long, env = "THROUGHLINE_DATABASE_URL", hide_env_values = true)]
     database_url: String,
     /// Undo migrations down to this version instead (0 undoes all; data is lost).
     #[arg(long, value_name = "VERSION")]

@@ -13,6 +13,9 @@ pub struct Args {
     /// Name of whoever is to have the token, for the file of THROUGHLINE_API_TOKENS_FILE.
     #[arg(default_value = "name", value_parser = name)]
     name: String,
+    /// What it may be used for: some of read, write and operate, with commas between [default: all].
+    #[arg(long, value_name = "SCOPES", value_delimiter = ',', value_parser = ["read", "write", "operate"])]
+    scopes: Vec<String>,
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -34,8 +37,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let digest = hex::encode(Sha256::digest(&token));
     println!("THROUGHLINE_API_TOKEN={token}");
     println!("  for the caller; it is shown only now");
-    println!("THROUGHLINE_API_TOKEN_SHA256={digest}");
-    println!("  for the service, or, as one of several, in its file of tokens:");
-    println!("{} {digest}", args.name);
+    if args.scopes.is_empty() {
+        println!("THROUGHLINE_API_TOKEN_SHA256={digest}");
+        println!("  for the service, or, as one of several, in its file of tokens:");
+        println!("{} {digest}", args.name);
+    } else {
+        println!("  and, for the service, in its file of tokens:");
+        println!("{} {digest} {}", args.name, args.scopes.join(","));
+    }
     Ok(())
 }

@@ -104,4 +104,7 @@ fn a_token_is_made_anew_each_time_with_the_digest_that_the_service_wants() {
     use sha2::{Digest, Sha256};
     assert_eq!((token.len(), hex::encode(Sha256::digest(&token))), (64, digest.clone()));
     assert!(first.contains(&format!("calls {digest}")), "{first}");
+    let some = throughline(["token", "ann", "--scopes", "read,write"]).succeeds().stdout;
+    assert!(some.lines().any(|line| line.starts_with("ann ") && line.ends_with(" read,write")), "{some}");
+    assert!(throughline(["token", "--scopes", "reed"]).complains().contains("operate"));
 }

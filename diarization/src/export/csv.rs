@@ -1,11 +1,20 @@
-//! CSV (RFC 4180). A name that a spreadsheet would take for a formula gets an apostrophe before it.
+//! CSV (RFC 4180). What a spreadsheet would take for a formula gets an apostrophe before it.
 
 use super::{Sheet, seconds};
 use ::csv::{Terminator, WriterBuilder};
 
-/// `name`, with an apostrophe before what a spreadsheet would take for a formula.
+/// What begins a formula, also as it is written in East Asian scripts.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// What may begin a cell: where a comma is for decimals, spreadsheets part cells by a semicolon, whatever quotes are around it.
+const SEPARATORS: [char; 3] = [';', '\t', '|'];
+
+/// `name`, with an apostrophe before what a spreadsheet would take for a formula, wherever it would begin a cell.
 fn harmless(name: &str) -> String {
-    if name.starts_with(['=', '+', '-', '@']) { format!("'{name}") } else { name.to_owned() }
+    let cell = |cell: &str| {
+        let begins = cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"');
+        if begins.starts_with(FORMULA) { format!("'{cell}") } else { cell.to_owned() }
+    };
+    name.split_inclusive(SEPARATORS).map(cell).collect()
 }
 
 pub(super) fn write(sheet: &Sheet) -> String {
@@ -28,6 +37,24 @@ pub(super) fn write(sheet: &Sheet) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cell_begins_a_formula_whatever_parts_the_cells() {
+        for (name, harmless_name) in [
+            ("=1+1", "'=1+1"),
+            ("＝1＋1", "'＝1＋1"),
+            ("＋1", "'＋1"),
+            ("－1", "'－1"),
+            ("＠SUM(A1)", "'＠SUM(A1)"),
+            (" =1", "' =1"),
+            ("Ann;=1+1", "Ann;'=1+1"),
+            ("Ann; \"@x;b|-2", "Ann;' \"@x;b|'-2"),
+            ("Ann-Marie + Bob", "Ann-Marie + Bob"),
+            ("Ann;Bob", "Ann;Bob"),
+        ] {
+            assert_eq!(harmless(name), harmless_name);
+        }
+    }
 
     #[test]
     fn what_a_name_holds_breaks_no_column_and_is_no_formula() {

@@ -1,7 +1,7 @@
 //! An annotation document of ELAN (EAF 3.0, Max Planck Institute for Psycholinguistics): a tier of time-aligned annotations per
 //! speaker.
 
-use super::Sheet;
+use super::{Sheet, sound};
 use quick_xml::escape::escape;
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ pub(super) fn write(sheet: &Sheet) -> String {
          <ANNOTATION_DOCUMENT AUTHOR=\"Throughline\" DATE=\"{}\" FORMAT=\"3.0\" VERSION=\"3.0\" \
          xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:noNamespaceSchemaLocation=\"{SCHEMA}\">\n\
          \x20   <HEADER MEDIA_FILE=\"\" TIME_UNITS=\"milliseconds\"/>\n    <TIME_ORDER>\n",
-        escape(&sheet.date)
+        escape(&sound(&sheet.date))
     );
     // Writing into a String cannot fail.
     let mut line = |indent: usize, words: String| _ = writeln!(text, "{:indent$}{words}", "");
@@ -30,7 +30,8 @@ pub(super) fn write(sheet: &Sheet) -> String {
     }
     line(4, "</TIME_ORDER>".into());
     for (name, _) in sheet.by_speaker() {
-        let tier = escape(name);
+        let name_in_xml = sound(name);
+        let tier = escape(&name_in_xml);
         line(
             4,
             format!("<TIER LINGUISTIC_TYPE_REF=\"default-lt\" PARTICIPANT=\"{tier}\" TIER_ID=\"{tier}\">"),
@@ -64,6 +65,15 @@ pub(super) fn write(sheet: &Sheet) -> String {
 mod tests {
     use super::super::tests::sheet;
     use super::*;
+
+    #[test]
+    fn a_name_with_what_xml_has_no_place_for_makes_a_document_all_the_same() {
+        let mut sheet = sheet();
+        sheet.lines[0].speaker = "A\u{fffe}n\u{ffff}n\u{1}\u{0}\u{b}\u{1f600}".to_owned();
+        let text = write(&sheet);
+        assert!(text.contains("TIER_ID=\"A\u{fffd}n\u{fffd}n\u{fffd}\u{fffd}\u{fffd}\u{1f600}\""), "{text}");
+        assert!(!text.contains(['\u{fffe}', '\u{ffff}', '\u{1}', '\u{0}', '\u{b}']));
+    }
 
     #[test]
     fn slots_rise_and_every_annotation_has_two() {

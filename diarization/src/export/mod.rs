@@ -67,6 +67,12 @@ impl Sheet {
     }
 }
 
+/// `text` with a mark in place of what XML 1.0 has no place for, and other programs choke on: most control characters, U+FFFE and U+FFFF.
+fn sound(text: &str) -> String {
+    let is_sound = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    text.chars().map(|c| if is_sound(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
 /// A form that other programs read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

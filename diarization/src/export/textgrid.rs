@@ -1,6 +1,6 @@
 //! A TextGrid of Praat, in its long text form: a tier of intervals per speaker, which leave no gap.
 
-use super::{Line, Sheet, seconds};
+use super::{Line, Sheet, seconds, sound};
 use std::fmt::Write as _;
 
 /// An interval of a tier; silence has no text.
@@ -31,7 +31,7 @@ fn intervals<'a>(lines: &[&'a Line], duration_ms: u64) -> Vec<Interval<'a>> {
 }
 
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\""))
+    format!("\"{}\"", sound(text).replace('"', "\"\""))
 }
 
 pub(super) fn write(sheet: &Sheet) -> String {
@@ -80,6 +80,11 @@ mod tests {
             assert!(intervals.windows(2).all(|pair| pair[0].end_ms == pair[1].start_ms));
             assert!(intervals.iter().all(|interval| interval.end_ms > interval.start_ms));
         }
+    }
+
+    #[test]
+    fn what_no_program_can_read_is_replaced() {
+        assert_eq!(quoted("A\u{fffe}\u{0}\"n"), "\"A\u{fffd}\u{fffd}\"\"n\"");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-// Session: the form for the token, shown when the API wants one.
+// Session: the form to sign in, shown when the API wants a token; who is signed in, and the button to sign out.
 
 import { h } from "./dom.js";
 
@@ -8,6 +8,7 @@ let open = null;
 export function askForToken() {
   open ??= new Promise((resolve) => show(resolve)).finally(() => {
     open = null;
+    who();
   });
   return open;
 }
@@ -18,11 +19,11 @@ function show(resolve) {
   const form = h(
     "form",
     { method: "dialog" },
-    h("h2", { id: "token-title" }, "This service wants a token"),
-    h("p", { class: "muted" }, "Whoever runs it has one for you. It is exchanged for a cookie and not kept in the page."),
+    h("h2", { id: "token-title" }, "Sign in"),
+    h("p", { class: "muted" }, "With an API token: whoever runs this service has one for you. The browser keeps a cookie in place of it, until you sign out."),
     h("label", { class: "field" }, h("span", {}, "API token"), input),
     wrong,
-    h("div", { class: "buttons" }, h("button", { class: "primary" }, "Go on")),
+    h("div", { class: "buttons" }, h("button", { class: "primary" }, "Sign in")),
   );
   let taken = false;
   // Browsers let Escape close a dialog at the second try, whatever is said to the first; but without a token nothing goes on.
@@ -46,3 +47,29 @@ function show(resolve) {
   document.body.append(dialog);
   dialog.showModal();
 }
+
+/** Says in the masthead who is signed in, with the button to sign out; hides what the token is not good for. */
+async function who() {
+  const answer = await fetch("/v1/session").catch(() => null);
+  if (!answer?.ok) return;
+  const it = await answer.json();
+  const operations = document.querySelector('.masthead nav a[href="/operations"]');
+  if (operations) operations.hidden = !it.scopes.includes("operate");
+  document.getElementById("who")?.remove();
+  if (!it.signed_in) return;
+  const name = it.caller === "default" ? null : h("span", { class: "muted small" }, it.caller);
+  const out = h("button", { class: "small", on: { click: () => signOut(out, failed) } }, "Sign out");
+  const failed = h("span", { class: "small bad", role: "alert" });
+  document.querySelector(".masthead > div").append(h("div", { class: "who", id: "who" }, name, out, failed));
+}
+
+async function signOut(button, failed) {
+  button.disabled = true;
+  const answer = await fetch("/v1/session", { method: "DELETE" }).catch(() => null);
+  // What the page shows goes as well.
+  if (answer?.ok) return location.reload();
+  button.disabled = false;
+  failed.textContent = "You are still signed in: the service did not answer. Try again.";
+}
+
+who();

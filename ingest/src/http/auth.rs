@@ -1,51 +1,74 @@
 //! Auth: who calls, by an API token or by a browser's session, and that no other site calls through a browser.
 
 use super::problem::ApiError;
-use super::session::{bearer_of, pass_of};
+use super::scope;
+use super::session::{bearer_of, session_of};
+use super::shown::shown;
+use crate::config::scopes::Scopes;
 use crate::config::tokens;
 use crate::context::Context;
-use crate::session;
-use axum::extract::{Request, State};
+use crate::session::Session;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::Arc;
-use std::time::SystemTime;
+use tracing::Instrument;
 
 /// Who calls: the name of the token, empty where none is set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caller(pub String);
 
-/// Lets through what brings a token or a session, and everything where no tokens are set; but nothing that changes anything and that
-/// another site's page has sent.
+/// How it calls: what the token may be used for, and the session, where one is called with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Access {
+    pub scopes: Scopes,
+    pub session: Option<Session>,
+}
+
+/// Lets through what brings a token or a session that is good for it, and everything where no tokens are set; but nothing that changes
+/// anything and that another site's page has sent. Every line that is logged on the way names the caller.
 pub(crate) async fn check(
     State(context): State<Arc<Context>>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let headers = request.headers();
-    let given = bearer_of(headers);
     // A page cannot know the token. All else a browser adds by itself.
-    if given.is_none() && !request.method().is_safe() && is_of_another_site(headers) {
+    if bearer_of(headers).is_none() && !request.method().is_safe() && is_of_another_site(headers) {
         return Err(ApiError::CrossSite);
     }
-    let mut caller = Caller::default();
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let found = caller(&context, headers).await?;
     // To end a session nothing is needed: it may be one that is over.
-    let ends_session = request.method() == Method::DELETE && request.uri().path() == "/v1/session";
-    if let Some(known) = context.tokens.as_ref().filter(|_| !ends_session) {
-        let known = known.borrow().clone();
-        let token = match (given, pass_of(headers)) {
-            (Some(given), _) => tokens::find(&known, given),
-            (None, Some(pass)) => {
-                session::find(context.session_key.get(&context.pool).await?, &known, pass, SystemTime::now())
-            }
-            (None, None) => None,
-        };
-        caller.0.clone_from(&token.ok_or(ApiError::Unauthorized)?.name);
+    let ends_session = request.method() == Method::DELETE && route == "/v1/session";
+    let (caller, access) = match found {
+        Some(found) => found,
+        None if ends_session => (Caller::default(), Access { scopes: Scopes::ALL, session: None }),
+        None => return Err(ApiError::Unauthorized),
+    };
+    let span = tracing::info_span!("request", caller = caller.0, method = %request.method(), path = shown(request.uri().path()));
+    if let Some(scope) = scope::needed(request.method(), route).filter(|scope| !access.scopes.have(*scope)) {
+        span.in_scope(|| tracing::info!(scope = scope.word(), "refused: the token is not good for it"));
+        return Err(ApiError::Scope(caller.0, access.scopes.to_string(), scope.word()));
     }
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(access);
+    Ok(next.run(request).instrument(span).await)
+}
+
+/// Who calls and how; `None` where that must be known and is not.
+async fn caller(context: &Context, headers: &HeaderMap) -> Result<Option<(Caller, Access)>, ApiError> {
+    let Some(known) = &context.tokens else {
+        return Ok(Some((Caller::default(), Access { scopes: Scopes::ALL, session: None })));
+    };
+    let known = known.borrow().clone();
+    let (token, session) = match bearer_of(headers) {
+        Some(given) => (tokens::find(&known, given).cloned(), None),
+        None => session_of(context, headers).await?.map(|(session, token)| (token, session)).unzip(),
+    };
+    Ok(token.map(|token| (Caller(token.name), Access { scopes: token.scopes, session })))
 }
 
 /// Whether a browser says that another site's page has sent this. Those that are no browsers say nothing.

@@ -1,6 +1,7 @@
 //! Dead letters: the operator's calls.
 
 use super::openapi::Usual;
+use super::parameter::Parameter;
 use super::problem::{ApiError, Problem};
 use super::query::{NoQuery, Query};
 use super::shown::shown;
@@ -8,7 +9,7 @@ use crate::context::Context;
 use crate::dead_letters::{self, DeadLetter, Replay};
 use crate::thread;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{HeaderName, LOCATION};
 use axum::http::{StatusCode, Uri};
 use serde::Serialize;
@@ -86,7 +87,7 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn show(
     State(context): State<Arc<Context>>,
-    Path(id): Path<String>,
+    Parameter(id): Parameter<String>,
     NoQuery: NoQuery,
 ) -> Result<Json<OpenedLetter>, ApiError> {
     let id = number(&id)?;
@@ -107,7 +108,7 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn replay(
     State(context): State<Arc<Context>>,
-    Path(id): Path<String>,
+    Parameter(id): Parameter<String>,
     NoQuery: NoQuery,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Replayed>), ApiError> {
     let id = number(&id)?;
@@ -147,7 +148,7 @@ pub(crate) async fn replay(
 )]
 pub(crate) async fn drop(
     State(context): State<Arc<Context>>,
-    Path(id): Path<String>,
+    Parameter(id): Parameter<String>,
     NoQuery: NoQuery,
 ) -> Result<StatusCode, ApiError> {
     let id = number(&id)?;

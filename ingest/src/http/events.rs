@@ -1,5 +1,6 @@
 //! Events: a recording as it changes, as server-sent events.
 
+use super::auth::Access;
 use super::openapi::{NoRecording, Usual};
 use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
@@ -7,11 +8,13 @@ use super::recordings::RecordingId;
 use crate::config::tokens::Token;
 use crate::context::Context;
 use crate::recordings::view::{self, Recording};
-use axum::extract::State;
+use crate::session::Session;
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use chrono::Utc;
 use futures::{StreamExt, stream};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -45,6 +48,8 @@ struct RecordingEvent {
 struct Stream {
     context: Arc<Context>,
     id: Uuid,
+    /// The session that it was opened with.
+    session: Option<Session>,
     /// The row's version when it was last looked at.
     row: Option<String>,
     /// What the client has.
@@ -54,7 +59,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// The recording once it is not what the client has; `None` once it is gone.
+    /// The recording once it is not what the client has; `None` once it is gone, or the session has ended.
     async fn next(&mut self) -> Option<Recording> {
         loop {
             match self.look().await {
@@ -75,6 +80,11 @@ impl Stream {
 
     async fn look(&mut self) -> Result<Option<Recording>, sqlx::Error> {
         self.looks = 0;
+        if let Some(session) = &self.session
+            && (session.is_over(Utc::now()) || session.is_ended(&self.context.pool).await?)
+        {
+            return Ok(None);
+        }
         // Before the rest is read: what changes in between is seen at the next look.
         self.row = view::version(&self.context.pool, self.id).await?;
         view::recording(&self.context.pool, self.id).await
@@ -130,6 +140,7 @@ async fn change_of(tokens: Option<watch::Receiver<Arc<Vec<Token>>>>) {
 )]
 pub(crate) async fn events(
     State(context): State<Arc<Context>>,
+    Extension(access): Extension<Access>,
     RecordingId(id): RecordingId,
     headers: HeaderMap,
     NoQuery: NoQuery,
@@ -142,7 +153,8 @@ pub(crate) async fn events(
     }
     let known = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let shutdown = context.shutdown.clone();
-    let stream = Stream { context, id, row: None, revision: known, looks: 0, _permit: permit };
+    let session = access.session;
+    let stream = Stream { context, id, session, row: None, revision: known, looks: 0, _permit: permit };
     let events = stream::unfold(stream, |mut stream| async move {
         let recording = stream.next().await?;
         let event = Event::default().event("recording").id(&recording.revision).json_data(&recording);

@@ -1,6 +1,6 @@
 //! File name: what is kept of the name that an uploader's file has. It is shown and written into RTTM, never used as a path.
 
-use diarization::labels::is_printable;
+use diarization::labels::{is_printable, is_visible};
 
 /// Longest name kept, in characters.
 const LONGEST: usize = 200;
@@ -12,7 +12,7 @@ pub(crate) fn base(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let kept: String = last.chars().filter(|&c| is_printable(c)).collect();
     let kept: String = kept.trim().chars().take(LONGEST).collect();
-    let has_name = kept.chars().any(|c| c != '.');
+    let has_name = kept.chars().any(|c| c != '.' && is_visible(c));
     has_name.then_some(kept)
 }
 
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_name_with_nothing_in_it_is_none() {
-        for name in ["", "..", "/", "a/", " \u{0} "] {
+        for name in ["", "..", "/", "a/", " \u{0} ", "\u{200b}"] {
             assert_eq!(base(name), None, "{name:?}");
         }
     }

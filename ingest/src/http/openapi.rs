@@ -115,8 +115,9 @@ impl IntoResponses for Usual {
         problems(&[
             ("400", "What was sent cannot be used; the detail says what and why"),
             ("401", "The API token is missing or wrong"),
-            ("403", "A browser sent it for another site's page"),
+            ("403", "The token is not good for this, or a browser sent it for another site's page"),
             ("413", "A larger body than is taken here"),
+            ("421", "It was sent to a name that is not one of this service"),
             ("500", "Our fault"),
             ("503", "Database or object store away; try again"),
         ])
@@ -151,16 +152,15 @@ mod tests {
     use clap::Parser;
     use hyper::service::Service;
     use hyper_util::service::TowerToHyperService;
-    use metrics_exporter_prometheus::PrometheusBuilder;
+    use service_kit::admin;
     use service_kit::shutdown::Shutdown;
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
     /// Addresses that are not the API's: the operator's, the document's own, and the pages.
-    const OTHERS: [&str; 11] = [
+    const OTHERS: [&str; 10] = [
         "/healthz",
         "/readyz",
-        "/metrics",
         "/openapi.json",
         "/docs",
         "/docs/",
@@ -193,7 +193,7 @@ mod tests {
         let context = context();
         let document = serde_json::to_value(http::v1(&context).get_openapi()).expect("is JSON");
         let documented = document["paths"].as_object().expect("paths");
-        let router = http::router(context, PrometheusBuilder::new().build_recorder().handle());
+        let router = http::router(context.clone(), admin::health(http::readiness(context)));
         let mut wanted: BTreeSet<String> = documented.keys().cloned().collect();
         wanted.extend(OTHERS.map(str::to_owned));
         assert_eq!(routes(&router), wanted);

@@ -1,13 +1,14 @@
 //! Operations: the operator's overview, and pausing and resuming queues.
 
 use super::openapi::Usual;
+use super::parameter::Parameter;
 use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
 use super::shown::shown;
 use crate::context::Context;
 use crate::operations::{self, overview::Overview, queues};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -49,7 +50,7 @@ pub(crate) async fn overview(
 )]
 pub(crate) async fn pause(
     State(context): State<Arc<Context>>,
-    Path(name): Path<String>,
+    Parameter(name): Parameter<String>,
     NoQuery: NoQuery,
 ) -> Result<Json<QueueState>, ApiError> {
     known(&context, &name).await?;
@@ -71,7 +72,7 @@ pub(crate) async fn pause(
 )]
 pub(crate) async fn resume(
     State(context): State<Arc<Context>>,
-    Path(name): Path<String>,
+    Parameter(name): Parameter<String>,
     NoQuery: NoQuery,
 ) -> Result<Json<QueueState>, ApiError> {
     known(&context, &name).await?;

@@ -6,7 +6,7 @@ use diarization::blocks::MAX_CHUNK_BLOCKS;
 use diarization::channels::Channels;
 use diarization::diarize::Settings;
 use diarization::hints::{HintError, Hints};
-use diarization::labels::{LabelError, LabelScheme, is_printable};
+use diarization::labels::{LabelError, LabelScheme, is_printable, is_visible};
 use diarization::similarity::{Threshold, ThresholdError};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -186,7 +186,7 @@ fn title(value: &str) -> Result<Option<String>, OptionError> {
     if title.chars().count() > LONGEST_TITLE {
         return Err(OptionError::LongTitle);
     }
-    Ok((!title.is_empty()).then(|| title.to_owned()))
+    Ok(title.chars().any(is_visible).then(|| title.to_owned()))
 }
 
 fn whole(name: &'static str, value: &str) -> Result<Option<usize>, OptionError> {

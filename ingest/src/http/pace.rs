@@ -3,12 +3,15 @@
 
 use std::time::Duration;
 
+/// What the rate is measured over, at most.
+const MEASURED_OVER: Duration = Duration::from_secs(15);
+
 /// How slow a peer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
-    /// How long it may send or take nothing; also what the rate is measured over.
+    /// How long it may send or take nothing.
     pub silence: Duration,
-    /// Bytes per second, on average over each such time; 0 for any.
+    /// Bytes per second, on average over each such time or 15 seconds, whichever is less; 0 for any.
     pub least: u64,
 }
 
@@ -29,7 +32,7 @@ impl Pace {
     pub fn pass(&mut self, bytes: u64, waited: Duration) -> bool {
         self.waited += waited;
         self.bytes += bytes;
-        if self.waited < self.patience.silence {
+        if self.waited < self.patience.silence.min(MEASURED_OVER) {
             return true;
         }
         let enough = self.bytes as f64 >= self.patience.least as f64 * self.waited.as_secs_f64();
@@ -47,15 +50,15 @@ mod tests {
     #[test]
     fn one_byte_just_before_every_silence_ends_is_too_slow() {
         let mut pace = Pace::new(PATIENCE);
-        assert!(pace.pass(1, Duration::from_secs(50)));
-        assert!(!pace.pass(1, Duration::from_secs(50)));
+        assert!(pace.pass(1, Duration::from_secs(10)));
+        assert!(!pace.pass(1, Duration::from_secs(10)));
     }
 
     #[test]
     fn a_fast_start_is_no_credit_for_a_slow_end() {
         let mut pace = Pace::new(PATIENCE);
-        assert!(pace.pass(1 << 30, Duration::from_secs(61)));
-        assert!(pace.pass(10, Duration::from_secs(40)) && !pace.pass(10, Duration::from_secs(40)));
+        assert!(pace.pass(1 << 30, Duration::from_secs(16)));
+        assert!(pace.pass(10, Duration::from_secs(10)) && !pace.pass(10, Duration::from_secs(10)));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 //! Files are served under a name that changes with their content, so that browsers keep them for ever; the pages themselves are
 //! asked for each time. No page holds data: they get it from the API, which asks for a token where one is set.
 
+use super::parameter::Parameter;
 use super::problem::ApiError;
 use super::recordings::RecordingId;
 use super::shown::shown;
 use axum::Router;
-use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -69,7 +69,7 @@ fn page(name: &'static str) -> Result<Response, ApiError> {
 
 /// One file. Of another version, as during an upgrade, whatever there is, not to be kept.
 async fn file(
-    Path((version, path)): Path<(String, String)>,
+    Parameter((version, path)): Parameter<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let file = (!path.ends_with(".html")).then(|| Files::get(&path)).flatten();

@@ -38,8 +38,20 @@ pub(crate) enum ApiError {
     Route(String),
     #[error("{1} does not take {0}; see the Allow header")]
     Method(String, String),
+    #[error("the address has bytes in it that are no UTF-8; write it as UTF-8, percent-encoded")]
+    BadPath,
+    #[error("a request names the host that it is for in one `Host` header")]
+    BadHost,
+    #[error(
+        "this service is not called '{0}', and answers only to its own names, so that no other site's page can reach it; if the name is meant to lead here, its operator adds it: THROUGHLINE_HOSTS={0}"
+    )]
+    OtherHost(String),
     #[error("send the API token as `Authorization: Bearer TOKEN`; the one given is missing or wrong")]
     Unauthorized,
+    #[error(
+        "the token '{0}' may be used for {1}, and this needs {2}; ask the operator to add that to its line in the file of tokens"
+    )]
+    Scope(String, String, &'static str),
     #[error(
         "another site's page has sent this; call the API from its own pages, or with `Authorization: Bearer TOKEN`"
     )]
@@ -108,6 +120,12 @@ pub(crate) enum ApiError {
     FormHeads,
     #[error("as many uploads as this service takes at once are under way; send it again in a moment")]
     Busy,
+    #[error(
+        "as many uploads from your address as this service takes at once are under way; send it again when one of them has ended"
+    )]
+    BusyAddress,
+    #[error("your address holds as many connections to this service as one may; close some and try again")]
+    ManyConnections,
     #[error("this address takes no body; leave it out")]
     UnwantedBody,
     #[error(
@@ -138,6 +156,10 @@ pub(crate) enum ApiError {
         "there is no upload {0}; it was never created, was deleted, or nothing came of it for too long: create a new one"
     )]
     UnknownUpload(Uuid),
+    #[error("{0} uploads are open, which is as many as {1} may have; go on with one of them or delete it")]
+    TooManyUploads(i64, &'static str),
+    #[error("{0} pings of this webhook are still to be sent; wait until its receiver has answered them")]
+    TooManyPings(i64),
     #[error("the upload is complete; to delete it, `DELETE /v1/recordings/{0}`")]
     UploadComplete(Uuid),
     #[error("this service speaks version 1.0.0 of the tus protocol; send the header `Tus-Resumable: 1.0.0`")]
@@ -189,6 +211,12 @@ impl ApiError {
             Self::Route(_) => (StatusCode::NOT_FOUND, "unknown-route", "No such address"),
             Self::Method(..) => (StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "API token missing or wrong"),
+            Self::BadPath => (StatusCode::BAD_REQUEST, "bad-path", "The address cannot be read"),
+            Self::BadHost => (StatusCode::BAD_REQUEST, "bad-host", "No host is named"),
+            Self::OtherHost(_) => {
+                (StatusCode::MISDIRECTED_REQUEST, "other-host", "Not a name of this service")
+            }
+            Self::Scope(..) => (StatusCode::FORBIDDEN, "scope", "The token is not good for this"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site", "Sent by another site"),
             Self::ManyStreams => (StatusCode::TOO_MANY_REQUESTS, "many-streams", "Too many streams at once"),
             Self::BadId(_) | Self::BadLetterId(_) => (StatusCode::BAD_REQUEST, "bad-id", "Not an id"),
@@ -226,6 +254,12 @@ impl ApiError {
             Self::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The upload was too slow"),
             Self::TookTooLong(_) => (StatusCode::REQUEST_TIMEOUT, "too-long", "The upload took too long"),
             Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy", "Too many uploads at once"),
+            Self::BusyAddress => {
+                (StatusCode::TOO_MANY_REQUESTS, "busy-address", "Too many uploads from one address")
+            }
+            Self::ManyConnections => {
+                (StatusCode::TOO_MANY_REQUESTS, "many-connections", "Too many connections from one address")
+            }
             Self::BadKey => (StatusCode::BAD_REQUEST, "bad-idempotency-key", "Not an Idempotency-Key"),
             Self::KeyInUse => {
                 (StatusCode::CONFLICT, "idempotency-key-in-use", "The same upload is under way")
@@ -247,6 +281,10 @@ impl ApiError {
                 (StatusCode::REQUEST_TIMEOUT, "interrupted", "The upload was interrupted")
             }
             Self::UnknownUpload(_) => (StatusCode::NOT_FOUND, "unknown-upload", "Unknown upload"),
+            Self::TooManyUploads(..) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-uploads", "Too many open uploads")
+            }
+            Self::TooManyPings(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-pings", "Too many pings"),
             Self::UploadComplete(_) => (StatusCode::FORBIDDEN, "upload-complete", "The upload is complete"),
             Self::TusVersion => (StatusCode::PRECONDITION_FAILED, "tus-version", "Unknown version of tus"),
             Self::TusHeader(..) => (StatusCode::BAD_REQUEST, "tus-header", "A header cannot be used"),

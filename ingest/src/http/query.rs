@@ -13,6 +13,8 @@ use std::str::FromStr;
 pub(crate) enum QueryError {
     #[error("the query of the address cannot be read; write it as name=value&name=value")]
     Unreadable,
+    #[error("the query of the address has bytes in it that are no UTF-8; write it as UTF-8, percent-encoded")]
+    NotUtf8,
     #[error("there is no option '{name}' here; there are: {}", known.join(", "))]
     Unknown { name: String, known: &'static [&'static str] },
     #[error("there is no option '{0}' here; this address takes none")]
@@ -61,7 +63,15 @@ impl Query {
 
 /// The query of `uri` as it is: names and values, percent-decoded.
 pub(crate) fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, QueryError> {
-    Pairs::try_from_uri(uri).map(|Pairs(pairs)| pairs).map_err(|_| QueryError::Unreadable)
+    let Pairs(pairs): Pairs<Vec<(String, String)>> =
+        Pairs::try_from_uri(uri).map_err(|_| QueryError::Unreadable)?;
+    // Bytes that are no UTF-8 are read as this mark, which few mean.
+    let marked = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+    let meant = uri.query().is_some_and(|query| query.to_ascii_lowercase().contains("%ef%bf%bd"));
+    if !meant && pairs.iter().any(|(name, value)| marked(name) || marked(value)) {
+        return Err(QueryError::NotUtf8);
+    }
+    Ok(pairs)
 }
 
 /// An address that takes no options.
@@ -106,6 +116,10 @@ mod tests {
             "the option 'limit' is given twice; give it once"
         );
         assert!(refusal("/?limit=%00", &["limit"]).contains("NUL"));
+        for bytes in ["/?limit=%ff", "/?%c3=1", "/?limit=%ed%a0%80"] {
+            assert!(refusal(bytes, &["limit"]).contains("UTF-8"));
+        }
+        assert!(Query::read(&Uri::from_static("/?limit=%EF%BF%BD"), &["limit"]).is_ok());
         assert_eq!(
             refusal("/?%0aINFO+all+is+well", &[]),
             "there is no option '\u{fffd}INFO all is well' here; this address takes none"

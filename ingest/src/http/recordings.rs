@@ -15,6 +15,7 @@ use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -37,6 +38,18 @@ impl FromStr for States {
     fn from_str(text: &str) -> Result<Self, ()> {
         let name = |name: &str| name.parse().map(|state: Stands| state.name().to_owned());
         text.split(',').map(name).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// A time of the years 1 to 9999: others have no place in RFC 3339, nor all of them in the database.
+struct Moment(DateTime<Utc>);
+
+impl FromStr for Moment {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let moment: DateTime<Utc> = text.parse().map_err(|_| ())?;
+        (1..=9999).contains(&moment.year()).then_some(Self(moment)).ok_or(())
     }
 }
 
@@ -114,8 +127,8 @@ pub(crate) async fn list(
         before: query.get("before", "the `next` of an answer before, an id")?,
         states: query.get("state", STATES)?.map(|States(states)| states),
         title: query.get("title", "text")?,
-        created_after: query.get("created_after", time)?,
-        created_before: query.get("created_before", time)?,
+        created_after: query.get("created_after", time)?.map(|Moment(moment)| moment),
+        created_before: query.get("created_before", time)?.map(|Moment(moment)| moment),
     };
     // One more than shown says whether there is a next page.
     let mut recordings = view::list(&context.pool, limit as i64 + 1, &filter).await?;

@@ -7,13 +7,15 @@ mod metadata;
 mod receive;
 
 use self::documented::{Abilities, More, Refusals, Spoken};
+pub(crate) use self::headers::OVERRIDE;
 use self::headers::{
-    DEFER_LENGTH, EXTENSIONS, LENGTH, MAX_SIZE, OFFSET, OVERRIDE, RESUMABLE, VERSION, VERSIONS, extension,
-    has_bytes, length, number, state,
+    DEFER_LENGTH, EXTENSIONS, LENGTH, MAX_SIZE, OFFSET, RESUMABLE, VERSION, VERSIONS, extension, has_bytes,
+    length, number, state,
 };
 use self::receive::Incoming;
 use super::auth::Caller;
 use super::openapi::Usual;
+use super::peer;
 use super::problem::ApiError;
 use super::query::NoQuery;
 use super::recordings::RecordingId;
@@ -24,13 +26,14 @@ use crate::recordings::resumable::{self, NewUpload, Progress};
 use crate::thread;
 use crate::upkeep::erasure::{self, Erased};
 use axum::extract::{Extension, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use service_kit::telemetry;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -117,7 +120,7 @@ async fn create(
         Err(error) => return refuse(incoming, error).await,
     };
     if has_bytes(&parts.headers)? {
-        now = take(&context, id, caller, now, &parts.headers, incoming).await?;
+        now = take(&context, id, caller, now, &parts, incoming).await?;
     }
     let location = format!("/v1/uploads/{id}");
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], state(id, &now)).into_response())
@@ -144,6 +147,14 @@ async fn new(
         }
     };
     let chosen = metadata::options(&metadata)?.choose(None, context.chunk_blocks)?;
+    // Of two at once both may find the last place.
+    let (open, most) = (resumable::open(context, &caller.0).await?, &context.limits);
+    if open.of_caller >= i64::from(most.max_open_uploads_per_caller) {
+        return Err(ApiError::TooManyUploads(open.of_caller, "one token"));
+    }
+    if open.all >= i64::from(most.max_open_uploads) {
+        return Err(ApiError::TooManyUploads(open.all, "this service"));
+    }
     let id = Uuid::now_v7();
     let new = NewUpload {
         id,
@@ -224,7 +235,7 @@ async fn go_on(
         Ok(now) => now,
         Err(error) => return refuse(incoming, error).await,
     };
-    let now = take(&context, id, caller, now, &parts.headers, incoming).await?;
+    let now = take(&context, id, caller, now, &parts, incoming).await?;
     Ok((StatusCode::NO_CONTENT, state(id, &now)).into_response())
 }
 
@@ -324,14 +335,14 @@ async fn take(
     id: Uuid,
     caller: Caller,
     now: Progress,
-    headers: &HeaderMap,
+    Parts { headers, extensions, .. }: &Parts,
     mut incoming: Incoming,
 ) -> Result<Progress, ApiError> {
     let span = tracing::info_span!("upload", otel.kind = "server", recording = %id);
     telemetry::continue_trace(&span, &trace_of(headers));
-    let context = context.clone();
+    let (context, client) = (context.clone(), peer::client(context, extensions, headers));
     let taking = async move {
-        let taken = take_in(&context, id, &caller, &now, &mut incoming).await;
+        let taken = take_in(&context, client, id, &caller, &now, &mut incoming).await;
         if let Err(error) = &taken {
             tracing::info!(upload = %id, error = error.to_string(), "upload interrupted");
             incoming.hear_out().await;
@@ -343,26 +354,16 @@ async fn take(
 
 async fn take_in(
     context: &Arc<Context>,
+    client: IpAddr,
     id: Uuid,
     caller: &Caller,
     now: &Progress,
     incoming: &mut Incoming,
 ) -> Result<Progress, ApiError> {
-    let _permit = turn(context).await?;
+    let _place = context.uploads.place_within(client, TURN_WITHIN).await?;
     receive::receive(context, id, now, incoming).await?;
     let now = progress(context, id, caller).await?;
     finished(context, id, caller, now).await
-}
-
-/// A place among the uploads that come in.
-async fn turn(context: &Arc<Context>) -> Result<OwnedSemaphorePermit, ApiError> {
-    match tokio::time::timeout(TURN_WITHIN, context.uploads.clone().acquire_owned()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        _ => {
-            metrics::counter!("throughline_uploads_turned_away_total").increment(1);
-            Err(ApiError::BusyResumable)
-        }
-    }
 }
 
 /// An upload as it is: a recording, where all of it has come.

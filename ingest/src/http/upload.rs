@@ -7,6 +7,7 @@ use super::key;
 use super::meter::{Broken, Meter};
 use super::openapi::Usual;
 use super::options::{Chosen, Options, UploadOptions};
+use super::peer;
 use super::problem::{ApiError, Problem};
 use super::query;
 use crate::context::{Context, folder};
@@ -220,11 +221,8 @@ async fn take_in(
     if announced.is_some_and(|bytes: u64| bytes > context.max_upload_bytes.saturating_add(overhead)) {
         return Err(ApiError::TooLarge(context.max_upload_bytes));
     }
-    let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0, key });
-    let _permit = context.uploads.try_acquire().map_err(|_| {
-        metrics::counter!("throughline_uploads_turned_away_total").increment(1);
-        ApiError::Busy
-    })?;
+    let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0.clone(), key });
+    let _place = context.uploads.place(peer::client(context, &parts.extensions, &parts.headers))?;
     let claim = match key {
         Some(key) => Some(claims::claim(context, key, id).await?),
         None => None,
@@ -241,7 +239,7 @@ async fn take_in(
             Ok(Accepted { id: recording, received, chosen, replayed: true })
         }
         Some(Claim::Ours(held)) => {
-            let stored = store(context, id, incoming, meter, options, Some(&held)).await;
+            let stored = store(context, id, &caller, incoming, meter, options, Some(&held)).await;
             if stored.is_err() {
                 discard(context, id).await;
                 claims::give_up(context, held).await;
@@ -249,7 +247,7 @@ async fn take_in(
             stored
         }
         None => {
-            let stored = store(context, id, incoming, meter, options, None).await;
+            let stored = store(context, id, &caller, incoming, meter, options, None).await;
             if stored.is_err() {
                 discard(context, id).await;
             }
@@ -261,6 +259,7 @@ async fn take_in(
 async fn store(
     context: &Arc<Context>,
     id: Uuid,
+    caller: &Caller,
     incoming: &mut Incoming,
     meter: &Meter,
     options: Options,
@@ -278,6 +277,7 @@ async fn store(
     }
     let new = NewRecording {
         id,
+        caller: caller.0.clone(),
         title: chosen.title.clone(),
         file_stem: chosen.file_stem.clone(),
         object,

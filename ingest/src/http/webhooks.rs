@@ -187,6 +187,8 @@ pub(crate) async fn delete(
         (status = 202, description = "It is on its way", body = Pinged,
          headers(("Location" = String, description = "Where to see what comes of it"))),
         (status = 409, description = "The webhook is disabled", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many pings are still to be sent", body = Problem, content_type = "application/problem+json",
+         headers(("Retry-After" = u32, description = "Seconds to wait"))),
         NoWebhook, Usual
     )
 )]
@@ -198,6 +200,10 @@ pub(crate) async fn ping(
     let webhook = registry::find(&context.pool, id).await?.ok_or(ApiError::UnknownWebhook(id))?;
     if webhook.disabled_at.is_some() {
         return Err(ApiError::WebhookDisabled(id));
+    }
+    let waiting = registry::pings(&context.pool, id).await?;
+    if waiting >= registry::MOST_PINGS {
+        return Err(ApiError::TooManyPings(waiting));
     }
     let number = registry::ping(&context.pool, id).await?.ok_or(ApiError::UnknownWebhook(id))?;
     let location = format!("/v1/webhooks/{id}/deliveries");

@@ -1,5 +1,6 @@
 //! Accept: an upload becomes a recording, and its decoding is ordered, in one transaction.
 
+use crate::audit;
 use crate::context::Context;
 use crate::outbox;
 use crate::recordings::claims::{self, Key};
@@ -16,6 +17,8 @@ use uuid::Uuid;
 pub struct NewRecording {
     /// Its id.
     pub id: Uuid,
+    /// Name of the token of whoever sent it; empty where none was asked for.
+    pub caller: String,
     /// Its title.
     pub title: String,
     /// File field of its RTTM.
@@ -73,8 +76,8 @@ pub(crate) async fn insert(
 ) -> Result<(), sqlx::Error> {
     let inserted = sqlx::query!(
         "INSERT INTO recordings (id, title, file_stem, run, upload_object, upload_sha256, upload_bytes, settings,
-                                 model_version, configuration, chunk_blocks, trace, allow_gaps)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                                 model_version, configuration, chunk_blocks, trace, allow_gaps, caller)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT (id) DO NOTHING",
         new.id,
         new.title,
@@ -89,12 +92,14 @@ pub(crate) async fn insert(
         new.chunk_blocks as i32,
         Json(telemetry::current_context()) as _,
         new.allow_gaps,
+        new.caller,
     )
     .execute(&mut **transaction)
     .await?;
     if inserted.rows_affected() == 1 {
         let job = DecodeJob { recording: new.id, run: FIRST_RUN };
         outbox::add(transaction, new.id, topology::DECODE, &job).await?;
+        audit::note_upload(transaction, &new.caller, new.id).await?;
     }
     Ok(())
 }

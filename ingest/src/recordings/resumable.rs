@@ -81,6 +81,27 @@ pub(crate) fn parts_folder(upload: Uuid) -> String {
     format!("{}/parts", folder(upload))
 }
 
+/// How many uploads are not complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Open {
+    /// In all.
+    pub all: i64,
+    /// Of one caller.
+    pub of_caller: i64,
+}
+
+/// How many uploads are not complete, in all and of `caller`.
+pub(crate) async fn open(context: &Context, caller: &str) -> Result<Open, sqlx::Error> {
+    sqlx::query_as!(
+        Open,
+        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE caller = $1) AS "of_caller!"
+           FROM resumable_uploads WHERE recording_id IS NULL"#,
+        caller
+    )
+    .fetch_one(&context.pool)
+    .await
+}
+
 /// Notes a new upload.
 pub(crate) async fn create(context: &Context, new: &NewUpload) -> Result<(), sqlx::Error> {
     transaction::run(&context.pool, "create upload", &context.shutdown, async |transaction| {
@@ -220,7 +241,7 @@ pub(crate) async fn hold(context: &Context, upload: Uuid) -> Result<Composing, s
             r#"UPDATE resumable_uploads SET composing_until = now() + make_interval(secs => $2)
                WHERE id = $1 AND received = length AND recording_id IS NULL
                  AND (composing_until IS NULL OR composing_until < now())
-               RETURNING title, file_stem, settings AS "settings: Json<Settings>", allow_gaps, chunk_blocks, received"#,
+               RETURNING title, file_stem, settings AS "settings: Json<Settings>", allow_gaps, chunk_blocks, received, caller"#,
             upload,
             HOLDS
         )
@@ -253,6 +274,7 @@ pub(crate) async fn hold(context: &Context, upload: Uuid) -> Result<Composing, s
         Ok(Composing::Ours(Box::new(Whole {
             recording: NewRecording {
                 id: upload,
+                caller: row.caller,
                 title: row.title,
                 file_stem: row.file_stem,
                 object: format!("{}/upload", folder(upload)),

@@ -23,6 +23,8 @@ use uuid::Uuid;
 pub(crate) struct Recording {
     pub id: Uuid,
     pub title: String,
+    /// Name of the token of whoever sent it; empty where the service has no tokens.
+    pub caller: String,
     /// Stem of the uploaded file's name; the file field of the recording's RTTM.
     pub file_name: String,
     #[schema(value_type = state::State)]
@@ -114,6 +116,8 @@ pub(crate) enum ChannelsDone {
 pub(crate) struct Summary {
     pub id: Uuid,
     pub title: String,
+    /// Name of the token of whoever sent it.
+    pub caller: String,
     #[schema(value_type = state::State)]
     pub state: String,
     pub failure: Option<String>,
@@ -161,7 +165,7 @@ pub(crate) fn duration(samples: Option<i64>) -> Option<f64> {
 pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recording>, sqlx::Error> {
     let mut snapshot = snapshot(pool).await?;
     let row = sqlx::query!(
-        r#"SELECT title, file_stem, state, failure, warnings || result_warnings AS "warnings!", run, next_chunk, chunk_count, samples, settings AS "settings: Json<Settings>",
+        r#"SELECT title, caller, file_stem, state, failure, warnings || result_warnings AS "warnings!", run, next_chunk, chunk_count, samples, settings AS "settings: Json<Settings>",
                   allow_gaps, chunk_blocks, model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at, updated_at,
                   (SELECT max(channels) FROM chunks WHERE recording_id = $1) AS channels
            FROM recordings WHERE id = $1"#,
@@ -181,6 +185,7 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
             speakers_so_far(&mut snapshot, id).await?
         },
         title: row.title,
+        caller: row.caller,
         file_name: row.file_stem,
         state: row.state,
         failure: row.failure,
@@ -230,7 +235,7 @@ pub(crate) async fn version(pool: &PgPool, id: Uuid) -> Result<Option<String>, s
 /// when the recording that it goes on from is deleted meanwhile.
 pub(crate) async fn list(pool: &PgPool, limit: i64, filter: &Filter) -> Result<Vec<Summary>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT id, title, state, failure, samples, created_at, completed_at FROM recordings
+        "SELECT id, title, caller, state, failure, samples, created_at, completed_at FROM recordings
          WHERE ($2::uuid IS NULL OR id < $2) AND ($3::text[] IS NULL OR state = ANY($3)) AND ($4::text IS NULL OR title ILIKE $4)
            AND ($5::timestamptz IS NULL OR created_at > $5) AND ($6::timestamptz IS NULL OR created_at < $6)
          ORDER BY id DESC LIMIT $1",
@@ -246,6 +251,7 @@ pub(crate) async fn list(pool: &PgPool, limit: i64, filter: &Filter) -> Result<V
     let summary = rows.into_iter().map(|row| Summary {
         id: row.id,
         title: row.title,
+        caller: row.caller,
         state: row.state,
         failure: row.failure,
         duration_seconds: duration(row.samples),

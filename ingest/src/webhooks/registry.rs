@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Most webhooks there can be: every event is noted for each.
 pub(crate) const MOST: i64 = 100;
+/// Most pings of one that are still to be sent.
+pub(crate) const MOST_PINGS: i64 = 10;
 
 /// A webhook.
 #[derive(Debug, Serialize, ToSchema)]
@@ -120,6 +122,16 @@ pub(crate) async fn find(pool: &PgPool, id: Uuid) -> Result<Option<Webhook>, sql
 pub(crate) async fn delete(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error> {
     let deleted = sqlx::query!("DELETE FROM webhooks WHERE id = $1", id).execute(pool).await?;
     Ok(deleted.rows_affected() == 1)
+}
+
+/// How many pings of a webhook are still to be sent, or tried again.
+pub(crate) async fn pings(pool: &PgPool, id: Uuid) -> Result<i64, sqlx::Error> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM webhook_deliveries WHERE webhook_id = $1 AND due_at IS NOT NULL AND event = $2"#,
+        id,
+        PING
+    );
+    count.fetch_one(pool).await
 }
 
 /// Notes a ping for a webhook that works; its number, or `None` where there is no such webhook.

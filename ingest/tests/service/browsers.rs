@@ -1,6 +1,6 @@
 //! Browsers: sessions in a cookie, and recordings followed as they change.
 
-use crate::stack::{Stack, interview, problem};
+use crate::stack::{Stack, TOKEN, interview, problem};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// The cookie that a browser sends back, and what it was told of it.
-fn cookie(answer: &Response) -> (String, String) {
+pub fn cookie(answer: &Response) -> (String, String) {
     let set = answer.headers()[SET_COOKIE].to_str().expect("text");
     let (pair, attributes) = set.split_once("; ").expect("has attributes");
     (pair.to_owned(), attributes.to_owned())
@@ -16,7 +16,7 @@ fn cookie(answer: &Response) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_takes_the_place_of_a_token_for_pages_of_this_service_alone() {
-    let stack = Stack::start(&["--api-token=s3cret"]).await;
+    let stack = Stack::start(&[&format!("--api-token={TOKEN}")]).await;
     problem(
         stack.post("/v1/session").send().await.expect("answers"),
         StatusCode::UNAUTHORIZED,
@@ -24,12 +24,12 @@ async fn a_session_takes_the_place_of_a_token_for_pages_of_this_service_alone() 
     )
     .await;
     let begun =
-        stack.post("/v1/session").bearer_auth("s3cret").header("x-forwarded-proto", "https").send().await;
+        stack.post("/v1/session").bearer_auth(TOKEN).header("x-forwarded-proto", "https").send().await;
     let begun = begun.expect("answers");
     assert_eq!(begun.status(), StatusCode::NO_CONTENT);
     let (cookie, attributes) = cookie(&begun);
     assert_eq!(attributes, "Path=/; Max-Age=604800; HttpOnly; SameSite=Strict; Secure");
-    assert!(!cookie.contains("s3cret"), "{cookie}");
+    assert!(!cookie.contains(TOKEN), "{cookie}");
 
     let send = async |method: Method, path: &str, headers: &[(&str, &str)]| {
         let mut request = stack.http.request(method, stack.url(path)).header(COOKIE, &cookie);
@@ -63,10 +63,10 @@ async fn a_session_takes_the_place_of_a_token_for_pages_of_this_service_alone() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_with_its_token_and_holds_in_every_process() {
-    let stack = Stack::start(&["--api-token=s3cret"]).await;
-    let begun = stack.post("/v1/session").bearer_auth("s3cret").send().await.expect("answers");
+    let stack = Stack::start(&[&format!("--api-token={TOKEN}")]).await;
+    let begun = stack.post("/v1/session").bearer_auth(TOKEN).send().await.expect("answers");
     let (cookie, _) = cookie(&begun);
-    for (token, wanted) in [("s3cret", StatusCode::OK), ("another", StatusCode::UNAUTHORIZED)] {
+    for (token, wanted) in [(TOKEN, StatusCode::OK), ("another-T0b7uQv1Yx5eW9aK", StatusCode::UNAUTHORIZED)] {
         let (address, other) = stack.another_with(&[&format!("--api-token={token}")]).await;
         let url = format!("http://{address}/v1/recordings");
         let answer = stack.http.get(url).header(COOKIE, &cookie).send().await.expect("answers");
@@ -87,7 +87,7 @@ async fn where_no_token_is_set_no_session_is_needed_and_other_sites_are_refused_
 }
 
 /// What comes over a stream of events.
-struct Events {
+pub struct Events {
     answer: Response,
     text: String,
 }
@@ -101,14 +101,14 @@ impl Events {
         Self::asked_for(request).await
     }
 
-    async fn asked_for(request: RequestBuilder) -> Self {
+    pub async fn asked_for(request: RequestBuilder) -> Self {
         let answer = request.send().await.expect("answers");
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         Self { answer, text: String::new() }
     }
 
     /// Id and recording of the next event; `None` once the stream has ended.
-    async fn next(&mut self) -> Option<(String, Value)> {
+    pub async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field =
@@ -125,7 +125,7 @@ impl Events {
     }
 }
 
-async fn soon<T>(what: impl Future<Output = T>) -> T {
+pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), what).await.expect("comes soon")
 }
 

@@ -135,13 +135,13 @@ async fn an_option_that_an_address_does_not_know_is_refused_everywhere() {
 async fn a_request_with_two_lengths_is_one_request() {
     let stack = Stack::start(&[]).await;
     // What follows the last chunk would be a request of its own to whoever goes by the chunks.
-    let smuggled = "GET /v1/recordings HTTP/1.1\r\nhost: t\r\n\r\n";
+    let smuggled = "GET /v1/recordings HTTP/1.1\r\nhost: localhost\r\n\r\n";
     for headers in [
         "content-length: 5\r\ntransfer-encoding: chunked",
         "transfer-encoding: chunked\r\ncontent-length: 200",
     ] {
         let request = format!(
-            "POST /v1/recordings HTTP/1.1\r\nhost: t\r\n{headers}\r\n\r\n1\r\nx\r\n0\r\n\r\n{smuggled}"
+            "POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n\r\n1\r\nx\r\n0\r\n\r\n{smuggled}"
         );
         let answer = raw::exchange(stack.address, request.as_bytes()).await;
         assert_eq!((raw::status(&answer), raw::answers(&answer)), (202, 1), "{answer}");
@@ -156,7 +156,8 @@ async fn a_request_with_two_lengths_is_one_request() {
         "content-length : 5",
         " content-length: 5",
     ] {
-        let request = format!("POST /v1/recordings HTTP/1.1\r\nhost: t\r\n{bad}\r\n\r\nhello{smuggled}");
+        let request =
+            format!("POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\n{bad}\r\n\r\nhello{smuggled}");
         let answer = raw::exchange(stack.address, request.as_bytes()).await;
         assert_eq!((raw::status(&answer), raw::answers(&answer)), (400, 1), "{bad}: {answer}");
     }
@@ -182,6 +183,27 @@ async fn headers_and_addresses_that_mean_nothing_are_answered_sanely() {
         .await;
         assert_eq!(raw::status(&answer), 202, "{trace}");
     }
+    for address in [
+        "POST /v1/queues/%ff/pause",
+        "GET /v1/dead-letters/%ff",
+        "GET /files/1/%ff",
+        "GET /v1/recordings/%ff",
+        "GET /v1/recordings/%ff/corrections",
+        "GET /v1/webhooks/%c3%28",
+        "GET /v1/recordings?title=%ff",
+        "GET /v1/recordings?%ff=1",
+        "POST /v1/recordings?title=%ff",
+        "GET /v1/recordings?created_before=-4800-01-01T00:00:00Z",
+        "GET /v1/recordings?created_after=%2B262142-12-31T23:59:59Z",
+        "GET /v1/recordings?created_before=%2B10000-01-01T00:00:00Z",
+    ] {
+        let request = format!(
+            "{address} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+        let answer = raw::exchange(stack.address, request.as_bytes()).await;
+        assert_eq!(raw::status(&answer), 400, "{address}: {answer}");
+        assert!(answer.contains("urn:throughline:problem:"), "{address}: {answer}");
+    }
     for (address, status) in [
         ("/v1/recordings/..%2f..%2fetc", 400),
         ("/v1/recordings/%00", 400),
@@ -191,9 +213,11 @@ async fn headers_and_addresses_that_mean_nothing_are_answered_sanely() {
         ("//v1/recordings", 404),
         ("/v1/recordings/", 404),
         ("http://other.example/healthz", 200),
+        ("http://other.example/v1/recordings", 421),
+        ("http://127.0.0.1/v1/recordings", 200),
         ("*", 404),
     ] {
-        let request = format!("GET {address} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {address} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         let answer = raw::exchange(stack.address, request.as_bytes()).await;
         assert_eq!(raw::status(&answer), status, "{address}: {answer}");
         assert!(!answer.contains("\r\nset-cookie"), "{answer}");

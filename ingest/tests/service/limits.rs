@@ -7,13 +7,13 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// The head of an upload of `length` bytes, and nothing of them.
 async fn begin_upload(stack: &Stack, length: usize) -> TcpStream {
     let mut client = TcpStream::connect(stack.address).await.expect("connects");
     let head = format!(
-        "POST /v1/recordings HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        "POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
     );
     client.write_all(head.as_bytes()).await.expect("sends");
     client
@@ -35,7 +35,7 @@ async fn an_upload_over_the_number_taken_at_once_is_told_to_come_back_and_then_i
     assert_eq!(second.headers()["retry-after"], "5");
     problem(second, StatusCode::TOO_MANY_REQUESTS, "busy").await;
     // Told before it sends anything: there is no `100 Continue`.
-    let waiting = raw::exchange(stack.address, b"POST /v1/recordings HTTP/1.1\r\nhost: t\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n").await;
+    let waiting = raw::exchange(stack.address, b"POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n").await;
     assert_eq!((raw::status(&waiting), raw::answers(&waiting)), (429, 1));
 
     first.write_all(&vec![1; 100_000]).await.expect("sends");
@@ -58,7 +58,7 @@ async fn a_client_that_falls_silent_or_only_drips_is_given_up_and_its_place_is_f
     );
 
     // The same inside a form, before any field: the parser of forms knows of no time.
-    let form = b"POST /v1/recordings HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 5000\r\n\r\n--b\r\ncontent-disposition: form-data; name=\"tit";
+    let form = b"POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 5000\r\n\r\n--b\r\ncontent-disposition: form-data; name=\"tit";
     let answer = raw::exchange(stack.address, form).await;
     assert_eq!(raw::status(&answer), 408);
 
@@ -97,11 +97,11 @@ async fn an_upload_that_takes_too_long_is_ended_however_steadily_it_comes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_never_ends_and_a_connection_that_asks_nothing_are_hung_up() {
-    let stack = Stack::start(&["--silence-seconds=1"]).await;
+    let stack = Stack::start(&["--head-seconds=1"]).await;
     let started = Instant::now();
     let mut idle = TcpStream::connect(stack.address).await.expect("connects");
     let mut endless = TcpStream::connect(stack.address).await.expect("connects");
-    endless.write_all(b"GET /healthz HTTP/1.1\r\nhost: t\r\n").await.expect("sends");
+    endless.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n").await.expect("sends");
     let writing = async {
         for n in 0.. {
             if endless.write_all(format!("x-{n}: y\r\n").as_bytes()).await.is_err() {
@@ -114,14 +114,14 @@ async fn a_head_that_never_ends_and_a_connection_that_asks_nothing_are_hung_up()
     raw::until_closed(&mut idle).await;
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     // One that comes fast enough is only too large.
-    let large = format!("GET /healthz HTTP/1.1\r\nhost: t\r\nx: {}\r\n\r\n", "y".repeat(200_000));
+    let large = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(200_000));
     assert_eq!(raw::status(&raw::exchange(stack.address, large.as_bytes()).await), 431);
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_over_the_limit_wait_until_one_ends() {
-    let stack = Stack::start(&["--max-connections=2", "--silence-seconds=3600"]).await;
+    let stack = Stack::start(&["--max-connections=2", "--head-seconds=3600"]).await;
     let first = TcpStream::connect(stack.address).await.expect("connects");
     let _second = TcpStream::connect(stack.address).await.expect("connects");
     let third = stack.get("/healthz").timeout(Duration::from_millis(700)).send().await;
@@ -137,7 +137,7 @@ async fn what_is_around_the_fields_of_a_form_is_bounded() {
     let stack = Stack::start(&[]).await;
     // A part whose head has no end, in a body that says nothing of its length.
     let mut client = TcpStream::connect(stack.address).await.expect("connects");
-    let head = b"POST /v1/recordings HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\ncontent-type: multipart/form-data; boundary=b\r\n\r\n5\r\n--b\r\n\r\n";
+    let head = b"POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\ncontent-type: multipart/form-data; boundary=b\r\n\r\n5\r\n--b\r\n\r\n";
     client.write_all(head).await.expect("sends");
     let piece = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
     let sending = async {
@@ -172,10 +172,10 @@ async fn addresses_that_take_no_body_refuse_a_large_one_unread() {
     for address in [
         format!("POST /v1/recordings/{id}/reprocess"),
         "GET /v1/recordings".to_owned(),
-        "GET /metrics".to_owned(),
+        "GET /healthz".to_owned(),
     ] {
         let head = format!(
-            "{address} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 1000000000\r\n\r\n"
+            "{address} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 1000000000\r\n\r\n"
         );
         let answer = raw::exchange(stack.address, head.as_bytes()).await;
         assert_eq!(raw::status(&answer), 413, "{address}");
@@ -202,5 +202,89 @@ async fn two_hundred_uploads_at_once_are_all_answered_and_as_many_as_said_are_ta
     assert!(taken >= 8, "{taken} taken");
     assert_eq!(stack.count("SELECT count(*) FROM recordings").await, taken as i64);
     stack.files_become(taken).await;
+    stack.stop().await;
+}
+
+/// A connection from another address of this machine.
+async fn connect_from(address: &str, stack: &Stack) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(format!("{address}:0").parse().expect("an address")).expect("is ours");
+    socket.connect(stack.address).await.expect("connects")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_that_never_end_stop_nobody_at_another_address_and_health_never() {
+    let limits = ["--max-connections=48", "--max-connections-per-address=16", "--head-seconds=2"];
+    let stack = Stack::start(&limits).await;
+    let mut heads = Vec::new();
+    for _ in 0..120 {
+        let mut head = connect_from("127.0.0.2", &stack).await;
+        head.write_all(b"GET /v1/recordings HTTP/1.1\r\nhost: local").await.expect("sends");
+        heads.push(head);
+    }
+    let started = Instant::now();
+    let others = stack.get("/v1/recordings").send().await.expect("answers");
+    assert_eq!(others.status(), StatusCode::OK);
+    let health = stack.http.get(format!("http://{}/healthz", stack.admin)).send().await.expect("answers");
+    assert_eq!(health.status(), StatusCode::OK);
+    println!("{} half-open heads: answered after {:?}", heads.len(), started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    let mut refused = connect_from("127.0.0.2", &stack).await;
+    refused.write_all(b"GET /v1/recordings HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sends");
+    let answer = raw::until_closed(&mut refused).await;
+    assert!(raw::status(&answer) == 429 && answer.contains("problem:many-connections"), "{answer}");
+    // They are hung up on, and then their address is answered again.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut again = connect_from("127.0.0.2", &stack).await;
+    again
+        .write_all(b"GET /v1/recordings HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .expect("sends");
+    assert_eq!(raw::status(&raw::until_closed(&mut again).await), 200);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_of_one_address_leave_places_for_the_uploads_of_others() {
+    let stack = Stack::start(&["--max-concurrent-uploads=4", "--max-uploads-per-address=2"]).await;
+    let head = b"POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 100000\r\n\r\nx";
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut client = connect_from("127.0.0.2", &stack).await;
+        client.write_all(head).await.expect("sends");
+        slow.push(client);
+    }
+    // In the midst of them a third is told so.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut third = connect_from("127.0.0.2", &stack).await;
+    third.write_all(head).await.expect("sends");
+    let answer = raw::until_closed(&mut third).await;
+    assert!(raw::status(&answer) == 429 && answer.contains("problem:busy-address"), "{answer}");
+    stack.upload("", b"x".to_vec()).await;
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_clients_are_told_apart_by_what_it_says_of_them() {
+    let stack = Stack::start(&[
+        "--max-uploads-per-address=1",
+        "--max-connections-per-address=1",
+        "--proxies=127.0.0.1",
+    ])
+    .await;
+    let mut first = TcpStream::connect(stack.address).await.expect("connects");
+    first
+        .write_all(b"POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\nx-forwarded-for: 192.0.2.7\r\ncontent-length: 9\r\n\r\nnot")
+        .await
+        .expect("sends");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for (client, wanted) in
+        [("192.0.2.7", StatusCode::TOO_MANY_REQUESTS), ("192.0.2.8", StatusCode::ACCEPTED)]
+    {
+        // What the client itself has said stands before.
+        let forwarded = format!("192.0.2.9, {client}");
+        let answer = stack.post("/v1/recordings").header("x-forwarded-for", forwarded).body("x").send().await;
+        assert_eq!(answer.expect("answers").status(), wanted, "{client}");
+    }
     stack.stop().await;
 }

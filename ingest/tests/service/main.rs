@@ -2,10 +2,12 @@
 
 mod access;
 mod browsers;
+mod callers;
 mod cancelling;
 mod changes;
 mod corrections;
 mod decoding;
+mod hosts;
 mod injection;
 mod keys;
 mod late;

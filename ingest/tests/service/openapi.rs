@@ -1,7 +1,7 @@
 //! OpenAPI: the service held against its own document by schemathesis, which makes requests that the document allows and such that it
 //! forbids, and looks whether the answers are those that it promises.
 
-use crate::stack::{Stack, interview};
+use crate::stack::{Stack, TOKEN, interview};
 use reqwest::StatusCode;
 use serde_json::Value;
 use service_kit::testing::tool;
@@ -10,7 +10,6 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-const TOKEN: &str = "s3cret";
 /// Longest that it may take.
 const WITHIN: Duration = Duration::from_secs(300);
 

@@ -70,7 +70,7 @@ async fn begin(
 ) -> TcpStream {
     let mut client = TcpStream::connect(address).await.expect("connects");
     let head = format!(
-        "PATCH {upload} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ntus-resumable: 1.0.0\r\ncontent-type: {BYTES}\r\nupload-offset: {offset}\r\ncontent-length: {announced}\r\n\r\n"
+        "PATCH {upload} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntus-resumable: 1.0.0\r\ncontent-type: {BYTES}\r\nupload-offset: {offset}\r\ncontent-length: {announced}\r\n\r\n"
     );
     client.write_all(&[head.as_bytes(), bytes].concat()).await.expect("sends");
     client
@@ -411,5 +411,28 @@ async fn uploads_in_pieces_wait_their_turn_among_those_that_come_in() {
     assert_eq!(raw::status(&raw::until_closed(&mut holder).await), 204);
     let answer = waiting.await.expect("no panic").expect("answers");
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_uploads_are_open_at_once_of_one_caller_and_in_all() {
+    let tokens = crate::callers::tokens(&[("ann", ""), ("bob", ""), ("cay", "")]);
+    let file = format!("--api-tokens-file={}", tokens.path().display());
+    let stack = Stack::start(&[&file, "--max-open-uploads=3", "--max-open-uploads-per-caller=2"]).await;
+    let new = async |caller: &str| {
+        let request = tus(&stack, Method::POST, "/v1/uploads").header("upload-length", 9);
+        send(request.bearer_auth(caller)).await
+    };
+    let first = text(new("ann").await.headers(), "location");
+    assert_eq!(new("ann").await.status(), StatusCode::CREATED);
+    let detail = problem(new("ann").await, StatusCode::TOO_MANY_REQUESTS, "too-many-uploads").await;
+    assert!(detail.contains("one token"), "{detail}");
+    assert_eq!(new("bob").await.status(), StatusCode::CREATED);
+    let detail = problem(new("cay").await, StatusCode::TOO_MANY_REQUESTS, "too-many-uploads").await;
+    assert!(detail.contains("this service"), "{detail}");
+    // One that is complete is no longer open.
+    let whole = send(patch(&stack, &first, 0, "not audio").bearer_auth("ann")).await;
+    assert_eq!(whole.status(), StatusCode::NO_CONTENT);
+    assert_eq!(new("cay").await.status(), StatusCode::CREATED);
     stack.stop().await;
 }

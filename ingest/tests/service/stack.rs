@@ -23,10 +23,14 @@ use tokio::task::JoinHandle;
 /// How long something that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A token as one should be.
+pub const TOKEN: &str = "kQ7vXw2mZp9RtB4nLs8H";
+
 pub struct Stack {
     pub pool: PgPool,
     pub http: Client,
     pub address: std::net::SocketAddr,
+    pub admin: std::net::SocketAddr,
     broker: Broker,
     store: TempDir,
     service: Another,
@@ -36,6 +40,7 @@ pub struct Stack {
 /// One more ingest in the same corner.
 pub struct Another {
     pub address: std::net::SocketAddr,
+    pub admin: std::net::SocketAddr,
     shutdown: Shutdown,
     service: JoinHandle<anyhow::Result<()>>,
 }
@@ -65,8 +70,8 @@ async fn start_service(arguments: &[String]) -> (std::net::SocketAddr, Another) 
     let shutdown = Shutdown::default();
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let service = Service::start(config, shutdown.clone(), metrics).await.expect("starts");
-    let address = service.address;
-    (address, Another { address, shutdown, service: tokio::spawn(service.finished()) })
+    let (address, admin) = (service.address, service.admin_address);
+    (address, Another { address, admin, shutdown, service: tokio::spawn(service.finished()) })
 }
 
 impl Stack {
@@ -102,6 +107,7 @@ impl Stack {
             pool: corner.pool().expect("a pool"),
             http: Client::new(),
             address,
+            admin: service.admin,
             broker: Broker::new(&corner.amqp_url, "test"),
             store,
             service,
@@ -285,6 +291,7 @@ fn arguments_for(database: &str, broker: &str, store: &TempDir) -> Vec<String> {
     vec![
         "ingest".to_owned(),
         "--listen=127.0.0.1:0".to_owned(),
+        "--admin-listen=127.0.0.1:0".to_owned(),
         format!("--database-url={database}"),
         format!("--amqp-url={broker}"),
         format!("--object-store=file://{}", store.path().display()),

@@ -112,7 +112,7 @@ async fn an_upload_that_is_not_one_file_with_known_options_is_refused_and_leaves
 async fn a_client_that_goes_away_midway_leaves_nothing() {
     let stack = Stack::start(&[]).await;
     let mut client = TcpStream::connect(stack.address).await.expect("connects");
-    let head = "POST /v1/recordings HTTP/1.1\r\nhost: t\r\ncontent-length: 50000000\r\n\r\n";
+    let head = "POST /v1/recordings HTTP/1.1\r\nhost: localhost\r\ncontent-length: 50000000\r\n\r\n";
     client.write_all(head.as_bytes()).await.expect("sends");
     client.write_all(&vec![1; 9_000_000]).await.expect("sends");
     stack.files_become(1).await;

@@ -457,3 +457,19 @@ async fn an_answer_is_noted_though_the_sender_waits_for_the_database() {
     lock.rollback().await.expect("ends");
     stack.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_fills_the_table_with_pings_of_a_receiver_that_does_not_take_them() {
+    let stack = Stack::start(&[ALLOWED]).await;
+    let receiver = Receiver::start().await;
+    receiver.answers(StatusCode::INTERNAL_SERVER_ERROR);
+    let webhook = add(&stack, json!({ "url": receiver.url("/a") })).await;
+    let ping = format!("/v1/webhooks/{}/ping", webhook["id"].as_str().expect("an id"));
+    for _ in 0..10 {
+        assert_eq!(stack.post(&ping).send().await.expect("answers").status(), StatusCode::ACCEPTED);
+    }
+    let one_more = stack.post(&ping).send().await.expect("answers");
+    problem(one_more, StatusCode::TOO_MANY_REQUESTS, "too-many-pings").await;
+    assert_eq!(stack.count("SELECT count(*) FROM webhook_deliveries").await, 10);
+    stack.stop().await;
+}

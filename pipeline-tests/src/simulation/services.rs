@@ -154,6 +154,7 @@ impl Services {
             context.objects.put(&object, Bytes::from_static(b"upload")).await.map_err(|e| e.to_string())?;
             let new = NewRecording {
                 id,
+                caller: String::new(),
                 title: "made up".into(),
                 file_stem: "made_up".into(),
                 object: object.clone(),

@@ -154,10 +154,15 @@ async fn rules_and_configuration_are_what_prometheus_takes_and_each_rule_is_trie
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_query_names_what_is_measured_and_a_real_prometheus_answers_it() {
-    let mut stack = Stack::start(1, 1, 1).await;
-    let mut targets = vec![("ingest", vec![stack.address().trim_start_matches("http://").to_owned()])];
-    for (job, process) in [("worker", &mut stack.workers[0]), ("matcher", &mut stack.matchers[0])] {
-        let listening = process.logged("listening").await;
+    let stack = Stack::start(1, 1, 1).await;
+    let mut targets = Vec::new();
+    for (job, process) in
+        [("ingest", &stack.ingests[0]), ("worker", &stack.workers[0]), ("matcher", &stack.matchers[0])]
+    {
+        let listening = eventually(&format!("{job} says where its metrics are"), async || {
+            process.lines().into_iter().find(|line| line["what"] == "health and metrics")
+        })
+        .await;
         targets.push((job, vec![listening["address"].as_str().expect("an address").to_owned()]));
     }
     let prometheus = Prometheus::start(&targets);

@@ -53,6 +53,7 @@ impl IntoResponses for Refusals {
             ("409", "The upload goes on at another byte"),
             ("412", "Another version of the protocol is spoken here, or none was named"),
             ("415", "Bytes of an upload have the content type application/offset+octet-stream"),
+            ("429", "As many uploads are open as may be; only where one is created"),
             ("507", "The object store is full"),
         ])
     }
