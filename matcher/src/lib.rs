@@ -9,6 +9,7 @@
 
 pub mod advance;
 pub mod backlog;
+mod claim;
 pub mod config;
 pub mod database;
 pub mod dead_letters;

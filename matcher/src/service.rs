@@ -11,6 +11,7 @@ use service_kit::delivery::Delivery;
 use service_kit::heartbeat::{self, Heartbeat};
 use service_kit::metric;
 use service_kit::pauses::Pauses;
+use service_kit::schema::Gate;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
 use service_kit::{admin, paused_queues, topology, transaction};
@@ -46,7 +47,9 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
 async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
     let pool =
         transaction::pool(&config.database.database_url, config.database.database_connections, "matcher")?;
-    let database = Database::new(pool.clone(), shutdown.clone());
+    let watch = transaction::pool(&config.database.database_url, 1, "matcher readiness")?;
+    let database = Database::new(pool.clone(), shutdown.clone()).watched_by(watch.clone());
+    let gate = Gate::default();
     let broker = Broker::new(&config.broker.amqp_url, "matcher");
     let pages = admin::routes(metrics, readiness(&database, &broker));
     let budget = Budget::of(&[("matching", MATCH_WITHIN)])?;
@@ -64,15 +67,23 @@ async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) ->
     let match_one = async |delivery: Delivery| handler::handle(&database, delivery).await;
     let bury_one = async |delivery: Delivery| dead_letters::handle(&database, delivery).await;
     let this = Heartbeat::of_this_process("matcher", env!("CARGO_PKG_VERSION"));
-    let working = async {
-        tokio::join!(
-            serving,
-            Box::pin(consumer::run(&broker, &matching, &shutdown, match_one)),
-            Box::pin(consumer::run(&broker, &dead, &shutdown, bury_one)),
-            Box::pin(reconcile::run(&database, &broker, config.reconcile_every(), config.republish_after())),
-            paused_queues::follow(&pool, &pauses, &shutdown),
-        )
+    // Nothing is taken before the database has what it takes: messages wait on their queue, and no attempt is counted.
+    let at_work = async {
+        if gate.passed(&shutdown).await {
+            tokio::join!(
+                Box::pin(consumer::run(&broker, &matching, &shutdown, match_one)),
+                Box::pin(consumer::run(&broker, &dead, &shutdown, bury_one)),
+                Box::pin(reconcile::run(
+                    &database,
+                    &broker,
+                    config.reconcile_every(),
+                    config.republish_after()
+                )),
+                paused_queues::follow(&pool, &pauses, &shutdown),
+            );
+        }
     };
+    let working = async { tokio::join!(serving, gate.keep(&watch, &shutdown), at_work) };
     let (served, ..) = heartbeat::during(&broker, &Notify::new(), || this.clone(), working).await;
     broker.close().await;
     served

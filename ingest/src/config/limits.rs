@@ -9,6 +9,12 @@ pub struct LimitsConfig {
     /// Uploads received at once; one more is answered 429. Each takes up to 24 MiB of memory.
     #[arg(long, env = "THROUGHLINE_MAX_CONCURRENT_UPLOADS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_concurrent_uploads: u32,
+    /// Corrections worked out at once; each takes a thread and a connection to the database.
+    #[arg(long, env = "THROUGHLINE_MAX_CONCURRENT_CORRECTIONS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_concurrent_corrections: u32,
+    /// Corrections that wait for those; one more is answered 429.
+    #[arg(long, env = "THROUGHLINE_MAX_WAITING_CORRECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub max_waiting_corrections: u32,
     /// Connections at once; more wait until one ends.
     #[arg(long, env = "THROUGHLINE_MAX_CONNECTIONS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections: u32,
@@ -44,6 +50,8 @@ impl LimitsConfig {
     pub fn of_tests() -> Self {
         Self {
             max_concurrent_uploads: 16,
+            max_concurrent_corrections: 2,
+            max_waiting_corrections: 8,
             max_connections: 512,
             max_upload_seconds: 21_600,
             silence_seconds: 60,

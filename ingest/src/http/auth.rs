@@ -38,7 +38,7 @@ pub(crate) async fn check(
         let token = match (given, pass_of(headers)) {
             (Some(given), _) => tokens::find(&known, given),
             (None, Some(pass)) => {
-                session::find(context.session_key.get(&context.pool).await?, &known, pass, SystemTime::now())
+                session::find(context.session_key.get(&context.reads).await?, &known, pass, SystemTime::now())
             }
             (None, None) => None,
         };

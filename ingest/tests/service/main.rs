@@ -6,6 +6,7 @@ mod cancelling;
 mod changes;
 mod corrections;
 mod decoding;
+mod floods;
 mod injection;
 mod keys;
 mod late;
