@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::context::Context;
 use crate::{
-    announcements, decode, gauges, heartbeats, http, measured, outbox, thread, token_file, upkeep, webhooks,
+    announcements, decode, gauges, heartbeats, http, measured, nesting, outbox, thread, token_file, upkeep, webhooks,
 };
 use anyhow::Context as _;
 use diarization::installation;
@@ -45,6 +45,7 @@ impl Service {
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         config.check()?;
+        service_kit::nesting::check(nesting::of(&config))?;
         let budget = decode::budget(Duration::from_secs(config.decode_seconds))
             .context("THROUGHLINE_DECODE_SECONDS")?;
         let manifest = Manifest::read(&config.models.clone().unwrap_or_else(installation::models))?;

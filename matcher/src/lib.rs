@@ -21,6 +21,7 @@ pub mod gaps;
 pub mod handler;
 pub mod inbox;
 pub mod measured;
+mod nesting;
 mod outbox;
 pub mod progress;
 pub mod reconcile;

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::database::Database;
-use crate::{dead_letters, handler, measured, reconcile};
+use crate::{dead_letters, handler, measured, nesting, reconcile};
 use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::broker::Broker;
 use service_kit::budget::Budget;
@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 /// Longest that taking in an analysis and moving its recording may take; finalising a day of speech is by far the longest.
-const MATCH_WITHIN: Duration = Duration::from_secs(15 * 60);
+pub(crate) const MATCH_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Runs the matcher until shutdown is asked for; what is in hand is finished first. Dropping the future stops it where it
 /// stands, as a crash would.
@@ -45,6 +45,7 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
 }
 
 async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    service_kit::nesting::check(nesting::of(&config))?;
     let pool =
         transaction::pool(&config.database.database_url, config.database.database_connections, "matcher")?;
     let watch = transaction::pool(&config.database.database_url, 1, "matcher readiness")?;
@@ -94,10 +95,9 @@ fn readiness(database: &Database, broker: &Broker) -> admin::Readiness {
     Arc::new(move || {
         let (database, broker) = (database.clone(), broker.clone());
         Box::pin(async move {
-            if !broker.is_connected().await {
-                return Err("RabbitMQ is not connected".to_owned());
-            }
-            database.ready().await
+            // First what somebody has to do something about.
+            database.ready().await?;
+            if broker.is_connected().await { Ok(()) } else { Err("RabbitMQ is not connected".to_owned()) }
         })
     })
 }

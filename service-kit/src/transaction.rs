@@ -131,6 +131,16 @@ async fn attempt<T>(
     }
 }
 
+/// What lies within what: checked at compile time, as none of it can be set.
+const _: () = {
+    assert!(LOCK_WITHIN.as_millis() < READ_WITHIN.as_millis());
+    assert!(READ_WITHIN.as_secs() <= STATEMENT_WITHIN.as_secs());
+    assert!(STATEMENT_WITHIN.as_secs() < ATTEMPT_WITHIN.as_secs());
+    assert!(IDLE_WITHIN.as_secs() < ATTEMPT_WITHIN.as_secs());
+    assert!(ACQUIRE.as_secs() < LAST_ATTEMPT.as_secs());
+    assert!(ATTEMPT_WITHIN.as_secs() <= WHOLE_WITHIN.as_secs());
+};
+
 fn no_answer(within: Duration) -> sqlx::Error {
     let why = format!("the database did not answer within {} s", within.as_secs());
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))

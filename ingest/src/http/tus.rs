@@ -37,7 +37,7 @@ use uuid::Uuid;
 
 /// How long a request waits for its turn among the uploads that come in, and for another one that puts the same upload together.
 const TURN_WITHIN: Duration = Duration::from_secs(10);
-const COMPOSED_WITHIN: Duration = Duration::from_secs(100);
+pub(crate) const COMPOSED_WITHIN: Duration = Duration::from_secs(100);
 
 /// The addresses of resumable uploads.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Context>> {

@@ -12,6 +12,7 @@ mod keys;
 mod late;
 mod limits;
 mod line;
+mod locked;
 mod openapi;
 mod operations;
 mod outbox;
@@ -22,6 +23,7 @@ mod resumable;
 mod resumed_by_tus_js;
 #[path = "../../../diarization/tests/support/scene.rs"]
 mod scene;
+mod schema;
 mod stack;
 mod takeover;
 mod upkeep;
