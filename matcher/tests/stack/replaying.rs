@@ -33,15 +33,15 @@ async fn matched(bench: &Bench, scene: &Scene) -> Uuid {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_outlasts_what_a_transaction_may_last() {
     let bench = Bench::open().await;
-    // As many voices as are clustered at once: that takes longer than a session may be idle here.
-    let scene = Scene::of_minutes(140, 256);
+    // Its clustering takes longer than a session may be idle here.
+    let scene = Scene::of_minutes(60, 256);
     let recording = matched(&bench, &scene).await;
-    let database = impatient(&bench, Duration::from_millis(500)).await;
+    let database = impatient(&bench, Duration::from_millis(400)).await;
     let started = Instant::now();
     let finalising = finalise::finalise(&database, recording, 1);
     let done = tokio::time::timeout(Duration::from_secs(90), finalising).await.expect("ends");
     assert!(done.expect("finalises"));
-    println!("140 minutes were completed in {:?}", started.elapsed());
+    println!("60 minutes were completed in {:?}", started.elapsed());
     assert_eq!(bench.state(recording).await, "completed");
     assert_eq!(bench.voices(recording).await.len(), 3);
     bench.close().await;
