@@ -134,6 +134,24 @@ impl Gate {
 mod tests {
     use super::*;
 
+    /// Migrations that were made before there was this rule.
+    const BEFORE: i64 = 13;
+
+    #[test]
+    fn a_constraint_on_a_table_that_has_rows_is_not_validated_in_the_migration_that_adds_it() {
+        for migration in MIGRATIONS.iter().filter(|it| it.version > BEFORE && it.migration_type.is_up_migration()) {
+            let sql = migration.sql.as_str().to_uppercase();
+            let sql: String = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+            let (version, statements) = (migration.version, sql.split(';'));
+            for statement in statements.filter(|it| it.contains("ALTER TABLE") && it.contains("ADD CONSTRAINT")) {
+                let scans = statement.contains("CHECK") || statement.contains("FOREIGN KEY");
+                assert!(!scans || statement.contains("NOT VALID"), "migration {version}: {statement}");
+            }
+            let both = sql.contains("NOT VALID") && sql.contains("VALIDATE CONSTRAINT");
+            assert!(!both, "migration {version} validates what it adds: that belongs into the next one");
+        }
+    }
+
     #[test]
     fn a_schema_that_lacks_anything_is_named_with_what_to_do() {
         let why = |applied: &[i64]| Fit::of(applied, &[1, 2, 3]).check().expect_err("does not fit");
