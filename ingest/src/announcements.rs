@@ -25,7 +25,7 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
 
 async fn announce(context: &Context, open: &mut Option<Channel>) -> anyhow::Result<()> {
     // Read anew each time, so that no process announces what another has changed since.
-    let paused = paused_queues::read(&context.pool).await?;
+    let paused = paused_queues::read(&context.reads).await?;
     context.pauses.set(paused.clone());
     let channel = match open {
         Some(channel) if channel.status().connected() => channel,

@@ -6,7 +6,7 @@
 
 use crate::context::{Context, folder};
 use crate::recordings::resumable::{self, Composing, Part, Whole};
-use crate::thread;
+use crate::thread::Died;
 use crate::upkeep::uploads;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -31,6 +31,8 @@ pub(crate) enum ComposeError {
     Others,
     #[error("{0}")]
     Panicked(#[from] JoinError),
+    #[error("{0}")]
+    Died(#[from] Died),
 }
 
 impl ComposeError {
@@ -53,7 +55,7 @@ pub(crate) async fn finish(
         let mut missing = false;
         loop {
             let shared = context.clone();
-            match thread::on_its_own(async move || resumable::hold(&shared, upload).await).await?? {
+            match context.changes.run_in_turn(async move || resumable::hold(&shared, upload).await).await?? {
                 Composing::Recording => return Ok(true),
                 Composing::None => return Ok(false),
                 Composing::Ours(whole) => match held(&context, *whole).await {
@@ -99,7 +101,7 @@ async fn compose(context: &Arc<Context>, whole: Whole) -> Result<bool, ComposeEr
     }
     recording.sha256 = hex::encode(hash.finalize());
     let (shared, new) = (context.clone(), recording.clone());
-    let accepted = thread::on_its_own(async move || resumable::accept(&shared, &new).await).await??;
+    let accepted = context.changes.run_in_turn(async move || resumable::accept(&shared, &new).await).await??;
     if accepted {
         let seconds = started.elapsed().as_secs_f64();
         tracing::info!(recording = %upload, bytes = recording.bytes, seconds, "upload accepted");
@@ -114,9 +116,9 @@ async fn compose(context: &Arc<Context>, whole: Whole) -> Result<bool, ComposeEr
 
 /// Deletes the parts, which nobody waits for; upkeep does it where this does not come to its end.
 fn clear_away(context: &Arc<Context>, upload: Uuid) {
-    let context = context.clone();
+    let (context, shared) = (context.clone(), context.clone());
     tokio::spawn(async move {
-        let cleared = thread::on_its_own(async move || uploads::clear(&context, upload).await).await;
+        let cleared = shared.erasures.run_in_turn(async move || uploads::clear(&context, upload).await).await;
         let error = match cleared {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),

@@ -63,6 +63,9 @@ pub struct Config {
     /// Where Postgres is.
     #[command(flatten)]
     pub database: DatabaseConfig,
+    /// Connections held at most for calls that only read, besides those for work.
+    #[arg(long, env = "THROUGHLINE_DATABASE_READ_CONNECTIONS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_read_connections: u32,
     /// Folder with manifest.json and the models [default: models/ nearby].
     #[arg(long, env = "THROUGHLINE_MODELS")]
     pub models: Option<PathBuf>,

@@ -6,11 +6,14 @@ use crate::config::{Config, LimitsConfig};
 use crate::decode::reader::Program;
 use crate::http::underway::Underway;
 use crate::outbox::Wake;
+use crate::recordings::one_at_a_time::OneAtATime;
 use crate::session::SessionKey;
+use crate::thread::{Abandoned, Threads};
 use anyhow::Context as _;
 use service_kit::broker::Broker;
 use service_kit::object_store::Objects;
 use service_kit::pauses::Pauses;
+use service_kit::schema::Gate;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
 use service_kit::transaction;
@@ -23,8 +26,22 @@ use uuid::Uuid;
 /// What requests and jobs share.
 #[derive(Clone)]
 pub struct Context {
-    /// Postgres.
+    /// Postgres, for work.
     pub pool: PgPool,
+    /// Postgres, for what only reads: what is locked, and who waits for that, is not in its way.
+    pub reads: PgPool,
+    /// Postgres, for readiness alone.
+    pub watch: PgPool,
+    /// What requests change is done on these: the rest of the connections is for what goes on by itself.
+    pub changes: Threads,
+    /// What is stored of what is deleted goes on these, which an object store that is away may hold up.
+    pub erasures: Threads,
+    /// Corrections are worked out on these.
+    pub corrections: Threads,
+    /// Has the changes of one recording made one after the other.
+    pub one_at_a_time: OneAtATime,
+    /// Opens once the database's schema fits.
+    pub gate: Gate,
     /// RabbitMQ.
     pub broker: Broker,
     /// Uploads and chunks.
@@ -82,11 +99,26 @@ impl Context {
         tokens: Option<watch::Receiver<Arc<Vec<Token>>>>,
         shutdown: Shutdown,
     ) -> anyhow::Result<Self> {
-        let database = &config.database;
-        let pool =
-            transaction::pool(&database.database_url, database.database_connections, "throughline-ingest");
+        let (url, connections) = (&config.database.database_url, config.database.database_connections);
+        let (reading, corrections) = (config.database_read_connections, config.limits.max_concurrent_corrections);
+        let pool = |connections| {
+            transaction::pool(url, connections, "throughline-ingest").context("THROUGHLINE_DATABASE_URL")
+        };
         Ok(Self {
-            pool: pool.context("THROUGHLINE_DATABASE_URL")?,
+            pool: pool(connections)?,
+            reads: transaction::reading_pool(url, reading, "throughline-ingest reads")
+                .context("THROUGHLINE_DATABASE_URL")?,
+            watch: pool(1)?,
+            changes: Threads::new("changes", (connections as usize / 2).max(1), usize::MAX, Abandoned::GoesOn),
+            erasures: Threads::new("erasures", 2, usize::MAX, Abandoned::GoesOn),
+            corrections: Threads::new(
+                "corrections",
+                corrections as usize,
+                config.limits.max_waiting_corrections as usize,
+                Abandoned::Stops,
+            ),
+            one_at_a_time: OneAtATime::default(),
+            gate: Gate::default(),
             broker: Broker::new(&config.broker.amqp_url, "ingest"),
             objects: Objects::open(&config.store.object_store)?,
             shutdown,

@@ -42,6 +42,8 @@ enum Stop {
     Retry(String),
     /// The database is away.
     Away(String),
+    /// The recording is locked elsewhere.
+    Locked(String),
     /// The object store failed, or the folder for temporary files.
     Store(String),
 }
@@ -49,7 +51,13 @@ enum Stop {
 impl From<sqlx::Error> for Stop {
     fn from(error: sqlx::Error) -> Self {
         let why = format!("database: {error}");
-        if transaction::is_outage(&error) { Self::Away(why) } else { Self::Retry(why) }
+        if transaction::is_locked(&error) {
+            Self::Locked(why)
+        } else if transaction::is_outage(&error) {
+            Self::Away(why)
+        } else {
+            Self::Retry(why)
+        }
     }
 }
 
@@ -120,6 +128,7 @@ pub async fn handle(
         Ok(()) | Err(Stop::Stale) => Verdict::Done,
         Err(Stop::Retry(why) | Stop::Fault(why)) => Verdict::Retry(why),
         Err(Stop::Away(why)) => Verdict::Wait(why),
+        Err(Stop::Locked(why)) => Verdict::Later(why),
         Err(Stop::Store(why)) => blame(context, why).await,
     }
 }

@@ -34,7 +34,7 @@ pub(crate) async fn run(context: Arc<Context>) -> anyhow::Result<()> {
 
 /// Tells what there is now. `told` are the queues that were told of before: one that is gone is told of as empty.
 async fn look(context: &Context, told: &mut BTreeSet<String>) -> Result<(), sqlx::Error> {
-    let mut snapshot = operations::snapshot(&context.pool).await?;
+    let mut snapshot = operations::snapshot(&context.reads).await?;
     let backlog = read::backlog(&mut snapshot).await?;
     gauge!("throughline_backlog_audio_seconds").set(backlog.audio_seconds);
     gauge!("throughline_backlog_oldest_seconds").set(backlog.oldest_seconds);

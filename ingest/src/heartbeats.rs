@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a service is shown after its last sign of life: long enough to see that it is gone.
-const FORGET_AFTER: Duration = Duration::from_secs(180);
+pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(180);
 /// How often those are looked for that have to be forgotten.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 

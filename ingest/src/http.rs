@@ -5,13 +5,14 @@ mod audit;
 mod auth;
 mod body;
 mod change;
+mod changing;
 mod corrections;
 mod dead_letters;
 mod events;
 mod explained;
 mod file_name;
 mod form;
-mod guard;
+pub(crate) mod guard;
 mod host;
 mod json;
 pub(crate) mod key;
@@ -34,7 +35,7 @@ mod shown;
 mod speakers;
 mod stream;
 mod turns;
-mod tus;
+pub(crate) mod tus;
 pub(crate) mod underway;
 mod upload;
 mod waveform;
@@ -52,6 +53,7 @@ use axum::response::Response;
 pub(crate) use options::ChannelsWanted;
 pub(crate) use problem::ApiError;
 use service_kit::admin::Readiness;
+use service_kit::schema;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use utoipa::OpenApi;
@@ -135,17 +137,34 @@ async fn measure(request: Request, next: Next) -> Response {
     response
 }
 
+/// What `trying` comes to, or that `what` had no answer.
+async fn within<T>(what: &str, trying: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    match tokio::time::timeout(READY_WITHIN, trying).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(format!("{what}: no answer within {} s", READY_WITHIN.as_secs())),
+    }
+}
+
+/// Tries what requests need, each within a time: a connection for readiness alone tells whether the database is away or everybody
+/// waits; then reading, and changing, as a request does it.
 pub(crate) fn readiness(context: Arc<Context>) -> Readiness {
     Arc::new(move || {
         let context = context.clone();
         Box::pin(async move {
+            within("the database", schema::check(&context.watch)).await?;
             context.surroundings.check()?;
-            let database = sqlx::query("SELECT 1").execute(&context.pool);
-            match tokio::time::timeout(READY_WITHIN, database).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Err(format!("database: {error}")),
-                Err(_) => return Err("database: no answer".to_owned()),
-            }
+            let read = async {
+                let read = sqlx::query("SELECT 1").execute(&context.reads).await;
+                read.map_err(|error| format!("nothing can be read from the database: {error}"))
+            };
+            within("reading from the database", read).await?;
+            let pool = context.pool.clone();
+            let work = async move || sqlx::query("SELECT 1").execute(&pool).await;
+            let change = async {
+                let done = context.changes.run_in_turn(work).await.map_err(|error| error.to_string())?;
+                done.map_err(|error| format!("nothing can be changed in the database: {error}"))
+            };
+            within("changing what is in the database", change).await?;
             let broker = async {
                 if context.broker.is_connected().await {
                     Ok(())

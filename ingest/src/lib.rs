@@ -19,6 +19,7 @@ mod gauges;
 mod heartbeats;
 mod http;
 pub mod measured;
+mod nesting;
 mod operations;
 pub mod outbox;
 pub mod recordings;

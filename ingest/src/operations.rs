@@ -23,7 +23,7 @@ pub(crate) async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'static>, sq
 /// Everything at a glance.
 pub(crate) async fn overview(context: &Context) -> Result<Overview, sqlx::Error> {
     let queues = queues::all(context).await?;
-    let mut snapshot = snapshot(&context.pool).await?;
+    let mut snapshot = snapshot(&context.reads).await?;
     let (workers, services) = read::processes(&mut snapshot).await?;
     let mut recordings = read::recordings(&mut snapshot).await?;
     let (undone, all) = read::undone(&mut snapshot).await?;

@@ -21,7 +21,7 @@ const BATCH: i64 = 50;
 /// How soon rows of other processes, or left by a crash, are seen.
 const POLL: Duration = Duration::from_millis(500);
 /// How long the broker has to confirm; row locks are held meanwhile.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(15);
+pub(crate) const CONFIRM_WITHIN: Duration = Duration::from_secs(15);
 /// How often the rows that wait are counted.
 const GAUGE_EVERY: Duration = Duration::from_secs(5);
 

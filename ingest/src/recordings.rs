@@ -8,6 +8,7 @@ pub(crate) mod corrections;
 pub(crate) mod filter;
 pub(crate) mod labels;
 pub(crate) mod matches;
+pub mod one_at_a_time;
 pub(crate) mod player;
 pub(crate) mod resumable;
 pub(crate) mod speakers;

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::context::Context;
 use crate::{
-    announcements, decode, gauges, heartbeats, http, measured, outbox, thread, token_file, upkeep, webhooks,
+    announcements, decode, gauges, heartbeats, http, measured, nesting, outbox, thread, token_file, upkeep, webhooks,
 };
 use anyhow::Context as _;
 use diarization::installation;
@@ -48,6 +48,7 @@ impl Service {
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         config.check()?;
+        service_kit::nesting::check(nesting::of(&config))?;
         let budget = decode::budget(Duration::from_secs(config.decode_seconds))
             .context("THROUGHLINE_DECODE_SECONDS")?;
         let manifest = Manifest::read(&config.models.clone().unwrap_or_else(installation::models))?;
@@ -74,16 +75,23 @@ impl Service {
         if let Some(sender) = tokens {
             parts.spawn(token_file::watch(config.tokens, sender, shutdown.clone()));
         }
-        let sender = context.clone();
-        parts.spawn(async move { thread::on_its_own(|| outbox::run(sender)).await? });
-        let follower = context.clone();
+        let keeper = context.clone();
         parts.spawn(async move {
-            paused_queues::follow(&follower.pool, &follower.pauses, &follower.shutdown).await;
+            keeper.gate.keep(&keeper.watch, &keeper.shutdown).await;
+            // A part that ends on its own takes the service down.
+            keeper.shutdown.asked().await;
             Ok(())
         });
-        parts.spawn(heartbeats::run(context.clone()));
-        parts.spawn(announcements::run(context.clone()));
-        parts.spawn(gauges::run(context.clone()));
+        let sender = context.clone();
+        spawn(&mut parts, &context, async move { thread::on_its_own(|| outbox::run(sender)).await? });
+        let follower = context.clone();
+        spawn(&mut parts, &context, async move {
+            paused_queues::follow(&follower.reads, &follower.pauses, &follower.shutdown).await;
+            Ok(())
+        });
+        spawn(&mut parts, &context, heartbeats::run(context.clone()));
+        spawn(&mut parts, &context, announcements::run(context.clone()));
+        spawn(&mut parts, &context, gauges::run(context.clone()));
         let (this, alive) =
             (Heartbeat::of_this_process("ingest", env!("CARGO_PKG_VERSION")), context.clone());
         parts.spawn(async move {
@@ -91,10 +99,13 @@ impl Service {
             Ok(())
         });
         let teller = context.clone();
-        parts.spawn(async move { thread::on_its_own(|| webhooks::sender::run(teller)).await? });
+        spawn(&mut parts, &context, async move { thread::on_its_own(|| webhooks::sender::run(teller)).await? });
         let keeper = context.clone();
-        parts.spawn(async move { thread::on_its_own(|| upkeep::run(keeper)).await? });
-        parts.spawn(async move { thread::on_its_own(move || decode::run(context, budget)).await? });
+        spawn(&mut parts, &context, async move { thread::on_its_own(|| upkeep::run(keeper)).await? });
+        let decoder = context.clone();
+        spawn(&mut parts, &context, async move {
+            thread::on_its_own(move || decode::run(decoder, budget)).await?
+        });
         Ok(Self { address, admin_address, parts, shutdown, broker })
     }
 
@@ -112,6 +123,16 @@ impl Service {
         self.broker.close().await;
         outcome
     }
+}
+
+/// Adds a part that begins once the database's schema fits.
+fn spawn(
+    parts: &mut JoinSet<anyhow::Result<()>>,
+    context: &Arc<Context>,
+    part: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) {
+    let context = context.clone();
+    parts.spawn(async move { if context.gate.passed(&context.shutdown).await { part.await } else { Ok(()) } });
 }
 
 /// A service that is dropped, as by a test that fails, stops too: the runtime waits for the threads of its parts.

@@ -1,20 +1,31 @@
 //! Database: the pool, and the shutdown that ends waiting for it.
 
 use service_kit::shutdown::Shutdown;
-use service_kit::transaction;
-use sqlx::{PgPool, PgTransaction};
+use service_kit::{schema, transaction};
+use sqlx::{PgConnection, PgPool, PgTransaction};
 
-/// Postgres, for everything the matcher does. Clones share the pool.
+/// Postgres, for everything the matcher does. Clones share the pools.
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
+    watch: PgPool,
     shutdown: Shutdown,
 }
 
 impl Database {
     /// The database behind `pool`; asking for `shutdown` ends waiting for it.
     pub fn new(pool: PgPool, shutdown: Shutdown) -> Self {
-        Self { pool, shutdown }
+        Self { watch: pool.clone(), pool, shutdown }
+    }
+
+    /// The same, with `watch` for readiness alone: what everybody waits for is not in its way.
+    pub fn watched_by(self, watch: PgPool) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// A connection outside the pool, which ends with whoever has it.
+    pub async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
+        Ok(self.pool.acquire().await?.detach())
     }
 
     /// Runs `work` as the transaction `name`.
@@ -33,10 +44,6 @@ impl Database {
 
     /// Says why the database cannot be used; `Ok` when it can. Not tried again: readiness wants the answer now.
     pub async fn ready(&self) -> Result<(), String> {
-        sqlx::query_scalar!("SELECT count(*) FROM (SELECT 1 FROM recordings LIMIT 1) AS any_recording")
-            .fetch_one(&self.pool)
-            .await
-            .map(|_| ())
-            .map_err(|error| format!("the database does not answer: {error}"))
+        schema::check(&self.watch).await
     }
 }

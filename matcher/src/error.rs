@@ -34,6 +34,9 @@ impl MatchError {
     /// What becomes of the message.
     pub fn verdict(self) -> Verdict {
         match self {
+            Self::Database(error) if transaction::is_locked(&error) => {
+                Verdict::Later(format!("the recording is locked elsewhere: {error}"))
+            }
             Self::Database(_) if self.is_outage() => Verdict::Wait(self.to_string()),
             Self::Database(_) => Verdict::Retry(self.to_string()),
             Self::Unusable(why) => Verdict::Reject(why),

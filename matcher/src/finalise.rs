@@ -1,5 +1,6 @@
 //! Finalise: decides over the whole recording and commits its turns, its voices and its completion at once.
 
+use crate::claim::Claim;
 use crate::database::Database;
 use crate::error::MatchError;
 use crate::failure;
@@ -27,14 +28,20 @@ enum Committed {
 /// The replay does not lock the row while it lasts; the commit makes sure that nothing has changed under it.
 #[tracing::instrument(name = "finalise", skip_all, fields(%recording))]
 pub async fn finalise(database: &Database, recording: Uuid, run: i32) -> Result<bool, MatchError> {
+    let Some(claim) = Claim::of(database, recording, run).await? else {
+        tracing::info!(%recording, "another matcher is finalising the recording");
+        return Ok(false);
+    };
+    claim.during(complete(database, recording, run)).await
+}
+
+async fn complete(database: &Database, recording: Uuid, run: i32) -> Result<bool, MatchError> {
     loop {
         let started = Instant::now();
         let replay = match replay::replay(database, recording, run).await? {
             Replay::Nothing => return Ok(false),
-            Replay::InHand => {
-                tracing::info!(%recording, "another matcher is finalising the recording");
-                return Ok(false);
-            }
+            // Run again, deleted, completed by another, or a gap has closed: the next look tells.
+            Replay::Changed => continue,
             Replay::AllGaps => {
                 failure::fail(database, recording, run, "none of the recording could be analysed").await?;
                 return Ok(false);

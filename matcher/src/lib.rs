@@ -9,6 +9,7 @@
 
 pub mod advance;
 pub mod backlog;
+mod claim;
 pub mod config;
 pub mod database;
 pub mod dead_letters;
@@ -20,6 +21,7 @@ pub mod gaps;
 pub mod handler;
 pub mod inbox;
 pub mod measured;
+mod nesting;
 mod outbox;
 pub mod progress;
 pub mod reconcile;

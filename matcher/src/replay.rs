@@ -1,16 +1,18 @@
 //! Replay: reads a recording's analyses page by page, twice, decides who spoke when, and applies what people said of it before.
 
-use crate::chunks::Pinned;
+use crate::chunks::{self, Pinned};
 use crate::database::Database;
 use crate::error::MatchError;
 use crate::gaps;
+use diarization::analysis::BlockAnalysis;
 use diarization::corrections::Corrected;
 use diarization::decision::Decision;
 use diarization::diarize::{Diarization, Settings};
-use results::corrections;
+use results::corrections::{self, Stored};
 use results::reading::{self, ReadError, Recording};
 use sqlx::PgTransaction;
 use sqlx::types::Json;
+use std::ops::Range;
 use uuid::Uuid;
 
 /// A recording all of whose chunks are matched.
@@ -28,6 +30,18 @@ pub struct Matched {
     settings: Json<Settings>,
 }
 
+impl Matched {
+    /// What its analyses are of.
+    fn pinned(&self, recording: Uuid) -> Pinned {
+        Pinned {
+            recording,
+            model_version: self.model_version.clone(),
+            configuration: self.configuration.clone(),
+            chunk_blocks: self.chunk_blocks,
+        }
+    }
+}
+
 impl Replayed {
     /// What the uploader should know of what was asked for and could not be.
     pub fn warnings(&self) -> Vec<String> {
@@ -40,8 +54,8 @@ impl Replayed {
 pub enum Replay {
     /// The recording is not one to finalise: unknown, of another run, done, or not all matched.
     Nothing,
-    /// Another is at it.
-    InHand,
+    /// It has changed while it was read.
+    Changed,
     /// There is no chunk that could be analysed.
     AllGaps,
     /// Who spoke when.
@@ -65,29 +79,46 @@ pub struct Replayed {
     pub pinned: Pinned,
 }
 
-/// Replays a recording whose last chunk is matched, unless another process is at it.
+/// Replays a recording whose last chunk is matched.
 ///
-/// One transaction that only reads, in one snapshot: both readings see the same. It also carries the claim on the recording, which
-/// ends with it however it ends.
+/// It is read page by page, each in a short transaction of its own: however long the recording, and however long its clustering takes,
+/// no transaction is open for longer than a page takes. Both readings see the same all the same: an analysis that is stored never
+/// changes within a run, and each page makes sure, in the snapshot in which it is read, that the recording is still in that run, all
+/// matched, and has the gaps that it had when the reading began.
 pub async fn replay(database: &Database, recording: Uuid, run: i32) -> Result<Replay, MatchError> {
+    let begin = async |transaction: &mut PgTransaction<'static>| {
+        let Some(matched) = matched(transaction, recording, run).await? else { return Ok(None) };
+        let gaps = gaps::of(transaction, recording).await?;
+        let said = corrections::stored(transaction, &matched.pinned(recording)).await?;
+        Ok(Some((matched, gaps, said)))
+    };
+    let Some((matched, gaps, said)) = in_a_snapshot(database, begin).await? else {
+        return Ok(Replay::Nothing);
+    };
+    if matched.chunk_count > 0 && gaps.len() as i32 >= matched.chunk_count {
+        return Ok(Replay::AllGaps);
+    }
+    let reading = Pages { database, run, recording, gaps: &gaps };
+    match read(&reading, matched, &gaps, said).await {
+        Ok(replayed) => Ok(Replay::Done(Box::new(replayed))),
+        Err(ReadError::Changed) => Ok(Replay::Changed),
+        Err(ReadError::Database(error)) => Err(error.into()),
+        Err(error @ ReadError::Unusable(_)) => Err(MatchError::Unusable(error.to_string())),
+    }
+}
+
+/// One transaction that only reads, in one snapshot.
+async fn in_a_snapshot<T>(
+    database: &Database,
+    work: impl AsyncFn(&mut PgTransaction<'static>) -> Result<T, sqlx::Error>,
+) -> Result<T, sqlx::Error> {
     let work = async |transaction: &mut PgTransaction<'static>| {
         sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .execute(&mut **transaction)
             .await?;
-        let Some(matched) = matched(transaction, recording, run).await? else {
-            return Ok(Ok(Replay::Nothing));
-        };
-        if !claim(transaction, recording, run).await? {
-            return Ok(Ok(Replay::InHand));
-        }
-        let gaps = gaps::of(transaction, recording).await?;
-        if matched.chunk_count > 0 && gaps.len() as i32 >= matched.chunk_count {
-            return Ok(Ok(Replay::AllGaps));
-        }
-        let replayed = read_twice(transaction, recording, matched, gaps).await?;
-        Ok(replayed.map(|replayed| Replay::Done(Box::new(replayed))))
+        work(transaction).await
     };
-    database.run("replay", work).await?
+    database.run("replay", work).await
 }
 
 async fn matched(
@@ -108,67 +139,63 @@ async fn matched(
     .await
 }
 
-/// Claims the finalising of a run until the transaction ends; false where another has it. It only saves work: the commit is safe
-/// without it. Of a run, not of the recording: one that is superseded and does not know yet must not keep the next one waiting.
-async fn claim(
-    transaction: &mut PgTransaction<'static>,
+/// How a recording is read.
+struct Pages<'a> {
+    database: &'a Database,
     recording: Uuid,
     run: i32,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT pg_try_advisory_xact_lock(hashtextextended('finalise ' || $1::uuid::text || ' ' || $2::integer::text, 0)) AS "claimed!""#,
-        recording,
-        run
-    )
-    .fetch_one(&mut **transaction)
-    .await
+    gaps: &'a [i32],
 }
 
-/// The two readings, and what people said of the recording. The inner error is of what is stored, and stays however often it is tried.
-async fn read_twice(
-    transaction: &mut PgTransaction<'static>,
-    recording: Uuid,
-    matched: Matched,
-    gaps: Vec<i32>,
-) -> Result<Result<Replayed, MatchError>, sqlx::Error> {
-    match read(transaction, recording, matched, gaps).await {
-        Ok(replayed) => Ok(Ok(replayed)),
-        Err(ReadError::Database(error)) => Err(error),
-        Err(error @ ReadError::Unusable(_)) => Ok(Err(MatchError::Unusable(error.to_string()))),
+impl Pages<'_> {
+    /// The blocks of the chunks `range`, if the recording is still what it was when the reading began.
+    async fn page(&self, pinned: &Pinned, range: Range<i32>) -> Result<Vec<BlockAnalysis>, ReadError> {
+        let read = async |transaction: &mut PgTransaction<'static>| {
+            let is_same = matched(transaction, self.recording, self.run).await?.is_some()
+                && gaps::of(transaction, self.recording).await? == self.gaps;
+            if !is_same {
+                return Ok(None);
+            }
+            chunks::blocks(transaction, pinned, range.clone()).await.map(Some)
+        };
+        in_a_snapshot(self.database, read).await?.ok_or(ReadError::Changed)
     }
 }
 
+/// The two readings, and what people said of the recording.
 async fn read(
-    transaction: &mut PgTransaction<'static>,
-    recording: Uuid,
+    pages: &Pages<'_>,
     matched: Matched,
-    gaps: Vec<i32>,
+    gaps: &[i32],
+    said: Vec<Stored>,
 ) -> Result<Replayed, ReadError> {
-    let pinned = Pinned {
-        recording,
-        model_version: matched.model_version.clone(),
-        configuration: matched.configuration.clone(),
-        chunk_blocks: matched.chunk_blocks,
-    };
-    let said = corrections::stored(transaction, &pinned).await?;
+    let pinned = matched.pinned(pages.recording);
     let (chunk_count, settings) = (matched.chunk_count, matched.settings.0.clone());
     let of = Recording { pinned, chunk_count, settings };
-    let mut labelling = reading::survey(transaction, &of).await?;
+    let mut page = async |range| pages.page(&of.pinned, range).await;
+    let survey = reading::survey(&mut page, &of).await?;
+    let mut labelling = aside(move || survey.decide()).await?;
     if !said.is_empty() {
         labelling = labelling.to_be_corrected();
     }
-    let labelled = reading::label(transaction, &of, labelling).await?;
-    let decision = labelled.decision();
+    let labelled = reading::label(&mut page, &of, labelling).await?;
+    let (gaps, decision) = (gaps.to_vec(), labelled.decision());
     if said.is_empty() {
         let found = labelled.diarization();
         return Ok(Replayed { matched, gaps, found, decision, applied: Vec::new(), pinned: of.pinned });
     }
     let made = corrections::made(&said);
-    let work = move || {
+    let (found, applied) = aside(move || {
         let (corrected, applied) = Corrected::of(labelled, &made);
         (corrected.diarization(), applied)
-    };
-    let (found, applied) = tokio::task::spawn_blocking(work).await?;
+    })
+    .await?;
     let applied = said.iter().map(|it| it.number).zip(applied).collect();
     Ok(Replayed { matched, gaps, found, decision, applied, pinned: of.pinned })
+}
+
+/// Does what takes long on a thread of its own: signs of life are given meanwhile.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ReadError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ReadError::Unusable(format!("it could not be worked on: {error}")))
 }

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::database::Database;
-use crate::{dead_letters, handler, measured, reconcile};
+use crate::{dead_letters, handler, measured, nesting, reconcile};
 use metrics_exporter_prometheus::PrometheusHandle;
 use service_kit::broker::Broker;
 use service_kit::budget::Budget;
@@ -11,6 +11,7 @@ use service_kit::delivery::Delivery;
 use service_kit::heartbeat::{self, Heartbeat};
 use service_kit::metric;
 use service_kit::pauses::Pauses;
+use service_kit::schema::Gate;
 use service_kit::shutdown::Shutdown;
 use service_kit::surroundings::Surroundings;
 use service_kit::{admin, paused_queues, topology, transaction};
@@ -20,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 /// Longest that taking in an analysis and moving its recording may take; finalising a day of speech is by far the longest.
-const MATCH_WITHIN: Duration = Duration::from_secs(15 * 60);
+pub(crate) const MATCH_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Runs the matcher until shutdown is asked for; what is in hand is finished first. Dropping the future stops it where it
 /// stands, as a crash would.
@@ -44,9 +45,12 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
 }
 
 async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    service_kit::nesting::check(nesting::of(&config))?;
     let pool =
         transaction::pool(&config.database.database_url, config.database.database_connections, "matcher")?;
-    let database = Database::new(pool.clone(), shutdown.clone());
+    let watch = transaction::pool(&config.database.database_url, 1, "matcher readiness")?;
+    let database = Database::new(pool.clone(), shutdown.clone()).watched_by(watch.clone());
+    let gate = Gate::default();
     let broker = Broker::new(&config.broker.amqp_url, "matcher");
     let pages = admin::routes(metrics, readiness(&database, &broker));
     let budget = Budget::of(&[("matching", MATCH_WITHIN)])?;
@@ -64,15 +68,23 @@ async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) ->
     let match_one = async |delivery: Delivery| handler::handle(&database, delivery).await;
     let bury_one = async |delivery: Delivery| dead_letters::handle(&database, delivery).await;
     let this = Heartbeat::of_this_process("matcher", env!("CARGO_PKG_VERSION"));
-    let working = async {
-        tokio::join!(
-            serving,
-            Box::pin(consumer::run(&broker, &matching, &shutdown, match_one)),
-            Box::pin(consumer::run(&broker, &dead, &shutdown, bury_one)),
-            Box::pin(reconcile::run(&database, &broker, config.reconcile_every(), config.republish_after())),
-            paused_queues::follow(&pool, &pauses, &shutdown),
-        )
+    // Nothing is taken before the database has what it takes: messages wait on their queue, and no attempt is counted.
+    let at_work = async {
+        if gate.passed(&shutdown).await {
+            tokio::join!(
+                Box::pin(consumer::run(&broker, &matching, &shutdown, match_one)),
+                Box::pin(consumer::run(&broker, &dead, &shutdown, bury_one)),
+                Box::pin(reconcile::run(
+                    &database,
+                    &broker,
+                    config.reconcile_every(),
+                    config.republish_after()
+                )),
+                paused_queues::follow(&pool, &pauses, &shutdown),
+            );
+        }
     };
+    let working = async { tokio::join!(serving, gate.keep(&watch, &shutdown), at_work) };
     let (served, ..) = heartbeat::during(&broker, &Notify::new(), || this.clone(), working).await;
     broker.close().await;
     served
@@ -83,10 +95,9 @@ fn readiness(database: &Database, broker: &Broker) -> admin::Readiness {
     Arc::new(move || {
         let (database, broker) = (database.clone(), broker.clone());
         Box::pin(async move {
-            if !broker.is_connected().await {
-                return Err("RabbitMQ is not connected".to_owned());
-            }
-            database.ready().await
+            // First what somebody has to do something about.
+            database.ready().await?;
+            if broker.is_connected().await { Ok(()) } else { Err("RabbitMQ is not connected".to_owned()) }
         })
     })
 }

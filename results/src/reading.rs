@@ -3,12 +3,12 @@
 
 use crate::analysis::OneDimension;
 use crate::chunks::{self, Pinned};
+use diarization::analysis::BlockAnalysis;
 use diarization::diarize::Settings;
 use diarization::labelled::Labelled;
 use diarization::labelling::Labelling;
 use diarization::survey::Survey;
-use sqlx::PgTransaction;
-use tokio::task::JoinError;
+use std::ops::Range;
 
 /// A recording to be read.
 #[derive(Clone, Debug)]
@@ -27,6 +27,9 @@ pub enum ReadError {
     /// The database failed, or what it holds is no analysis.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    /// It is no longer what it was when the reading began.
+    #[error("the recording has changed while it was read")]
+    Changed,
     /// What is stored cannot be used, however often it is tried.
     #[error("what is stored of the recording cannot be used: {0}")]
     Unusable(String),
@@ -36,36 +39,36 @@ fn unusable(why: impl ToString) -> ReadError {
     ReadError::Unusable(why.to_string())
 }
 
-impl From<JoinError> for ReadError {
-    fn from(error: JoinError) -> Self {
-        Self::Unusable(format!("it could not be worked on: {error}"))
-    }
-}
-
-/// The first reading: decides which voices speak in the recording.
-pub async fn survey(
-    transaction: &mut PgTransaction<'static>,
+/// The first reading: gathers what it takes to decide which voices speak in the recording. `page` gives the blocks of a run of chunks.
+pub async fn survey<E>(
+    mut page: impl AsyncFnMut(Range<i32>) -> Result<Vec<BlockAnalysis>, E>,
     recording: &Recording,
-) -> Result<Labelling, ReadError> {
+) -> Result<Survey, ReadError>
+where
+    ReadError: From<E>,
+{
     let mut survey = Survey::new(recording.settings.clone());
     let mut dimension = OneDimension::default();
-    for page in chunks::pages(recording.chunk_count, recording.pinned.chunk_blocks) {
-        for block in chunks::blocks(transaction, &recording.pinned, page).await? {
+    for range in chunks::pages(recording.chunk_count, recording.pinned.chunk_blocks) {
+        for block in page(range).await? {
             dimension.check(&block).map_err(unusable)?;
             survey.push(&block).map_err(unusable)?;
         }
     }
-    Ok(tokio::task::spawn_blocking(move || survey.decide()).await?)
+    Ok(survey)
 }
 
-/// The second reading: gives every piece its speaker.
-pub async fn label(
-    transaction: &mut PgTransaction<'static>,
+/// The second reading: gives every piece its speaker. `page` gives the same as in the first.
+pub async fn label<E>(
+    mut page: impl AsyncFnMut(Range<i32>) -> Result<Vec<BlockAnalysis>, E>,
     recording: &Recording,
     mut labelling: Labelling,
-) -> Result<Labelled, ReadError> {
-    for page in chunks::pages(recording.chunk_count, recording.pinned.chunk_blocks) {
-        for block in chunks::blocks(transaction, &recording.pinned, page).await? {
+) -> Result<Labelled, ReadError>
+where
+    ReadError: From<E>,
+{
+    for range in chunks::pages(recording.chunk_count, recording.pinned.chunk_blocks) {
+        for block in page(range).await? {
             labelling.push(&block).map_err(unusable)?;
         }
     }

@@ -16,7 +16,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "the time-outs do not nest: {steps} take {job} s together; with {hold} s of waiting for an outage and {answer} s for the broker's \
-     answer that is not less than the {limit} s after which the broker takes a message back. Set shorter ones"
+     answer that is not less than the {limit} s after which the broker takes a message back (its `consumer_timeout`). Set shorter ones"
 )]
 pub struct BudgetError {
     steps: String,

@@ -31,8 +31,8 @@ pub struct DatabaseConfig {
     /// Address of Postgres.
     #[arg(long, env = "THROUGHLINE_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
-    /// Connections held at most.
-    #[arg(long, env = "THROUGHLINE_DATABASE_CONNECTIONS", default_value_t = 8)]
+    /// Connections held at most for work; one more is kept for readiness, and one that holds the place of a recording being completed.
+    #[arg(long, env = "THROUGHLINE_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
 }
 

@@ -152,6 +152,10 @@ impl<P: Post> Handling<'_, P> {
                         return None;
                     }
                 }
+                Verdict::Later(why) => {
+                    tracing::info!(queue, %why, "others go first; no attempt is counted");
+                    return Some(Verdict::Later(why));
+                }
                 verdict => return Some(verdict),
             }
         }
@@ -186,6 +190,7 @@ fn outcome(verdict: &Verdict) -> &'static str {
         Verdict::Done => "done",
         Verdict::Retry(_) => "retry",
         Verdict::Wait(_) => "wait",
+        Verdict::Later(_) => "later",
         Verdict::Reject(_) => "reject",
     }
 }

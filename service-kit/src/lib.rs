@@ -13,6 +13,9 @@ pub mod handling;
 pub mod heartbeat;
 pub mod messages;
 pub mod metric;
+#[cfg(feature = "postgres")]
+pub mod migrating;
+pub mod nesting;
 pub mod object_store;
 #[cfg(feature = "postgres")]
 pub mod paused_queues;

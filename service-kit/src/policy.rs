@@ -14,6 +14,8 @@ pub const WAITS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16), Duration::from_secs(64)];
 /// Which of [`WAITS`] follows an outage that lasted longer than a message is held.
 const OUTAGE_WAIT: usize = 2;
+/// Which of them follows where another one was at it.
+const LATER_WAIT: usize = 1;
 
 /// What is known of a message when it is delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +71,7 @@ pub fn after(verdict: &Verdict, past: &Past, by: &str, now: DateTime<Utc>) -> Ac
     match verdict {
         Verdict::Done => Action::Acknowledge,
         Verdict::Wait(_) => Action::SendAgain { wait: Some(OUTAGE_WAIT), history: past.written_out(now) },
+        Verdict::Later(_) => Action::SendAgain { wait: Some(LATER_WAIT), history: past.written_out(now) },
         Verdict::Retry(why) => {
             let mut history = past.written_out(now);
             history.failed(why, by, now);
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_and_a_stop_count_no_attempt() {
+    fn an_outage_a_lock_and_a_stop_count_no_attempt() {
         let mut past = Past::default();
         past.history.failed("once", "me", NOW);
         let Action::SendAgain { wait: Some(_), history } =
@@ -160,6 +163,8 @@ mod tests {
             panic!("it was not sent again")
         };
         assert_eq!(history, past.history);
+        let later = after(&Verdict::Later("locked".into()), &past, "me", NOW);
+        assert_eq!(later, Action::SendAgain { wait: Some(LATER_WAIT), history: history.clone() });
         assert_eq!(given_back(&past, NOW), Action::SendAgain { wait: None, history });
     }
 

@@ -11,40 +11,95 @@ use std::time::{Duration, Instant};
 /// How long a transaction waits for a database that is away before it gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long one attempt waits for a connection.
-const ACQUIRE: Duration = Duration::from_secs(5);
+pub const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long one attempt may take: a database that says nothing (a connection of which only one end is left) says nothing for ever.
-const ATTEMPT_WITHIN: Duration = Duration::from_secs(120);
-/// What Postgres is told for our connections, so that rows locked by a service which is gone without a word (frozen, its machine
-/// or its network lost) do not stay locked: without these, for two hours. No transaction of ours is idle for so long.
-const SESSION: [(&str, &str); 4] = [
-    ("idle_in_transaction_session_timeout", "60s"),
-    ("tcp_keepalives_idle", "20"),
-    ("tcp_keepalives_interval", "10"),
-    ("tcp_keepalives_count", "3"),
-];
+pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(120);
+/// What an attempt has that begins when patience is about to end.
+const LAST_ATTEMPT: Duration = Duration::from_secs(20);
+/// Longest that [`run`] takes in all.
+pub const WHOLE_WITHIN: Duration = Duration::from_secs(PATIENCE.as_secs() + LAST_ATTEMPT.as_secs());
+/// How long a statement waits for what another transaction has locked. Then it is told to whoever asked ([`is_locked`]), so that one locked
+/// row does not take all connections.
+pub const LOCK_WITHIN: Duration = Duration::from_millis(2500);
+/// How long one statement may take: those that write a day of speech take seconds.
+pub const STATEMENT_WITHIN: Duration = Duration::from_secs(90);
+/// The same of those that only read for somebody who waits.
+pub const READ_WITHIN: Duration = Duration::from_secs(30);
+/// How long a session may be idle in a transaction.
+pub const IDLE_WITHIN: Duration = Duration::from_secs(60);
 
-/// Opens a pool; connections are made when they are needed.
+/// Opens a pool for work; connections are made when they are needed.
 pub fn pool(url: &str, connections: u32, service: &str) -> Result<PgPool, sqlx::Error> {
-    let options = PgConnectOptions::from_str(url)?.application_name(service).options(SESSION);
+    pool_of(url, connections, service, STATEMENT_WITHIN)
+}
+
+/// Opens a pool for what only reads, and for somebody who waits.
+pub fn reading_pool(url: &str, connections: u32, service: &str) -> Result<PgPool, sqlx::Error> {
+    pool_of(url, connections, service, READ_WITHIN)
+}
+
+fn pool_of(
+    url: &str,
+    connections: u32,
+    service: &str,
+    statement: Duration,
+) -> Result<PgPool, sqlx::Error> {
+    let options = PgConnectOptions::from_str(url)?.application_name(service).options(session(statement));
     Ok(PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).connect_lazy_with(options))
 }
 
+/// What Postgres is told for our connections, so that rows locked by a service which is gone without a word (frozen, its machine
+/// or its network lost) do not stay locked: without these, for two hours. No transaction of ours is idle for so long.
+fn session(statement: Duration) -> [(&'static str, String); 6] {
+    let milliseconds = |time: Duration| time.as_millis().to_string();
+    [
+        ("lock_timeout", milliseconds(LOCK_WITHIN)),
+        ("statement_timeout", milliseconds(statement)),
+        ("idle_in_transaction_session_timeout", milliseconds(IDLE_WITHIN)),
+        ("tcp_keepalives_idle", "20".to_owned()),
+        ("tcp_keepalives_interval", "10".to_owned()),
+        ("tcp_keepalives_count", "3".to_owned()),
+    ]
+}
+
 /// Runs `work` in a transaction and commits it. Serialization failures, deadlocks and lost connections are tried again, with
-/// growing waits, for up to two minutes; `work` must therefore change nothing but the database.
+/// growing waits, for up to two minutes; `work` must therefore change nothing but the database. What another transaction keeps locked for
+/// longer than [`LOCK_WITHIN`] is not: whoever asked can do something else meanwhile.
 pub async fn run<T>(
     pool: &PgPool,
     name: &'static str,
     shutdown: &Shutdown,
     work: impl AsyncFn(&mut PgTransaction<'static>) -> Result<T, sqlx::Error>,
 ) -> Result<T, sqlx::Error> {
+    run_while(pool, name, shutdown, is_transient, work).await
+}
+
+/// The same, but what is locked is waited for as what is away is: for work that would have to begin anew.
+pub async fn run_through_locks<T>(
+    pool: &PgPool,
+    name: &'static str,
+    shutdown: &Shutdown,
+    work: impl AsyncFn(&mut PgTransaction<'static>) -> Result<T, sqlx::Error>,
+) -> Result<T, sqlx::Error> {
+    run_while(pool, name, shutdown, |error| is_transient(error) || is_locked(error), work).await
+}
+
+async fn run_while<T>(
+    pool: &PgPool,
+    name: &'static str,
+    shutdown: &Shutdown,
+    passes: fn(&sqlx::Error) -> bool,
+    work: impl AsyncFn(&mut PgTransaction<'static>) -> Result<T, sqlx::Error>,
+) -> Result<T, sqlx::Error> {
     let started = Instant::now();
     let mut backoff = Backoff::default();
     loop {
-        let attempt = tokio::time::timeout(ATTEMPT_WITHIN, Box::pin(attempt(pool, name, &work)));
-        let outcome = attempt.await.unwrap_or_else(|_| Err(no_answer()));
+        let within = ATTEMPT_WITHIN.min(WHOLE_WITHIN.saturating_sub(started.elapsed()));
+        let attempt = tokio::time::timeout(within, Box::pin(attempt(pool, name, &work)));
+        let outcome = attempt.await.unwrap_or_else(|_| Err(no_answer(within)));
         let retry = match &outcome {
             Ok(_) => false,
-            Err(error) => is_transient(error) && started.elapsed() < PATIENCE,
+            Err(error) => passes(error) && started.elapsed() < PATIENCE,
         };
         if retry {
             metrics::counter!("throughline_transaction_retries_total", "transaction" => name).increment(1);
@@ -76,15 +131,26 @@ async fn attempt<T>(
     }
 }
 
-fn no_answer() -> sqlx::Error {
-    let why = format!("the database did not answer within {} s", ATTEMPT_WITHIN.as_secs());
+/// What lies within what: checked at compile time, as none of it can be set.
+const _: () = {
+    assert!(LOCK_WITHIN.as_millis() < READ_WITHIN.as_millis());
+    assert!(READ_WITHIN.as_secs() <= STATEMENT_WITHIN.as_secs());
+    assert!(STATEMENT_WITHIN.as_secs() < ATTEMPT_WITHIN.as_secs());
+    assert!(IDLE_WITHIN.as_secs() < ATTEMPT_WITHIN.as_secs());
+    assert!(ACQUIRE.as_secs() < LAST_ATTEMPT.as_secs());
+    assert!(ATTEMPT_WITHIN.as_secs() <= WHOLE_WITHIN.as_secs());
+};
+
+fn no_answer(within: Duration) -> sqlx::Error {
+    let why = format!("the database did not answer within {} s", within.as_secs());
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))
 }
 
 /// True for errors that another attempt may not meet.
 fn is_transient(error: &sqlx::Error) -> bool {
+    // A schema that does not fit stays so until somebody mends it.
     // Serialization failure, deadlock.
-    is_outage(error) || code(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01"))
+    (is_outage(error) && !is_unfit(error)) || is(error, &["40001", "40P01"])
 }
 
 /// True where the database is away or cannot work, which is nobody's fault and must use up nobody's attempts.
@@ -94,14 +160,29 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => true,
-        // Connection exceptions, resources (disk, memory, connections), shutdown and recovery, a standby after a failover; and the
-        // end of a session that was idle in a transaction because its process stood still.
-        sqlx::Error::Database(_) => code(error).is_some_and(|code| {
-            ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
-                || matches!(code.as_str(), "25006" | "25P03")
-        }),
+        // Connection exceptions, resources (disk, memory, connections), shutdown and recovery, a standby after a failover; the
+        // end of a session that was idle in a transaction because its process stood still; and a statement that took too long.
+        sqlx::Error::Database(_) => {
+            ["08", "53", "57P"].iter().any(|class| code(error).is_some_and(|code| code.starts_with(class)))
+                || is(error, &["25006", "25P03", "57014"])
+                || is_unfit(error)
+        }
         _ => false,
     }
+}
+
+/// True where another transaction kept locked what was asked for.
+pub fn is_locked(error: &sqlx::Error) -> bool {
+    is(error, &["55P03"])
+}
+
+/// True where a table, a column, a function or a type is missing: the schema is not the one that this program knows ([`crate::schema`]).
+pub fn is_unfit(error: &sqlx::Error) -> bool {
+    is(error, &["42P01", "42703", "42883", "42704", "3F000"])
+}
+
+fn is(error: &sqlx::Error, codes: &[&str]) -> bool {
+    code(error).is_some_and(|code| codes.contains(&code.as_str()))
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {

@@ -10,6 +10,9 @@ pub enum Verdict {
     /// What the work needs is away (database, object store, broker), which is no fault of the message: it is held until that
     /// is back, and no attempt is counted.
     Wait(String),
+    /// Another is at what the work is about (a row is locked): it is sent again after a few seconds, others of its queue are handled
+    /// meanwhile, and no attempt is counted.
+    Later(String),
     /// It can never succeed: dead-letter it.
     Reject(String),
 }

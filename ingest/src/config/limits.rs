@@ -13,6 +13,12 @@ pub struct LimitsConfig {
     /// Of these, from one address (of IPv6 from one network of 64 bits); one more is answered 429.
     #[arg(long, env = "THROUGHLINE_MAX_UPLOADS_PER_ADDRESS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_uploads_per_address: u32,
+    /// Corrections worked out at once; each takes a thread and a connection to the database.
+    #[arg(long, env = "THROUGHLINE_MAX_CONCURRENT_CORRECTIONS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_concurrent_corrections: u32,
+    /// Corrections that wait for those; one more is answered 429.
+    #[arg(long, env = "THROUGHLINE_MAX_WAITING_CORRECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub max_waiting_corrections: u32,
     /// Connections at once; more wait until one ends.
     #[arg(long, env = "THROUGHLINE_MAX_CONNECTIONS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections: u32,
@@ -70,6 +76,8 @@ impl LimitsConfig {
         Self {
             max_concurrent_uploads: 16,
             max_uploads_per_address: 8,
+            max_concurrent_corrections: 2,
+            max_waiting_corrections: 8,
             max_connections: 512,
             max_connections_per_address: 128,
             proxies: Vec::new(),

@@ -71,7 +71,7 @@ pub async fn begin(context: &Context, job: &DecodeJob) -> Result<Option<Decoding
 
 /// Orders the analysis of a stored chunk, once however often it is stored; false if the run is over.
 pub async fn order(context: &Context, order: &ChunkJob) -> Result<bool, sqlx::Error> {
-    transaction::run(&context.pool, "order chunk", &context.shutdown, async |transaction| {
+    transaction::run_through_locks(&context.pool, "order chunk", &context.shutdown, async |transaction| {
         // Shared, not key-shared: a reprocessing that raises the run must wait until this row is in, so that it deletes it.
         let current = sqlx::query_scalar!(
             "SELECT id FROM recordings WHERE id = $1 AND run = $2 AND state = 'processing' FOR SHARE",
@@ -105,7 +105,7 @@ pub async fn order(context: &Context, order: &ChunkJob) -> Result<bool, sqlx::Er
 /// Writes how many chunks there are and how loud it is, and tells the matcher, once.
 pub async fn end(context: &Context, job: &DecodeJob, whole: &Whole) -> Result<(), sqlx::Error> {
     let notice = RecordingDecoded { recording: job.recording, run: job.run };
-    transaction::run(&context.pool, "end decoding", &context.shutdown, async |transaction| {
+    transaction::run_through_locks(&context.pool, "end decoding", &context.shutdown, async |transaction| {
         let ended = sqlx::query!(
             "UPDATE recordings SET chunk_count = $3, samples = $4, warnings = $5, updated_at = now()
              WHERE id = $1 AND run = $2 AND state = 'processing' AND chunk_count IS NULL",
@@ -135,7 +135,7 @@ pub async fn end(context: &Context, job: &DecodeJob, whole: &Whole) -> Result<()
 
 /// Ends the recording as failed, in words for its uploader.
 pub async fn fail(context: &Context, job: &DecodeJob, words: &str) -> Result<(), sqlx::Error> {
-    transaction::run(&context.pool, "fail decoding", &context.shutdown, async |transaction| {
+    transaction::run_through_locks(&context.pool, "fail decoding", &context.shutdown, async |transaction| {
         sqlx::query!(
             "UPDATE recordings SET state = 'failed', failure = $3, updated_at = now()
              WHERE id = $1 AND run = $2 AND state IN ('queued', 'processing') AND chunk_count IS NULL",

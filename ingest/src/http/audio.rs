@@ -58,7 +58,7 @@ pub(crate) async fn audio(
     NoQuery: NoQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let upload = player::upload(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
+    let upload = player::upload(&context.reads, id).await?.ok_or(ApiError::UnknownRecording(id))?;
     let gone = |error| missing(id, error);
     let size = context.objects.size(&upload.object).await.map_err(gone)?;
     let tag = format!("\"{}\"", upload.sha256);

@@ -1,5 +1,6 @@
 //! Change: cancelling a recording, and processing it again.
 
+use super::changing;
 use super::json::{Given, null_or};
 use super::openapi::{NoRecording, Usual};
 use super::options::{self, ChannelsWanted, OptionError};
@@ -11,7 +12,6 @@ use crate::recordings::cancel::{self, Cancelling};
 use crate::recordings::change::{self, Reprocessing};
 use crate::recordings::state;
 use crate::recordings::wanted::Wanted;
-use crate::thread;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -137,7 +137,9 @@ pub(crate) async fn reprocess(
     Given(body): Given<Reprocess>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Reprocessed>), ApiError> {
     let wanted = body.unwrap_or_default().wanted()?;
-    let outcome = thread::on_its_own(async move || change::reprocess(&context, id, &wanted).await).await??;
+    let shared = context.clone();
+    let outcome =
+        changing::change(&context, id, async move || change::reprocess(&shared, id, &wanted).await).await?;
     let (run, analyses) = match outcome {
         Reprocessing::Begun { run, reused: true } => (run, Analyses::Reused),
         Reprocessing::Begun { run, reused: false } => (run, Analyses::Anew),
@@ -167,7 +169,7 @@ pub(crate) async fn cancel(
     NoQuery: NoQuery,
 ) -> Result<Json<Cancelled>, ApiError> {
     let shared = context.clone();
-    match thread::on_its_own(async move || cancel::cancel(&shared, id).await).await?? {
+    match changing::change(&context, id, async move || cancel::cancel(&shared, id).await).await? {
         Cancelling::Cancelled(run) => {
             tracing::info!(recording = %id, run, "cancelled");
             tokio::spawn(async move { cancel::clear(&context, id, run).await });

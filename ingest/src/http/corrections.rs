@@ -8,7 +8,6 @@ use super::recordings::RecordingId;
 use super::shown::shown;
 use crate::context::Context;
 use crate::recordings::corrections::{self, Change, Outcome};
-use crate::thread;
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
@@ -194,8 +193,14 @@ impl<S: Send + Sync> FromRequestParts<S> for CorrectionNumber {
 }
 
 async fn change(context: Arc<Context>, id: Uuid, change: Change) -> Result<Json<CorrectionList>, ApiError> {
-    let outcome =
-        thread::on_its_own(async move || corrections::change(&context, id, &change).await).await??;
+    // Whoever finds no place hears so at once, and whoever is gone gives theirs up.
+    let place = context.corrections.place().ok_or(ApiError::BusyCorrections)?;
+    let _turn = context.one_at_a_time.turn(id).await?;
+    let shared = context.clone();
+    let outcome = context
+        .corrections
+        .run(place, async move || corrections::change(&shared, id, &change).await)
+        .await??;
     match outcome {
         Outcome::Done(stored) => Ok(as_list(stored)),
         Outcome::Unknown => Err(ApiError::UnknownRecording(id)),
@@ -217,7 +222,7 @@ pub(crate) async fn list(
     RecordingId(id): RecordingId,
     NoQuery: NoQuery,
 ) -> Result<Json<CorrectionList>, ApiError> {
-    Ok(as_list(corrections::list(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?))
+    Ok(as_list(corrections::list(&context.reads, id).await?.ok_or(ApiError::UnknownRecording(id))?))
 }
 
 /// Correct a recording
@@ -231,6 +236,7 @@ pub(crate) async fn list(
         (status = 200, description = "It holds; all corrections of the recording", body = CorrectionList),
         (status = 409, description = "The recording is not completed, or cannot be corrected", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "As many corrections as are taken wait already", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "There is no such speaker or turn, or the name cannot be given", body = Problem, content_type = "application/problem+json"),
         NoRecording, Usual
     )
@@ -253,6 +259,7 @@ pub(crate) async fn correct(
     responses(
         (status = 200, description = "It is taken back, now or before; the corrections that are left", body = CorrectionList),
         (status = 409, description = "Later ones must be taken back before, or the recording is not completed", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "As many corrections as are taken wait already", body = Problem, content_type = "application/problem+json"),
         NoRecording, Usual
     )
 )]

@@ -7,7 +7,6 @@ use super::query::{NoQuery, Query};
 use super::shown::shown;
 use crate::context::Context;
 use crate::dead_letters::{self, DeadLetter, Replay};
-use crate::thread;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{HeaderName, LOCATION};
@@ -69,7 +68,7 @@ pub(crate) async fn list(
     let before = query.get("before", "the `next` of an answer before, a number")?;
     let recording = query.get("recording", "the id of a recording")?;
     // One more than shown says whether there is a next page.
-    let mut letters = dead_letters::list(&context.pool, limit as i64 + 1, before, recording).await?;
+    let mut letters = dead_letters::list(&context.reads, limit as i64 + 1, before, recording).await?;
     let more = letters.len() > limit;
     letters.truncate(limit);
     let next = letters.last().filter(|_| more).map(|last| last.id);
@@ -91,8 +90,8 @@ pub(crate) async fn show(
     NoQuery: NoQuery,
 ) -> Result<Json<OpenedLetter>, ApiError> {
     let id = number(&id)?;
-    let letter = dead_letters::show(&context.pool, id).await?.ok_or(ApiError::UnknownLetter(id))?;
-    let body = dead_letters::body(&context.pool, id).await?;
+    let letter = dead_letters::show(&context.reads, id).await?.ok_or(ApiError::UnknownLetter(id))?;
+    let body = dead_letters::body(&context.reads, id).await?;
     Ok(Json(OpenedLetter { dead_letter: letter, body }))
 }
 
@@ -112,7 +111,8 @@ pub(crate) async fn replay(
     NoQuery: NoQuery,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Replayed>), ApiError> {
     let id = number(&id)?;
-    match thread::on_its_own(async move || dead_letters::replay(&context, id).await).await?? {
+    let shared = context.clone();
+    match context.changes.run_in_turn(async move || dead_letters::replay(&shared, id).await).await?? {
         Replay::Sent(recording) => {
             tracing::info!(%recording, letter = id, "replayed");
             let location = format!("/v1/recordings/{recording}");

@@ -86,8 +86,8 @@ impl Stream {
             return Ok(None);
         }
         // Before the rest is read: what changes in between is seen at the next look.
-        self.row = view::version(&self.context.pool, self.id).await?;
-        view::recording(&self.context.pool, self.id).await
+        self.row = view::version(&self.context.reads, self.id).await?;
+        view::recording(&self.context.reads, self.id).await
     }
 
     /// Returns when the row has changed, or has been looked at often enough.
@@ -95,7 +95,7 @@ impl Stream {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             self.looks += 1;
-            match view::version(&self.context.pool, self.id).await {
+            match view::version(&self.context.reads, self.id).await {
                 Ok(row) if row != self.row => return,
                 _ if self.looks >= LOOKS => return,
                 _ => {}
@@ -148,7 +148,7 @@ pub(crate) async fn events(
     // Before anything is waited for: none that is taken back meanwhile is missed.
     let tokens = as_of_now(&context);
     let permit = context.streams.clone().try_acquire_owned().map_err(|_| ApiError::ManyStreams)?;
-    if view::version(&context.pool, id).await?.is_none() {
+    if view::version(&context.reads, id).await?.is_none() {
         return Err(ApiError::UnknownRecording(id));
     }
     let known = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);

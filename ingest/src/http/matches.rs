@@ -66,7 +66,7 @@ pub(crate) async fn matches(
     RecordingId(id): RecordingId,
     NoQuery: NoQuery,
 ) -> Result<Json<MatchesFound>, ApiError> {
-    let found = matches::of(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
+    let found = matches::of(&context.reads, id).await?.ok_or(ApiError::UnknownRecording(id))?;
     Ok(Json(as_json(id, &found)))
 }
 

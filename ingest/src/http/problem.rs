@@ -2,6 +2,8 @@
 
 use super::options::OptionError;
 use super::query::QueryError;
+use crate::recordings::one_at_a_time::InHand;
+use crate::thread::Died;
 use crate::webhooks::address::AddressError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use diarization::corrections::Refusal;
 use serde::Serialize;
 use service_kit::object_store::StoreError;
+use service_kit::transaction;
 use tokio::task::JoinError;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -196,8 +199,16 @@ pub(crate) enum ApiError {
         "the service has no room left for uploads; nothing was kept, ask its operator to make room and send it again"
     )]
     Full,
+    #[error(
+        "as many corrections as this service takes wait already; nothing was changed, send it again in a moment"
+    )]
+    BusyCorrections,
+    #[error("something else is changing this at the moment; nothing was done, send it again in a moment")]
+    Locked,
+    #[error("the database is not set up for this version of the service; its operator must run `throughline migrate`")]
+    Unfit(sqlx::Error),
     #[error("the database cannot be reached; try again in a moment")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
     #[error("the object store cannot be reached; try again in a moment")]
     Store(StoreError),
     #[error("this is our fault, not yours; the log of the service says more")]
@@ -274,6 +285,11 @@ impl ApiError {
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The upload is too large"),
             Self::BrokeOff(_) => (StatusCode::BAD_REQUEST, "broke-off", "The upload broke off"),
             Self::Stalled(_) => (StatusCode::REQUEST_TIMEOUT, "stalled", "The upload stalled"),
+            Self::BusyCorrections => {
+                (StatusCode::TOO_MANY_REQUESTS, "busy-corrections", "Too many corrections at once")
+            }
+            Self::Locked => (StatusCode::CONFLICT, "locked", "Being changed already"),
+            Self::Unfit(_) => (StatusCode::SERVICE_UNAVAILABLE, "schema", "The database must be migrated"),
             Self::Database(_) | Self::Store(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again")
             }
@@ -313,7 +329,7 @@ impl ApiError {
     /// What the uploader need not know, for the log.
     fn cause(&self) -> Option<String> {
         match self {
-            Self::Database(error) => Some(error.to_string()),
+            Self::Database(error) | Self::Unfit(error) => Some(error.to_string()),
             Self::Store(error) => Some(error.to_string()),
             Self::Panicked(why) => Some(why.clone()),
             _ => None,
@@ -331,9 +347,33 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        if transaction::is_locked(&error) {
+            Self::Locked
+        } else if transaction::is_unfit(&error) {
+            Self::Unfit(error)
+        } else {
+            Self::Database(error)
+        }
+    }
+}
+
+impl From<InHand> for ApiError {
+    fn from(_: InHand) -> Self {
+        Self::Locked
+    }
+}
+
 impl From<JoinError> for ApiError {
     fn from(error: JoinError) -> Self {
         Self::Panicked(error.to_string())
+    }
+}
+
+impl From<Died> for ApiError {
+    fn from(died: Died) -> Self {
+        Self::Panicked(died.to_string())
     }
 }
 
@@ -349,7 +389,7 @@ impl IntoResponse for ApiError {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         let extra = match (status, &self) {
             (StatusCode::UNAUTHORIZED, _) => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _) | (_, Self::KeyInUse) => {
+            (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _) | (_, Self::KeyInUse | Self::Locked) => {
                 Some((header::RETRY_AFTER, "5"))
             }
             _ => None,

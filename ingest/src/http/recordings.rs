@@ -8,7 +8,6 @@ use crate::context::Context;
 use crate::recordings::filter::Filter;
 use crate::recordings::state::State as Stands;
 use crate::recordings::view::{self, Recording, Summary};
-use crate::thread;
 use crate::upkeep::erasure::{self, Erased};
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
@@ -99,7 +98,7 @@ pub(crate) async fn show(
     RecordingId(id): RecordingId,
     NoQuery: NoQuery,
 ) -> Result<Json<Recording>, ApiError> {
-    let recording = view::recording(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
+    let recording = view::recording(&context.reads, id).await?.ok_or(ApiError::UnknownRecording(id))?;
     Ok(Json(recording))
 }
 
@@ -131,7 +130,7 @@ pub(crate) async fn list(
         created_before: query.get("created_before", time)?.map(|Moment(moment)| moment),
     };
     // One more than shown says whether there is a next page.
-    let mut recordings = view::list(&context.pool, limit as i64 + 1, &filter).await?;
+    let mut recordings = view::list(&context.reads, limit as i64 + 1, &filter).await?;
     let more = recordings.len() > limit;
     recordings.truncate(limit);
     let next = recordings.last().filter(|_| more).map(|last| last.id);
@@ -152,7 +151,9 @@ pub(crate) async fn delete(
     RecordingId(id): RecordingId,
     NoQuery: NoQuery,
 ) -> Result<Response, ApiError> {
-    match thread::on_its_own(async move || erasure::erase(&context, id).await).await?? {
+    let _turn = context.one_at_a_time.turn(id).await?;
+    let shared = context.clone();
+    match context.erasures.run_in_turn(async move || erasure::erase(&shared, id).await).await?? {
         Erased::Gone => Ok(StatusCode::NO_CONTENT.into_response()),
         Erased::Pending => {
             let detail = "the object store cannot be reached; what is stored of it goes once it can";

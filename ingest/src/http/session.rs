@@ -98,7 +98,7 @@ pub(crate) async fn begin(
     let token =
         bearer_of(&headers).and_then(|given| tokens::find(&known, given)).ok_or(ApiError::Unauthorized)?;
     let lasts = TimeDelta::hours(context.session_hours.into());
-    let pass = Session::until(Utc::now() + lasts).pass(context.session_key.get(&context.pool).await?, token);
+    let pass = Session::until(Utc::now() + lasts).pass(context.session_key.get(&context.reads).await?, token);
     let set = cookie(&headers, &pass, lasts.num_seconds());
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set)]).into_response())
 }
@@ -131,7 +131,7 @@ pub(crate) async fn session_of(
 ) -> Result<Option<(Session, Token)>, ApiError> {
     let (Some(known), Some(pass)) = (&context.tokens, pass_of(headers)) else { return Ok(None) };
     let known = known.borrow().clone();
-    let key = context.session_key.get(&context.pool).await?;
+    let key = context.session_key.get(&context.reads).await?;
     let Some((session, token)) = Session::find(key, &known, pass, Utc::now()) else { return Ok(None) };
     let ended = session.is_ended(&context.pool).await?;
     Ok((!ended).then(|| (session, token.clone())))

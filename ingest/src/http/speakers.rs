@@ -22,5 +22,5 @@ pub(crate) async fn speakers(
     RecordingId(id): RecordingId,
     NoQuery: NoQuery,
 ) -> Result<Json<SpeakersFound>, ApiError> {
-    Ok(Json(speakers::of(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?))
+    Ok(Json(speakers::of(&context.reads, id).await?.ok_or(ApiError::UnknownRecording(id))?))
 }

@@ -132,7 +132,7 @@ pub(crate) async fn turns(
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let format = asked.unwrap_or_else(|| preferred(accept));
     let explained = !matches!(format, Format::Rttm | Format::PlainRttm);
-    let found = view::turns(&context.pool, id, explained).await?.ok_or(ApiError::UnknownRecording(id))?;
+    let found = view::turns(&context.reads, id, explained).await?.ok_or(ApiError::UnknownRecording(id))?;
     let content_type = match format {
         Format::Json => return Ok(Json(as_json(id, found)).into_response()),
         Format::Export(format) => return Ok(attached(format, &found)),

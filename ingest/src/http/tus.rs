@@ -23,7 +23,6 @@ use super::upload::trace_of;
 use crate::composing::{self, ComposeError};
 use crate::context::Context;
 use crate::recordings::resumable::{self, NewUpload, Progress};
-use crate::thread;
 use crate::upkeep::erasure::{self, Erased};
 use axum::extract::{Extension, Request, State};
 use axum::http::request::Parts;
@@ -41,7 +40,7 @@ use uuid::Uuid;
 
 /// How long a request waits for its turn among the uploads that come in, and for another one that puts the same upload together.
 const TURN_WITHIN: Duration = Duration::from_secs(10);
-const COMPOSED_WITHIN: Duration = Duration::from_secs(100);
+pub(crate) const COMPOSED_WITHIN: Duration = Duration::from_secs(100);
 
 /// The addresses of resumable uploads.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Context>> {
@@ -168,7 +167,7 @@ async fn new(
         chunk_blocks: chosen.chunk_blocks,
     };
     let shared = context.clone();
-    thread::on_its_own(async move || resumable::create(&shared, &new).await).await??;
+    context.changes.run_in_turn(async move || resumable::create(&shared, &new).await).await??;
     tracing::info!(upload = %id, bytes = length, "upload created");
     Ok((id, progress(context, id, caller).await?))
 }
@@ -259,7 +258,8 @@ async fn agreed(
     if let Some(length) = number(headers, &LENGTH, "Upload-Length")? {
         check_length(context, Some(length))?;
         let shared = context.clone();
-        if !thread::on_its_own(async move || resumable::set_length(&shared, id, length).await).await?? {
+        let setting = async move || resumable::set_length(&shared, id, length).await;
+        if !context.changes.run_in_turn(setting).await?? {
             let why = "is not what was said before, or less than has come".to_owned();
             return Err(ApiError::TusHeader("Upload-Length", why));
         }
@@ -290,8 +290,9 @@ async fn terminate(
     if progress(&context, id, &caller).await?.is_recording {
         return Err(ApiError::UploadComplete(id));
     }
-    let erased = thread::on_its_own(async move || erasure::erase_upload(&context, id, &caller.0).await);
-    match erased.await?? {
+    let shared = context.clone();
+    let erasing = async move || erasure::erase_upload(&shared, id, &caller.0).await;
+    match context.erasures.run_in_turn(erasing).await?? {
         Erased::Gone | Erased::Pending => Ok(StatusCode::NO_CONTENT.into_response()),
         Erased::Unknown => Err(ApiError::UnknownUpload(id)),
     }
@@ -385,6 +386,7 @@ async fn finished(
         }
         Err(ComposeError::Others) => Err(ApiError::NotComposed(now.received)),
         Err(ComposeError::Panicked(error)) => Err(error.into()),
+        Err(ComposeError::Died(died)) => Err(died.into()),
     }
 }
 

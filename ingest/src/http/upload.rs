@@ -14,7 +14,6 @@ use crate::context::{Context, folder};
 use crate::recordings::accept::{self, FIRST_RUN, NewRecording};
 use crate::recordings::claims::{self, Claim, Held, Key};
 use crate::recordings::state;
-use crate::thread;
 use crate::upkeep::orphans::{self, UPLOAD_WITHIN};
 use axum::Json;
 use axum::body::Body;
@@ -289,8 +288,10 @@ async fn store(
     };
     let key = held.map(|held| (held.key.clone(), key::fingerprint(&received, &chosen)));
     let shared = context.clone();
-    let accepted =
-        thread::on_its_own(async move || accept::accept(&shared, &new, key.as_ref()).await).await??;
+    let accepted = context
+        .changes
+        .run_in_turn(async move || accept::accept(&shared, &new, key.as_ref()).await)
+        .await??;
     if !accepted {
         return Err(ApiError::KeyInUse);
     }

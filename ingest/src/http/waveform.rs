@@ -47,7 +47,7 @@ pub(crate) async fn waveform(
 ) -> Result<Json<Waveform>, ApiError> {
     let points: Option<NonZeroU32> =
         Query::read(&uri, &["points"])?.get("points", "a whole number, 1 or more")?;
-    let found = player::waveform(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
+    let found = player::waveform(&context.reads, id).await?.ok_or(ApiError::UnknownRecording(id))?;
     let points = points.map_or(usize::MAX, |points| points.get() as usize);
     let fewer = found.peaks.map(|all| peaks::at_most(points, all));
     let each = fewer.as_ref().map_or(1, |(_, each)| *each);

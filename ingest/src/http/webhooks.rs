@@ -6,7 +6,6 @@ use super::problem::{ApiError, Problem};
 use super::query::{NoQuery, Query};
 use super::shown::shown;
 use crate::context::Context;
-use crate::thread;
 use crate::webhooks::address;
 use crate::webhooks::event::EventType;
 use crate::webhooks::registry::{self, Delivery, Webhook};
@@ -126,8 +125,10 @@ pub(crate) async fn create(
     let url = address::check(&new.url, context.webhook_allow_private).await?;
     let secret = Secret::random();
     let shown = secret.shown();
-    let created =
-        thread::on_its_own(async move || registry::create(&context, url.as_str(), &events, &secret).await);
+    let shared = context.clone();
+    let created = context
+        .changes
+        .run_in_turn(async move || registry::create(&shared, url.as_str(), &events, &secret).await);
     let webhook = created.await??.ok_or(ApiError::TooManyWebhooks(registry::MOST))?;
     tracing::info!(webhook = %webhook.id, events = ?webhook.events, "webhook added");
     let location = format!("/v1/webhooks/{}", webhook.id);
@@ -143,7 +144,7 @@ pub(crate) async fn list(
     State(context): State<Arc<Context>>,
     NoQuery: NoQuery,
 ) -> Result<Json<WebhookList>, ApiError> {
-    Ok(Json(WebhookList { webhooks: registry::list(&context.pool).await? }))
+    Ok(Json(WebhookList { webhooks: registry::list(&context.reads).await? }))
 }
 
 /// Show a webhook
@@ -156,7 +157,7 @@ pub(crate) async fn show(
     WebhookId(id): WebhookId,
     NoQuery: NoQuery,
 ) -> Result<Json<Webhook>, ApiError> {
-    Ok(Json(registry::find(&context.pool, id).await?.ok_or(ApiError::UnknownWebhook(id))?))
+    Ok(Json(registry::find(&context.reads, id).await?.ok_or(ApiError::UnknownWebhook(id))?))
 }
 
 /// Delete a webhook
@@ -197,7 +198,7 @@ pub(crate) async fn ping(
     WebhookId(id): WebhookId,
     NoQuery: NoQuery,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Pinged>), ApiError> {
-    let webhook = registry::find(&context.pool, id).await?.ok_or(ApiError::UnknownWebhook(id))?;
+    let webhook = registry::find(&context.reads, id).await?.ok_or(ApiError::UnknownWebhook(id))?;
     if webhook.disabled_at.is_some() {
         return Err(ApiError::WebhookDisabled(id));
     }
@@ -230,9 +231,9 @@ pub(crate) async fn deliveries(
     let query = Query::read(&uri, &["limit", "before"])?;
     let limit = query.get("limit", "a whole number")?.unwrap_or(PAGE).clamp(1, LARGEST_PAGE) as usize;
     let before = query.get("before", "the `next` of an answer before, a number")?;
-    registry::find(&context.pool, id).await?.ok_or(ApiError::UnknownWebhook(id))?;
+    registry::find(&context.reads, id).await?.ok_or(ApiError::UnknownWebhook(id))?;
     // One more than shown says whether there is a next page.
-    let mut deliveries = registry::deliveries(&context.pool, id, limit as i64 + 1, before).await?;
+    let mut deliveries = registry::deliveries(&context.reads, id, limit as i64 + 1, before).await?;
     let more = deliveries.len() > limit;
     deliveries.truncate(limit);
     let next = deliveries.last().filter(|_| more).map(|last| last.number);

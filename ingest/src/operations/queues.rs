@@ -19,13 +19,13 @@ pub(crate) async fn pausable(context: &Context) -> Result<BTreeSet<String>, sqlx
         r#"SELECT model_version AS "model_version!", configuration AS "configuration!" FROM workers WHERE model_version IS NOT NULL
            UNION SELECT model_version, configuration FROM recordings WHERE state IN ('queued', 'processing')"#
     )
-    .fetch_all(&context.pool)
+    .fetch_all(&context.reads)
     .await?;
     let of_chunks = rows.iter().map(|row| topology::chunk_queue(&row.model_version, &row.configuration));
     let fixed =
         [DECODE.to_owned(), MATCH.to_owned(), topology::chunk_queue(&context.model_version, CONFIGURATION)];
     // One that was paused must be found again, whatever has become of its workers.
-    let paused = paused_queues::read(&context.pool).await?;
+    let paused = paused_queues::read(&context.reads).await?;
     Ok(of_chunks.chain(fixed).chain(paused).collect())
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn resume(context: &Context, queue: &str) -> Result<(), sqlx::E
 
 /// All queues with what the broker counts on them.
 pub(crate) async fn all(context: &Context) -> Result<Vec<Queue>, sqlx::Error> {
-    let paused = paused_queues::read(&context.pool).await?;
+    let paused = paused_queues::read(&context.reads).await?;
     let names = pausable(context).await?.into_iter().map(|name| (name, true));
     let names: Vec<(String, bool)> = names.chain([(DEAD.to_owned(), false)]).collect();
     let counting = count(context, names.iter().map(|(name, _)| name.as_str()));

@@ -17,7 +17,7 @@ const MOST_CHUNKS: i64 = 5000;
 /// Time over which throughput is told.
 const LATELY: Duration = Duration::from_secs(120);
 /// Silence after which a process counts as gone: two heartbeats that did not come.
-pub(super) const ALIVE_WITHIN: Duration = Duration::from_secs(15);
+pub(crate) const ALIVE_WITHIN: Duration = Duration::from_secs(15);
 /// Recordings, and matches of each, by which confidence is told.
 const RECENT_RECORDINGS: i64 = 20;
 const MOST_MATCHES: i64 = 1000;

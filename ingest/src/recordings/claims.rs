@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// How long a claim holds without being renewed, in seconds.
-const HOLDS: f64 = 60.0;
+pub(crate) const HOLDS: f64 = 60.0;
 /// How often it is renewed.
-const RENEW: Duration = Duration::from_secs(15);
+pub(crate) const RENEW: Duration = Duration::from_secs(15);
 /// Tries before a key that others claim and give up all the time counts as theirs.
 const TRIES: usize = 3;
 

@@ -5,7 +5,7 @@ use crate::context::Context;
 use diarization::corrections::{Corrected, Correction, Made, Refusal, Request};
 use diarization::diarize::{Diarization, Settings};
 use diarization::labelling::Labelling;
-use results::chunks::Pinned;
+use results::chunks::{self, Pinned};
 use results::corrections::{self, Stored};
 use results::reading::{self, ReadError, Recording};
 use results::{decision, outcome};
@@ -13,15 +13,10 @@ use service_kit::transaction;
 use sqlx::types::Json;
 use sqlx::{PgPool, PgTransaction};
 use std::sync::{Mutex, PoisonError};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Most corrections of a recording: all are applied whenever one is made.
 const MOST: usize = 1000;
-
-/// Corrections that are made at once, in one process; each holds a connection to the database for as long as it waits for another one
-/// of its recording.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// What became of a correction.
 #[derive(Debug)]
@@ -79,7 +74,6 @@ pub(crate) async fn list(pool: &PgPool, id: Uuid) -> Result<Option<Vec<Stored>>,
 /// Makes `change`, relabels the recording and commits both.
 #[tracing::instrument(name = "correct", skip_all, fields(recording = %id))]
 pub(crate) async fn change(context: &Context, id: Uuid, change: &Change) -> Result<Outcome, sqlx::Error> {
-    let _turn = AT_ONCE.acquire().await;
     // A commit whose answer was lost is tried again, and then the correction is there already.
     let tried = Mutex::new(None);
     transaction::run(&context.pool, "correct", &context.shutdown, async |transaction| {
@@ -99,6 +93,7 @@ pub(crate) async fn change(context: &Context, id: Uuid, change: &Change) -> Resu
             }
             Err(ReadError::Database(error)) => Err(error),
             Err(ReadError::Unusable(why)) => Ok(Outcome::Unusable(why)),
+            Err(error @ ReadError::Changed) => Ok(Outcome::Unusable(error.to_string())),
         }
     })
     .await
@@ -157,25 +152,29 @@ async fn make(
     let labelling = match stored {
         Some(decision) => Labelling::again(&recording.settings, decision),
         // Completed before decisions were kept.
-        None => reading::survey(transaction, &recording).await?,
+        None => {
+            let pages = async |page| chunks::blocks(transaction, &recording.pinned, page).await;
+            reading::survey(pages, &recording).await?.decide()
+        }
     };
-    let labelled = reading::label(transaction, &recording, labelling.to_be_corrected()).await?;
+    let pages = async |page| chunks::blocks(transaction, &recording.pinned, page).await;
+    let labelled = reading::label(pages, &recording, labelling.to_be_corrected()).await?;
     if is_new {
         decision::store(transaction, id, &labelled.decision()).await?;
     }
     let made = corrections::made(&said);
-    let work = move || {
-        let (mut corrected, applied) = Corrected::of(labelled, &made);
-        let correction = request.map(|request| corrected.correction(&request)).transpose()?;
-        if let Some(correction) = &correction {
-            corrected.apply(&Made { correction: correction.clone(), same_analyses: true });
-        }
-        Ok::<_, Refusal>((correction, applied, corrected.diarization()))
-    };
-    let (correction, applied, found) = match tokio::task::spawn_blocking(work).await? {
-        Ok(done) => done,
+    // On this thread, which is for corrections alone.
+    let (mut corrected, applied) = Corrected::of(labelled, &made);
+    let correction = match request.map(|request| corrected.correction(&request)).transpose() {
+        Ok(correction) => correction,
         Err(refusal) => return Ok(Outcome::Refused(refusal)),
     };
+    if let Some(correction) = &correction {
+        corrected.apply(&Made { correction: correction.clone(), same_analyses: true });
+    }
+    let found = corrected.diarization();
+    // Whoever is gone by now has it stop here.
+    tokio::task::yield_now().await;
     let applied: Vec<(i32, bool)> = said.iter().map(|it| it.number).zip(applied).collect();
     corrections::note_applied(transaction, id, &applied).await?;
     if let Some(correction) = correction {

@@ -14,9 +14,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// How long the process that puts the parts together holds the upload without renewing that, in seconds.
-const HOLDS: f64 = 30.0;
+pub(crate) const HOLDS: f64 = 30.0;
 /// How often that is renewed.
-const RENEW: Duration = Duration::from_secs(10);
+pub(crate) const RENEW: Duration = Duration::from_secs(10);
 
 /// What is said of an upload when it is created.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ const MOST: usize = 100_000;
 /// An upload that takes longer is refused, so that it cannot be taken for an orphan.
 pub(crate) const UPLOAD_WITHIN: Duration = Duration::from_secs(12 * 3600);
 /// Age from which a folder without a recording is nobody's.
-const ORPHAN_AFTER: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const ORPHAN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Looks through all folders, some in each pass.
 #[derive(Debug, Default)]

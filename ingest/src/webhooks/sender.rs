@@ -25,10 +25,10 @@ use uuid::Uuid;
 /// How soon an event is seen.
 const POLL: Duration = Duration::from_millis(500);
 /// How long a receiver may take to answer, and how much of that for a connection.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// After how many seconds an event in hand is taken for lost.
-const LEASE: f64 = 60.0;
+pub(crate) const LEASE: f64 = 60.0;
 /// Events in hand at once, and of one webhook: one that does not answer must not hold up the others.
 const AT_ONCE: usize = 32;
 const OF_ONE: usize = 4;

@@ -7,7 +7,7 @@ use diarization::blocks::BLOCK_SAMPLES;
 use diarization::diarize::Settings;
 use diarization::hints::Hints;
 use reqwest::{Method, StatusCode};
-use results::chunks::Pinned;
+use results::chunks::{self, Pinned};
 use results::reading::{self, Recording};
 use results::{decision, outcome};
 use serde_json::{Value, json};
@@ -72,8 +72,9 @@ async fn completed_with(stack: &Stack, blocks: &[BlockAnalysis], settings: Setti
         chunk_blocks: 1,
     };
     let recording = Recording { pinned, chunk_count: blocks.len() as i32, settings };
-    let labelling = reading::survey(&mut transaction, &recording).await.expect("is read");
-    let labelled = reading::label(&mut transaction, &recording, labelling).await.expect("is read again");
+    let mut page = async |page| chunks::blocks(&mut transaction, &recording.pinned, page).await;
+    let survey = reading::survey(&mut page, &recording).await.expect("is read");
+    let labelled = reading::label(&mut page, &recording, survey.decide()).await.expect("is read again");
     decision::store(&mut transaction, id, &labelled.decision()).await.expect("stores");
     outcome::replace(&mut transaction, &recording.pinned, &labelled.diarization()).await.expect("writes");
     transaction.commit().await.expect("commits");

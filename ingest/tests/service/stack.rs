@@ -12,6 +12,7 @@ use serde_json::Value;
 use service_kit::broker::Broker;
 use service_kit::messages::{self, Message};
 use service_kit::publisher::Publisher;
+use service_kit::schema::MIGRATIONS;
 use service_kit::shutdown::Shutdown;
 use service_kit::testing::{Corner, program, required};
 use sqlx::PgPool;
@@ -79,6 +80,16 @@ impl Stack {
         let corner = Corner::open().await.expect("a corner of the servers");
         let (database, broker) = (corner.database_url.clone(), corner.amqp_url.clone());
         Self::start_on(corner, &database, &broker, arguments).await
+    }
+
+    /// An ingest whose database has the schema of `version`.
+    pub async fn start_on_schema(version: i64) -> Self {
+        let corner = Corner::open().await.expect("a corner of the servers");
+        let pool = corner.pool().expect("a pool");
+        MIGRATIONS.undo(&pool, version).await.expect("goes down");
+        pool.close().await;
+        let (database, broker) = (corner.database_url.clone(), corner.amqp_url.clone());
+        Self::start_on(corner, &database, &broker, &[]).await
     }
 
     /// An ingest whose broker is away.

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use service_kit::broker::Broker;
 use service_kit::messages::{ChunkAnalysed, Message, RecordingDecoded};
 use service_kit::publisher::Publisher;
+use service_kit::schema::MIGRATIONS;
 use service_kit::shutdown::Shutdown;
 use service_kit::topology;
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-fn start(bench: &Bench, shutdown: &Shutdown) -> JoinHandle<anyhow::Result<()>> {
+pub fn start(bench: &Bench, shutdown: &Shutdown) -> JoinHandle<anyhow::Result<()>> {
     start_at(bench, shutdown, "127.0.0.1:0")
 }
 
@@ -32,7 +33,7 @@ fn start_at(bench: &Bench, shutdown: &Shutdown, admin: &str) -> JoinHandle<anyho
 }
 
 /// Waits until `sql`, which selects a boolean for the recording, says yes.
-async fn until(bench: &Bench, recording: Uuid, sql: &'static str) {
+pub async fn until(bench: &Bench, recording: Uuid, sql: &'static str) {
     let waiting = async {
         while !bench.value::<bool>(recording, sql).await {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -180,5 +181,71 @@ async fn it_is_ready_once_both_servers_answer_and_a_taken_address_stops_it() {
     assert!(refusal.to_string().contains("cannot listen on"), "{refusal}");
     bench.shutdown.ask();
     running.await.expect("does not panic").expect("stops cleanly");
+    bench.close().await;
+}
+
+/// The whole answer to GET `path`.
+async fn page(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("listens");
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.expect("asks");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.expect("answers");
+    page
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_an_empty_schema_it_says_what_to_do_and_takes_nothing_until_that_is_done() {
+    let bench = Bench::open().await;
+    MIGRATIONS.undo(&bench.pool, 0).await.expect("goes down");
+    let broker = Broker::new(&bench.corner.amqp_url, "test");
+    let publisher = Publisher::new(broker.clone());
+    let scene = Scene::of_three_voices(16);
+    let stale = analysed(Uuid::now_v7(), &scene, 0);
+    publisher.publish(topology::MATCH, &stale).await.expect("publishes");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("finds a port");
+    let running = start_at(&bench, &bench.shutdown, &free.to_string());
+    let heard = async {
+        loop {
+            if !answer(free, "/readyz").await.is_empty() {
+                let page = page(free, "/readyz").await;
+                if page.contains("throughline migrate") {
+                    return page;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let page = tokio::time::timeout(Duration::from_secs(30), heard).await.expect("says what to do");
+    assert!(page.starts_with("HTTP/1.0 503") && page.contains("no tables yet"), "{page}");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let channel = broker.channel().await.expect("a channel");
+    let passive = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
+    let queue = channel.queue_declare(topology::MATCH.into(), passive, Default::default()).await;
+    assert_eq!(queue.expect("is there").message_count(), 1, "the message was taken");
+    MIGRATIONS.run(&bench.pool).await.expect("migrates");
+    let recording = bench.recording(&scene, &interview()).await;
+    for chunk in 0..3 {
+        publisher.publish(topology::MATCH, &analysed(recording, &scene, chunk)).await.expect("publishes");
+    }
+    bench.decoded(recording, &scene).await;
+    publisher.publish(topology::MATCH, &RecordingDecoded { recording, run: 1 }).await.expect("publishes");
+    until(&bench, recording, "SELECT state = 'completed' FROM recordings WHERE id = $1").await;
+    let letters: i64 = bench.value(recording, "SELECT count(*) FROM dead_letters WHERE $1 = $1").await;
+    assert_eq!(letters, 0);
+    bench.shutdown.ask();
+    running.await.expect("does not panic").expect("stops cleanly");
+    broker.close().await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_counts_no_attempt() {
+    let bench = Bench::open().await;
+    let scene = Scene::of_three_voices(16);
+    let recording = bench.recording(&scene, &interview()).await;
+    // As a program finds it that is newer than the schema.
+    sqlx::query("ALTER TABLE inbox RENAME COLUMN trace TO of_another_release").execute(&bench.pool).await.expect("alters");
+    let verdict = bench.hand(recording, &scene, 0).await;
+    assert!(matches!(verdict, service_kit::verdict::Verdict::Wait(_)), "{verdict:?}");
     bench.close().await;
 }

@@ -1,6 +1,7 @@
 //! Faults: does what the plan says, to the real parts.
 
 use super::client::Clients;
+use super::load;
 use super::plan::{Arrival, Blow, Fault, Moment, Server, Service, Step, Stop, Target};
 use super::posts::{Post, Posts};
 use super::proxy::{Caught, Hold};
@@ -120,6 +121,8 @@ impl Faults {
             Fault::TerminateBackends => self.servers.terminate_backends(&self.pool).await > 0,
             Fault::HalfOpen(target, server, silent) => self.half_open(target, server, silent).await,
             Fault::FillStore(long) => self.fill(long).await,
+            Fault::LockRows(long) => self.lock_rows(long).await,
+            Fault::Flood => load::flood(&self.posts, &self.pool).await,
             Fault::Reprocess(arrival) => self.reprocess_while_sending(arrival).await,
             Fault::ReprocessWhileDecoding => self.reprocess_while_decoding().await,
             Fault::Delete => self.delete_while_sending().await,
@@ -261,6 +264,13 @@ impl Faults {
         self.quota.fill().await;
         let quota = Arc::clone(&self.quota);
         self.heal(long, async move { quota.empty().await });
+        true
+    }
+
+    async fn lock_rows(&mut self, long: Duration) -> bool {
+        let Some(locked) = load::lock_rows(&self.pool).await else { return false };
+        // Postgres itself may be struck meanwhile, and then they are free already.
+        self.heal(long, async move { drop(locked.rollback().await) });
         true
     }
 

@@ -122,6 +122,10 @@ pub enum Fault {
     HalfOpen(Target, Server, Duration),
     /// The object store's quota is used up for so long.
     FillStore(Duration),
+    /// Rows of recordings in work are kept locked for so long, as by a person at the database.
+    LockRows(Duration),
+    /// Hundreds of corrections come to one ingest over connections that are closed at once.
+    Flood,
     /// A recording is reprocessed while an analysis of its old run is sent, which arrives at this time.
     Reprocess(Arrival),
     /// A recording is reprocessed while its old run is decoded.
@@ -162,6 +166,8 @@ impl Fault {
             Self::HalfOpen(_, Server::Broker, _) => "half-open connection to the broker".into(),
             Self::HalfOpen(_, Server::Database, _) => "half-open connection to Postgres".into(),
             Self::FillStore(_) => "object store: quota used up".into(),
+            Self::LockRows(_) => "Postgres: rows of recordings in work locked".into(),
+            Self::Flood => "ingest: a flood of corrections".into(),
             Self::Reprocess(Arrival::BeforeAnyChunk) => "reprocessed, an old analysis comes at once".into(),
             Self::Reprocess(Arrival::InPlaceOfTheNew) => {
                 "reprocessed, an old analysis comes before the new one".into()
@@ -273,6 +279,8 @@ impl Plan {
         let (target, silent) = (self.target(service), seconds(self.random.between(3, 15)));
         faults.push(Fault::HalfOpen(target, Server::Database, silent));
         faults.push(Fault::FillStore(seconds(self.random.between(3, 12))));
+        faults.push(Fault::LockRows(seconds(self.random.between(4, 20))));
+        faults.push(Fault::Flood);
         for _ in 0..3 {
             let moment = self.taken();
             faults.push(self.strike(Worker, moment, Blow::Kill));
@@ -334,6 +342,8 @@ mod tests {
             assert!(has(|f| matches!(f, Fault::RestartBroker(_))), "seed {seed}");
             assert!(has(|f| matches!(f, Fault::FillStore(_))), "seed {seed}");
             assert!(has(|f| matches!(f, Fault::Delete)), "seed {seed}");
+            assert!(has(|f| matches!(f, Fault::LockRows(_))), "seed {seed}");
+            assert!(has(|f| matches!(f, Fault::Flood)), "seed {seed}");
         }
     }
 }

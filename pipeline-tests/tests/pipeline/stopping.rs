@@ -106,5 +106,18 @@ async fn time_outs_that_do_not_nest_are_refused_at_the_start_by_name() {
             assert!(said.contains(words), "no '{words}' in: {said}");
         }
     }
+    let settings = [
+        ("matcher", "THROUGHLINE_RECONCILE_SECONDS", "900", "THROUGHLINE_REPUBLISH_SECONDS=600"),
+        ("ingest", "THROUGHLINE_MAX_UPLOAD_SECONDS", "90000", "the age from which an upload is refused"),
+    ];
+    for (service, variable, seconds, other) in settings {
+        let mut process = stack.start_unwatched(service, &[(variable, seconds)]);
+        let status = eventually("it ends", async || process.ended()).await;
+        assert!(!status.success(), "{service} started with {variable}={seconds}");
+        let said = process.tail();
+        for words in ["the time-outs do not nest", &format!("{variable}={seconds}"), other] {
+            assert!(said.contains(words), "no '{words}' in: {said}");
+        }
+    }
     stack.stop().await;
 }

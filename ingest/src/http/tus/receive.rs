@@ -5,7 +5,6 @@ use crate::http::meter::{Broken, Meter};
 use crate::http::problem::ApiError;
 use crate::http::upload::HEAR_OUT;
 use crate::recordings::resumable::{self, Part, Progress, parts_folder};
-use crate::thread;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
@@ -136,11 +135,11 @@ async fn keep(context: &Arc<Context>, upload: Uuid, offset: u64, bytes: Bytes) -
     context.objects.put(&object, bytes).await?;
     let part = Part { object, first_byte: offset, bytes: length };
     let shared = context.clone();
-    let (part, appended) = thread::on_its_own(async move || {
+    let appending = async move || {
         let appended = resumable::append(&shared, upload, &part).await;
         (part, appended)
-    })
-    .await?;
+    };
+    let (part, appended) = context.changes.run_in_turn(appending).await?;
     if appended? {
         metrics::counter!("throughline_upload_bytes_total").increment(length);
         return Ok(offset + length);

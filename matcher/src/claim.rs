@@ -1,0 +1,58 @@
+//! Claim: one matcher completes a recording at a time.
+//!
+//! It only saves work: the commit is safe without it. It is a lock of a session, and lasts as long as its connection, however long that is:
+//! a process that dies closes it, and one that is silent has it closed by Postgres.
+
+use crate::database::Database;
+use sqlx::{Connection, PgConnection};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long the session may be silent before Postgres ends it.
+pub const SILENT_WITHIN: Duration = Duration::from_secs(60);
+/// How often it gives a sign of life.
+pub const SIGN_EVERY: Duration = Duration::from_secs(10);
+
+/// The claim on completing one run of a recording. Of a run, not of the recording: one that is superseded and does not know yet
+/// must not keep the next one waiting.
+pub struct Claim(PgConnection);
+
+impl Claim {
+    /// Claims it; none where another has it.
+    pub async fn of(database: &Database, recording: Uuid, run: i32) -> Result<Option<Self>, sqlx::Error> {
+        let mut connection = database.connection().await?;
+        let claimed = sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_lock(hashtextextended('finalise ' || $1::uuid::text || ' ' || $2::integer::text, 0)) AS "claimed!""#,
+            recording,
+            run
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        if !claimed {
+            return Ok(None);
+        }
+        let silent = format!("SET idle_session_timeout = {}", SILENT_WITHIN.as_millis());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(silent)).execute(&mut connection).await?;
+        Ok(Some(Self(connection)))
+    }
+
+    /// Keeps the claim while `work` lasts, and gives it up then. Work whose claim is lost goes on: another one may do it as well.
+    pub async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        let done = loop {
+            tokio::select! {
+                biased;
+                done = &mut work => break done,
+                () = tokio::time::sleep(SIGN_EVERY) => {
+                    if let Err(error) = self.0.ping().await {
+                        tracing::debug!(%error, "the claim on a recording is lost");
+                        return work.await;
+                    }
+                }
+            }
+        };
+        // Closed by the server's end of it in any case.
+        let _ = self.0.close().await;
+        done
+    }
+}
