@@ -12,10 +12,10 @@ use uuid::Uuid;
 /// Where the service is and how to prove who we are.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Server {
-    /// Address of the ingest service.
+    /// Address of the service.
     #[arg(long, env = "THROUGHLINE_SERVER", default_value = "http://127.0.0.1:8080")]
     pub server: String,
-    /// API token, if the service wants one.
+    /// API token, if the service asks for one.
     #[arg(long, env = "THROUGHLINE_API_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 }
@@ -147,11 +147,12 @@ impl Api {
     }
 
     /// Uploads the form that `form` makes, again and again where the connection breaks or the service says to come back: a
-    /// key of its own makes all of these one recording, whose id is returned. `told` is given the reason of every wait.
+    /// key of its own makes all of these one recording, whose id is returned. `told` is given the reason of a wait, once where the next have
+    /// the same.
     pub async fn submit(
         &self,
         form: impl AsyncFn() -> anyhow::Result<reqwest::multipart::Form>,
-        told: impl Fn(&str, Duration),
+        told: impl Fn(&str),
     ) -> anyhow::Result<String> {
         #[derive(Deserialize)]
         struct Accepted {
@@ -159,6 +160,7 @@ impl Api {
         }
         let key = Uuid::new_v4().to_string();
         let mut retry = Retry::default();
+        let mut last = String::new();
         loop {
             let request = self.http.post(self.url("")).header("idempotency-key", format!("\"{key}\""));
             let request = self.signed(request.multipart(form().await?));
@@ -174,12 +176,18 @@ impl Api {
                 },
                 Ok(answer) => return Err(problem(answer).await),
                 Err(error) if error.is_builder() => {
-                    return Err(error).context("the address of the service is none");
+                    return Err(anyhow!(self.not_an_address()));
                 }
                 Err(error) => (self.unreachable(error), None),
             };
-            let Some(wait) = retry.wait(asked, rand::random()) else { return Err(why) };
-            told(&format!("{why:#}"), wait);
+            let Some(wait) = retry.wait(asked, rand::random()) else {
+                return Err(why.context("gave up after two minutes"));
+            };
+            let reason = format!("{why:#}");
+            if reason != last {
+                told(&reason);
+            }
+            last = reason;
             tokio::time::sleep(wait).await;
         }
     }
@@ -297,12 +305,25 @@ impl Api {
         }
     }
 
+    /// One line: of all that lies between, the last cause says the most.
     fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {
-        anyhow::Error::from(error).context(format!("cannot reach the service at {}", self.server.server))
+        if error.is_builder() {
+            return anyhow!(self.not_an_address());
+        }
+        let error = anyhow::Error::from(error);
+        anyhow!("cannot reach the service at {}: {}", self.server.server, error.root_cause())
+    }
+
+    fn not_an_address(&self) -> String {
+        format!(
+            "'{}' is not the address of a service, which looks like http://127.0.0.1:8080",
+            self.server.server
+        )
     }
 }
 
-const UNREADABLE: &str = "the service's answer cannot be read; are both of the same version?";
+const UNREADABLE: &str =
+    "the service's answer cannot be read; are the service and this program of the same version?";
 
 /// An answer that is not a success, in the service's words.
 async fn problem(answer: Response) -> anyhow::Error {

@@ -22,14 +22,14 @@ enum Action {
         #[arg(long, value_name = "ID")]
         recording: Option<String>,
     },
-    /// Show one: what it was, why it died, and every attempt.
+    /// Show one: what it was, why it failed, and every attempt.
     Show {
         /// Number of the dead letter.
         letter: i64,
     },
-    /// Send dead letters to their queues again and take their recordings up again.
+    /// Send the jobs to their queues again and resume their recordings.
     Replay(Which),
-    /// Delete dead letters for good; their recordings stay as they are.
+    /// Delete dead letters; their recordings stay as they are.
     Drop(Which),
 }
 
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             }
             Action::Replay(which) => {
                 for letter in which.numbers(&api).await? {
-                    println!("{letter}: sent again, recording {}", api.replay(letter).await?);
+                    println!("{letter}: replayed, recording {}", api.replay(letter).await?);
                 }
                 Ok(())
             }
@@ -92,7 +92,7 @@ fn print(letters: &[DeadLetter]) {
         println!("no dead letters");
         return;
     }
-    let header = ["letter", "died", "recording", "chunk", "message", "attempts", "reason"];
+    let header = ["letter", "failed", "recording", "chunk", "message", "attempts", "reason"];
     let mut table = report::table(&header, 0..0);
     for letter in letters {
         table.add_row([
@@ -110,7 +110,7 @@ fn print(letters: &[DeadLetter]) {
 
 fn show(letter: &DeadLetter) {
     println!("{}: {} on {}", letter.id, letter.message, letter.queue);
-    println!("  died:      {}, {}", letter.died_at, letter.reason);
+    println!("  failed:    {}, {}", letter.died_at, letter.reason);
     if let Some(recording) = &letter.recording {
         let chunk = letter.chunk.map_or(String::new(), |chunk| format!(", chunk {chunk}"));
         println!("  recording: {recording}, run {}{chunk}", letter.run.unwrap_or_default());

@@ -103,8 +103,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(());
     }
-    let overview: Overview = serde_json::from_value(answer)
-        .context("the service's answer cannot be read; are both of the same version?")?;
+    let overview: Overview = serde_json::from_value(answer).context(
+        "the service's answer cannot be read; are the service and this program of the same version?",
+    )?;
     print(&overview);
     Ok(())
 }
