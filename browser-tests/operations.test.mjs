@@ -30,11 +30,11 @@ test("a dead letter is dropped, once that is confirmed", async () => {
   await page.waitForTimeout(200);
   assert.equal(await attempts.evaluate((it) => it.open), true);
   await page.locator("#letters").getByRole("button", { name: /^Drop/ }).first().click();
-  await page.locator("dialog[open]").getByRole("button", { name: "Leave it" }).click();
+  await page.locator("dialog[open]").getByRole("button", { name: "Cancel" }).click();
   assert.equal((await api("/v1/dead-letters")).dead_letters.length, 1);
   await page.locator("#letters").getByRole("button", { name: /^Drop/ }).first().click();
-  await page.locator("dialog[open]").getByRole("button", { name: "Drop it" }).click();
-  await page.locator("#letters", { hasText: "There are none" }).waitFor();
+  await page.locator("dialog[open]").getByRole("button", { name: "Drop" }).click();
+  await page.locator("#letters", { hasText: "No dead letters" }).waitFor();
   assert.equal((await api("/v1/dead-letters")).dead_letters.length, 0);
   await close(page);
 });
@@ -50,11 +50,11 @@ test("a queue is paused, a recording waits, is cancelled on the board, and the q
   await page.locator(".notices p").waitFor({ state: "detached" });
   await picture(page, "operations", { fullPage: true });
   await row.getByRole("button", { name: /^Cancel/ }).click();
-  await page.locator("dialog[open]").getByRole("button", { name: "Cancel it" }).click();
+  await page.locator("dialog[open]").getByRole("button", { name: "Cancel recording" }).click();
   await row.waitFor({ state: "detached" });
   assert.equal((await api(`/v1/recordings/${waiting}`)).state, "cancelled");
   await queue.getByRole("button", { name: /^Resume/ }).click();
-  await queue.locator(".badge", { hasText: "runs" }).waitFor();
+  await queue.locator(".badge", { hasText: "running" }).waitFor();
   await close(page);
 });
 
@@ -68,7 +68,7 @@ test("a queue is paused and resumed by the keyboard alone", async () => {
   // The button is another now, and has the focus again.
   await page.waitForFunction(() => document.activeElement.textContent === "Resume");
   await page.keyboard.press("Enter");
-  await badge.filter({ hasText: "runs" }).waitFor();
+  await badge.filter({ hasText: "running" }).waitFor();
   await close(page);
 });
 

@@ -90,8 +90,10 @@ pub struct DeadLetter {
     pub chunk: Option<i32>,
     /// Queue that it was on.
     pub queue: String,
-    /// Why it died.
+    /// Why it was given up.
     pub reason: String,
+    /// What went wrong at the last attempt.
+    pub failure: String,
     /// Name of the message.
     pub message: String,
     /// What was tried, oldest first.
@@ -111,6 +113,33 @@ pub struct Attempt {
     pub by: String,
     /// When it ended.
     pub at: String,
+}
+
+/// What became of dead letters that were to be replayed.
+#[derive(Debug, Deserialize)]
+pub struct ReplayedMany {
+    /// Those that were.
+    pub replayed: Vec<ReplayedOne>,
+    /// Those that could not be.
+    pub refused: Vec<Refused>,
+}
+
+/// A dead letter that was replayed.
+#[derive(Debug, Deserialize)]
+pub struct ReplayedOne {
+    /// Number.
+    pub letter: i64,
+    /// Its recording.
+    pub recording: String,
+}
+
+/// A dead letter that could not be replayed.
+#[derive(Debug, Deserialize)]
+pub struct Refused {
+    /// Number.
+    pub letter: i64,
+    /// Why.
+    pub detail: String,
 }
 
 /// Progress of a recording.
@@ -240,14 +269,10 @@ impl Api {
         Ok(self.json::<One>(self.http.get(self.under(&format!("dead-letters/{id}")))).await?.dead_letter)
     }
 
-    /// Replays a dead letter; returns the id of its recording.
-    pub async fn replay(&self, id: i64) -> anyhow::Result<String> {
-        #[derive(Deserialize)]
-        struct Replayed {
-            recording: String,
-        }
-        let request = self.http.post(self.under(&format!("dead-letters/{id}/replay")));
-        Ok(self.json::<Replayed>(request).await?.recording)
+    /// Replays those dead letters; the numbers and recordings of those replayed, and the numbers of the others with the reason.
+    pub async fn replay_many(&self, letters: &[i64]) -> anyhow::Result<ReplayedMany> {
+        let body = serde_json::json!({ "letters": letters });
+        self.json(self.http.post(self.under("dead-letters/replay")).json(&body)).await
     }
 
     /// What operators see at a glance, as the service shows it.
