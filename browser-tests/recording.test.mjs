@@ -38,7 +38,7 @@ test("labels are provisional while chunks come in and settle without a reload", 
   await page.locator(".turn.provisional").first().waitFor({ timeout: 120_000 });
   const early = await page.locator("#turns-count").textContent();
   assert.equal(await state(id), "processing");
-  assert.match(await page.locator("#legend").textContent(), /provisional/);
+  assert.match(await page.locator("#legend").textContent(), /Provisional/);
   await page.locator("progress").waitFor();
   await picture(page, "in-work");
   await page.evaluate(() => {

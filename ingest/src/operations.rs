@@ -78,10 +78,10 @@ fn tell_when_done(
         let queue = of_it.first().map(|chunk| chunk.queue.as_str());
         let alive = |queue: &str| workers.iter().any(|worker| worker.alive && worker.queue() == queue);
         let told = match (recording.chunks.total, queue, done_at.get(&recording.id)) {
-            (None, ..) if is_paused(DECODE) => Err(format!("{DECODE} is paused")),
+            (None, ..) if is_paused(DECODE) => Err("decoding is paused".to_owned()),
             (None, ..) => Err("not decoded yet".to_owned()),
-            (_, Some(queue), _) if is_paused(queue) => Err(format!("{queue} is paused")),
-            _ if is_paused(MATCH) => Err(format!("{MATCH} is paused")),
+            (_, Some(queue), _) if is_paused(queue) => Err("the queue of its chunks is paused".to_owned()),
+            _ if is_paused(MATCH) => Err("matching is paused".to_owned()),
             // Others of its chunks may wait behind those that are given.
             (Some(total), ..) if !all && !of_it.iter().any(|chunk| chunk.chunk == total - 1) => {
                 Err(format!("more than {} chunks wait before it", read::MOST_CHUNKS))

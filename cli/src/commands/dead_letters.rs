@@ -132,7 +132,7 @@ fn print(letters: &[DeadLetter]) {
 
 fn show(letter: &DeadLetter) {
     println!("{}: {} on {}", letter.id, letter.message, letter.queue);
-    println!("  failed:    {}, {} ({})", letter.died_at, letter.failure, letter.reason);
+    println!("  failed:    {}, {}", letter.died_at, letter.reason);
     if let Some(recording) = &letter.recording {
         let chunk = letter.chunk.map_or(String::new(), |chunk| format!(", chunk {chunk}"));
         println!("  recording: {recording}, run {}{chunk}", letter.run.unwrap_or_default());

@@ -93,7 +93,7 @@ fn paused(queue: &Queue, waiting: &BTreeMap<String, usize>) -> Trouble {
         1 => "; 1 job waits".to_owned(),
         many => format!("; {many} jobs wait"),
     };
-    let detail = format!("{} was paused{by}{waits}: resume it when it may go on", queue.name);
+    let detail = format!("{} was paused{by}{waits}: resume it when the work may go on", queue.name);
     Trouble { kind: "queue-paused", serious: jobs > 0, detail, since: queue.paused_since }
 }
 
