@@ -74,7 +74,7 @@ pub(crate) fn router(context: Arc<Context>, operator: Router) -> Router {
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             ApiError::Method(shown::shown(method.as_str()), shown::shown(uri.path()))
         })
-        .fallback(async |uri: Uri| ApiError::Route(shown::shown(uri.path())))
+        .fallback(pages::nothing)
         .layer(middleware::from_fn(guard::bound))
         .layer(host)
         .layer(middleware::from_fn(guard::no_smuggling))
@@ -100,7 +100,9 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::drop))
         .routes(routes!(dead_letters::replay))
+        .routes(routes!(dead_letters::replay_many))
         .routes(routes!(operations::overview))
+        .routes(routes!(operations::history))
         .routes(routes!(operations::pause))
         .routes(routes!(operations::resume))
         .routes(routes!(audit::list))

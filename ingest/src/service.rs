@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::context::Context;
+use crate::operations::history;
 use crate::{
     announcements, decode, gauges, heartbeats, http, measured, nesting, outbox, thread, token_file, upkeep, webhooks,
 };
@@ -92,6 +93,7 @@ impl Service {
         spawn(&mut parts, &context, heartbeats::run(context.clone()));
         spawn(&mut parts, &context, announcements::run(context.clone()));
         spawn(&mut parts, &context, gauges::run(context.clone()));
+        spawn(&mut parts, &context, history::run(context.clone()));
         let (this, alive) =
             (Heartbeat::of_this_process("ingest", env!("CARGO_PKG_VERSION")), context.clone());
         parts.spawn(async move {

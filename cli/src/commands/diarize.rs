@@ -1,7 +1,7 @@
 //! `throughline diarize FILE`.
 
 use crate::options::{ModelOptions, RecordingOptions};
-use crate::{local, report};
+use crate::{local, output, report};
 use anyhow::Context;
 use diarization::channels::Channels;
 use diarization::export::Format;
@@ -16,15 +16,15 @@ use std::time::Instant;
 pub struct Args {
     /// Audio or video file.
     file: PathBuf,
-    /// Write the turns as RTTM.
+    /// Write the turns as RTTM; `-` is standard output.
     #[arg(long, value_name = "OUT")]
     rttm: Option<PathBuf>,
-    /// Write turns, speakers and voice vectors as JSON.
+    /// Write turns, speakers and voice vectors as JSON; `-` is standard output.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
-    /// Write the turns for another program, by the ending of the name: .csv, .srt, .vtt, .txt (Audacity), .TextGrid (Praat), .eaf (ELAN),
-    /// .label-studio.json; may be given several times.
-    #[arg(long, value_name = "OUT", value_parser = exported)]
+    /// Write the turns for another program. The ending of the name says which: .csv, .srt, .vtt, .txt (Audacity), .TextGrid (Praat),
+    /// .eaf (ELAN), .label-studio.json. `-.srt` is SRT on standard output. May be given several times.
+    #[arg(long, value_name = "OUT", value_parser = exported, allow_hyphen_values = true)]
     export: Vec<(Format, PathBuf)>,
     /// Print nothing but errors and warnings.
     #[arg(long, short)]
@@ -58,6 +58,7 @@ struct DocumentSpeaker<'a> {
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let settings = args.recording.settings()?;
+    output::prove(args.outputs())?;
     let mut models =
         (0..args.models.threads.max(1)).map(|_| args.models.load()).collect::<anyhow::Result<Vec<_>>>()?;
     let model_version = models[0].manifest().model_version.clone();
@@ -76,11 +77,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         eprintln!("warning: {}: {warning}", args.file.display());
     }
     let stem = file_stem(&args.file);
+    // One that cannot be written does not keep the others from being written.
+    let mut written = Vec::new();
     if let Some(path) = &args.rttm {
-        write(path, rttm::write(&outcome.diarization.segments(&stem)))?;
+        written.push(output::write(path, &rttm::write(&outcome.diarization.segments(&stem))));
     }
     for (format, path) in &args.export {
-        write(path, format.write(&report::sheet(&stem, outcome.seconds(), &outcome.diarization)))?;
+        let sheet = report::sheet(&stem, outcome.seconds(), &outcome.diarization);
+        written.push(output::write(path, &format.write(&sheet)));
     }
     let (turns, shares) = (report::turns(&outcome.diarization), report::shares(&outcome.diarization));
     if let Some(path) = &args.json {
@@ -99,9 +103,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 .collect(),
             turns: turns.clone(),
         };
-        write(path, serde_json::to_string_pretty(&document)?)?;
+        written.push(output::write(path, &format!("{}\n", serde_json::to_string_pretty(&document)?)));
     }
-    if !args.quiet {
+    if !args.quiet && !args.outputs().any(output::is_standard) {
         report::print(&turns, &shares);
         let took = started.elapsed().as_secs_f64();
         println!(
@@ -112,7 +116,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             outcome.seconds() / took
         );
     }
-    Ok(())
+    output::all(written)
+}
+
+impl Args {
+    /// Where results are to go.
+    fn outputs(&self) -> impl Iterator<Item = &Path> {
+        let exports = self.export.iter().map(|(_, path)| path);
+        self.rttm.iter().chain(&self.json).chain(exports).map(PathBuf::as_path)
+    }
 }
 
 /// A file and the format that its name says.
@@ -121,16 +133,13 @@ fn exported(name: &str) -> anyhow::Result<(Format, PathBuf)> {
         let endings: Vec<String> = Format::all().map(|format| format!(".{}", format.extension())).collect();
         format!("the name must end in one of {}", endings.join(", "))
     })?;
-    Ok((format, name.into()))
+    let is_standard = name.to_lowercase() == format!("-.{}", format.extension().to_lowercase());
+    Ok((format, if is_standard { "-" } else { name }.into()))
 }
 
 /// Name of the recording in RTTM: the file's name without its extension.
 pub fn file_stem(path: &Path) -> String {
     path.file_stem().map_or_else(|| "recording".into(), |stem| stem.to_string_lossy().into_owned())
-}
-
-fn write(path: &Path, text: String) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A bar on a terminal, nothing elsewhere.

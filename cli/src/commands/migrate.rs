@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Arguments of the command.
 #[derive(Parser)]
 pub struct Args {
-    /// Address of Postgres.
+    /// Address of Postgres, as postgres://USER:PASSWORD@HOST/DATABASE.
     #[arg(long, env = "THROUGHLINE_DATABASE_URL", hide_env_values = true)]
     database_url: String,
     /// Undo migrations down to this version instead (0 undoes all; data is lost).
@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             PgConnection::connect(&args.database_url).await.context("cannot reach the database")?;
         migrating::migrate(&mut database, args.down_to, Duration::from_secs(args.lock_seconds)).await?;
         println!(
-            "the schema is at version {}",
+            "the database schema is at version {}",
             args.down_to.unwrap_or(MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0))
         );
         Ok(())

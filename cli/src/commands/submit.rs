@@ -3,7 +3,7 @@
 use crate::api::{Api, Recording, Server};
 use crate::commands::status;
 use crate::options::RecordingOptions;
-use crate::report;
+use crate::{output, report};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::multipart::{Form, Part};
@@ -24,13 +24,13 @@ pub struct Args {
     /// Title of the recording [default: the file's name].
     #[arg(long)]
     title: Option<String>,
-    /// Wait until the recording is completed, then print the turns.
+    /// Wait until the recording is completed and print the turns.
     #[arg(long)]
     wait: bool,
-    /// With --wait: write the turns as RTTM.
+    /// With --wait: write the turns as RTTM; `-` is standard output.
     #[arg(long, value_name = "OUT", requires = "wait")]
     rttm: Option<PathBuf>,
-    /// Take a result that lacks the parts that cannot be analysed, instead of none.
+    /// Complete the recording even if parts of it cannot be analysed, with gaps there.
     #[arg(long)]
     allow_gaps: bool,
     #[command(flatten)]
@@ -41,25 +41,40 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    // Impossible options are refused here, before a long upload.
+    // Impossible options and outputs are refused here, before a long upload.
     args.recording.settings()?;
+    output::prove(args.rttm.as_deref())?;
+    let to_standard = args.rttm.as_deref().is_some_and(output::is_standard);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let api = Api::new(&args.server);
-        let told = |why: &str, wait: Duration| eprintln!("{why}; again in {} s", wait.as_secs().max(1));
+        let told = |why: &str| eprintln!("{why}; trying again");
         let id = api.submit(async || form(args).await, told).await?;
-        println!("recording {id}");
+        // Beside a result on standard output stands nothing else.
+        if to_standard {
+            eprintln!("recording {id}");
+        } else {
+            println!("recording {id}");
+        }
         if !args.wait {
             return Ok(());
         }
         let recording = wait(&api, &id).await?;
-        status::print(&recording);
+        if to_standard {
+            eprintln!("{}", status::text(&recording));
+        } else {
+            status::print(&recording);
+        }
         if !recording.is_completed() {
-            bail!("the recording was not completed");
+            bail!("the recording is {}, not completed", status::words(&recording.state));
         }
         if let Some(path) = &args.rttm {
-            let text = api.rttm(&id).await?;
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            let written = output::write(path, &api.rttm(&id).await?);
+            if to_standard {
+                return written;
+            }
+            report::print(&api.turns(&id).await?, &recording.speakers);
+            return written;
         }
         report::print(&api.turns(&id).await?, &recording.speakers);
         Ok(())
@@ -118,7 +133,7 @@ async fn wait(api: &Api, id: &str) -> anyhow::Result<Recording> {
                 tokio::time::sleep(POLL).await;
                 continue;
             }
-            Err(error) => return Err(error.context(format!("recording {id} may still be in work"))),
+            Err(error) => return Err(error.context(format!("recording {id} may still be processing"))),
         };
         unanswered = 0;
         if recording.has_ended() {
@@ -130,7 +145,7 @@ async fn wait(api: &Api, id: &str) -> anyhow::Result<Recording> {
         bar.set_message(recording.state.clone());
         if bar.is_hidden() && poll % POLLS_PER_LINE == 0 {
             let total = recording.chunks.total.map_or("?".into(), |n| n.to_string());
-            println!("{}: {} of {total} chunks", recording.state, recording.chunks.done);
+            eprintln!("{}: {} of {total} chunks", recording.state, recording.chunks.done);
         }
         tokio::time::sleep(POLL).await;
     }

@@ -7,6 +7,7 @@ mod diarize;
 mod export;
 mod formats;
 mod installation;
+mod outputs;
 mod run;
 mod score;
 mod submit;

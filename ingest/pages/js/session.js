@@ -20,7 +20,7 @@ function show(resolve) {
     "form",
     { method: "dialog" },
     h("h2", { id: "token-title" }, "Sign in"),
-    h("p", { class: "muted" }, "With an API token: whoever runs this service has one for you. The browser keeps a cookie in place of it, until you sign out."),
+    h("p", { class: "muted" }, "Ask your administrator for an API token. This browser keeps a session cookie, not the token, until you sign out."),
     h("label", { class: "field" }, h("span", {}, "API token"), input),
     wrong,
     h("div", { class: "buttons" }, h("button", { class: "primary" }, "Sign in")),
@@ -40,7 +40,7 @@ function show(resolve) {
       resolve();
       return;
     }
-    wrong.textContent = answer?.status === 401 ? "This is not a token of this service." : "The token could not be checked; try again.";
+    wrong.textContent = answer?.status === 401 ? "Invalid token." : "The token could not be checked. Try again.";
     wrong.hidden = false;
     input.select();
   });

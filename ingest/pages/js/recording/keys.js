@@ -12,7 +12,7 @@ import { select, state } from "./state.js";
 
 const HELP = [
   ["Space", "play or pause"], ["← →", "5 s back or ahead; with Shift 30 s"], ["j, k", "next turn, turn before"], ["Enter", "play the selected turn (in the list)"],
-  ["↑ ↓", "choose a turn (in the list)"], ["+ −", "zoom in, zoom out"], ["f", "let the list follow the sound, or not"], ["m", "move the selected turn to another speaker"],
+  ["↑ ↓", "choose a turn (in the list)"], ["+ −", "zoom in, zoom out"], ["f", "turn following the sound on or off"], ["m", "change the speaker of the selected turn"],
   ["r", "rename the speaker of the selected turn"], ["u", "undo the last correction"], ["?", "this list"],
 ];
 
@@ -25,7 +25,7 @@ const selectedOrHeard = () => (state.selected >= 0 ? state.selected : currentTur
 function withTurn(act) {
   const index = selectedOrHeard();
   if (index < 0) return;
-  if (!isFinished(state.recording.state)) return tell("Names and turns can be corrected once the recording is finished.");
+  if (!isFinished(state.recording.state)) return tell("You can correct names and turns once the recording is finished.");
   select(index);
   act(state.turns[index]);
 }

@@ -1,9 +1,9 @@
 // Turns: the list, of which only what is in sight is made; it follows the playhead.
 
 import { byId, eachFrame, h } from "../dom.js";
-import { clock, percent } from "../text.js";
+import { clock, count, isFinished, isInWork, percent } from "../text.js";
 import { swatch } from "./colours.js";
-import { isPlaying, now, play, seek, show } from "./player.js";
+import { isPlaying, now, playPart, seek, show } from "./player.js";
 import { announce, firstAfter, on, select, state, turnAt } from "./state.js";
 
 const ROW = 40;
@@ -39,7 +39,7 @@ function row(index) {
     swatch(turn.speaker),
     h("span", { class: "name" }, turn.speaker, mark && h("span", { class: "muted small" }, mark)),
     h("span", { class: "length" }, `${(turn.end - turn.start).toFixed(1)} s`),
-    h("span", { class: unsure ? "sure unsure" : "sure", title: unsure ? "less sure than 80 %" : "" }, unsure ? `${words} ?` : words),
+    h("span", { class: unsure ? "sure unsure" : "sure", title: unsure ? "confidence below 80 %" : "" }, unsure ? `${words} ?` : words),
   );
 }
 
@@ -70,14 +70,13 @@ function bringIntoSight(index) {
   else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top - list.clientHeight / 2;
 }
 
-/** Selects a turn and plays from its start. */
+/** Selects a turn and plays it, to its end. */
 export function choose(index) {
   const turn = state.turns[index];
   if (!turn) return;
   select(index);
-  seek(turn.start);
   show(turn.start);
-  play();
+  playPart(turn.start, turn.end);
 }
 
 /** Goes to the turn before (-1) or after (1); plays on if it was playing. */
@@ -115,13 +114,21 @@ function keys(event) {
   event.preventDefault();
 }
 
+/** Why no turn is shown. */
+function none() {
+  const { state: is } = state.recording;
+  if (isFinished(is)) byId("turns-none").textContent = "No speech was found.";
+  else byId("turns-none").textContent = isInWork(is) ? "No turns yet." : `No turns: the recording ${is === "failed" ? "failed" : "was cancelled"}.`;
+}
+
 export function start() {
+  on("recording", none);
   on("turns", () => {
     const many = state.turns.length;
     space.style.height = `${many * ROW}px`;
     list.hidden = many === 0;
     byId("turns-none").hidden = many > 0;
-    byId("turns-count").textContent = many === 1 ? "1 turn" : `${many} turns`;
+    byId("turns-count").textContent = count(many, "turn");
     current = -1;
     follow();
     draw();
