@@ -138,15 +138,8 @@ fn readiness(context: Arc<Context>) -> Readiness {
                 Ok(Err(error)) => return Err(format!("database: {error}")),
                 Err(_) => return Err("database: no answer".to_owned()),
             }
-            let broker = async {
-                if context.broker.is_connected().await {
-                    Ok(())
-                } else {
-                    context.broker.channel().await.map(|_| ())
-                }
-            };
-            match tokio::time::timeout(READY_WITHIN, broker).await {
-                Ok(outcome) => outcome.map_err(|error| format!("broker: {error}")),
+            match tokio::time::timeout(READY_WITHIN, context.broker.check()).await {
+                Ok(outcome) => outcome.map_err(|why| format!("broker: {why}")),
                 Err(_) => Err("broker: no answer".to_owned()),
             }
         })

@@ -56,6 +56,8 @@ async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) ->
         budget,
         surroundings: Surroundings::default(),
         pauses,
+        // It goes on while publishing is blocked, so that the analyses that wait can go away.
+        sends_on: false,
     };
     let matching = subscription(topology::MATCH, pauses.clone());
     // Dead letters are taken at any time: operators must see them.
@@ -83,9 +85,7 @@ fn readiness(database: &Database, broker: &Broker) -> admin::Readiness {
     Arc::new(move || {
         let (database, broker) = (database.clone(), broker.clone());
         Box::pin(async move {
-            if !broker.is_connected().await {
-                return Err("RabbitMQ is not connected".to_owned());
-            }
+            broker.check().await?;
             database.ready().await
         })
     })
