@@ -3,8 +3,8 @@
 //! A broker that is short of memory or of disk space blocks who publishes. What consumes goes on then, so that the backlog that may be
 //! the cause of it can go away.
 
-use crate::link::Link;
 pub use crate::link::Blocked;
+use crate::link::Link;
 use crate::shutdown::Shutdown;
 use lapin::Channel;
 use rand::Rng;
@@ -88,6 +88,11 @@ impl Broker {
     /// True while there is a live connection to ask and consume over.
     pub async fn is_connected(&self) -> bool {
         self.consuming.is_connected().await
+    }
+
+    /// True while both connections live, whether or not the broker takes anything from them.
+    pub async fn is_whole(&self) -> bool {
+        self.consuming.is_connected().await && self.publishing.is_connected().await
     }
 
     /// What stands against all that a service does with the broker, in words for the operator.

@@ -160,7 +160,10 @@ mod tests {
     #[test]
     fn five_time_outs_of_a_broker_that_does_not_limit_them_bury_a_message() {
         let now = chrono::DateTime::UNIX_EPOCH;
-        let taken = |times| Past { lost: lost(&table(&[("x-acquired-count", AMQPValue::LongLongInt(times))])), ..Past::default() };
+        let taken = |times| Past {
+            lost: lost(&table(&[("x-acquired-count", AMQPValue::LongLongInt(times))])),
+            ..Past::default()
+        };
         assert_eq!(policy::before(&taken(4), now), None);
         assert!(matches!(policy::before(&taken(5), now), Some(Action::Bury { .. })));
     }

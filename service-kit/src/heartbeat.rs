@@ -111,8 +111,7 @@ pub async fn during<T>(
                     tracing::debug!(%error, "a heartbeat was not sent");
                     channel = None;
                 }
-                let connected = broker.blocked().is_some() || broker.check().await.is_ok();
-                metrics::gauge!("throughline_broker_connected").set(f64::from(connected));
+                metrics::gauge!("throughline_broker_connected").set(f64::from(broker.is_whole().await));
                 tokio::time::sleep(LEAST_BETWEEN).await;
                 let _ = tokio::time::timeout(BEAT_EVERY - LEAST_BETWEEN, changed.notified()).await;
             }

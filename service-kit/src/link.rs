@@ -106,7 +106,9 @@ impl Link {
                         gauge.set(1.0);
                     }
                     Event::ConnectionUnblocked => {
-                        tracing::info!("RabbitMQ takes what is published on the connection for {purpose} again");
+                        tracing::info!(
+                            "RabbitMQ takes what is published on the connection for {purpose} again"
+                        );
                         alarm.send_replace(None);
                         gauge.set(0.0);
                     }

@@ -222,9 +222,8 @@ impl Post for Line {
             }
             self.try_post(&mut open, queue, wait, properties, body).await
         };
-        let sent = tokio::time::timeout(CONFIRM_WITHIN, sending)
-            .await
-            .unwrap_or_else(|_| match self.blocked() {
+        let sent =
+            tokio::time::timeout(CONFIRM_WITHIN, sending).await.unwrap_or_else(|_| match self.blocked() {
                 Some(why) => Err(PublishError::Blocked(why)),
                 None => Err(PublishError::NotConfirmed(queue.to_owned())),
             });

@@ -94,8 +94,7 @@ impl Worker {
         let analysis =
             rmp_serde::to_vec_named(&analysed.blocks).map_err(|error| Verdict::Reject(error.to_string()))?;
         metrics::counter!("throughline_chunks_analysed_total").increment(1);
-        metrics::counter!("throughline_audio_analysed_seconds_total")
-            .increment(seconds(&job).round() as u64);
+        metrics::counter!("throughline_audio_analysed_seconds_total").increment(seconds(&job).round() as u64);
         let message = ChunkAnalysed {
             recording: job.recording,
             run: job.run,

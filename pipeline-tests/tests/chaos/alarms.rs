@@ -1,12 +1,14 @@
 //! Alarms: a broker that is short of memory or disk space takes nothing that is published. Consuming goes on, services say what they wait
 //! for, and what was analysed is neither analysed again nor counted as tried.
 
-use crate::outages::{ALONE, OPTIONS, all_are_ready, expected, interview, is_not_ready, listening};
+use crate::outages::{ALONE, OPTIONS, all_are_ready, interview, is_not_ready, listening};
+use diarization::diarize::{Diarization, Settings};
+use diarization::labels::LabelScheme;
 use pipeline_tests::chaos::plan::Resource;
 use pipeline_tests::chaos::servers::Servers;
 use pipeline_tests::eventually::eventually;
 use pipeline_tests::recordings::accepted;
-use pipeline_tests::{Process, Stack};
+use pipeline_tests::{Process, Stack, oracle};
 use service_kit::broker::Broker;
 use service_kit::budget::Budget;
 use service_kit::consumer::{self, Subscription};
@@ -36,7 +38,8 @@ fn alarm_lasts() -> Duration {
 async fn sum(processes: &mut [Process], metric: &str) -> f64 {
     let mut sum = 0.0;
     for process in processes {
-        let page = reqwest::get(format!("http://{}/metrics", listening(process).await)).await.expect("answers");
+        let page =
+            reqwest::get(format!("http://{}/metrics", listening(process).await)).await.expect("answers");
         let page = page.text().await.expect("text");
         let values = page.lines().filter(|line| line.starts_with(metric));
         sum += values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
@@ -56,10 +59,15 @@ fn attempts(workers: &[Process]) -> i64 {
     taken.filter_map(|line| line["attempt"].as_i64()).max().unwrap_or(0)
 }
 
-async fn completed(mut stack: Stack, recordings: &[Uuid]) {
-    for recording in recordings {
+async fn expected(stem: &str) -> Diarization {
+    let settings = Settings { labels: LabelScheme::Interview, ..Settings::default() };
+    oracle::diarize(&oracle::sample(&format!("{stem}.opus")), settings).await
+}
+
+async fn end_well(mut stack: Stack, recordings: &[(Uuid, &str)]) {
+    for (recording, stem) in recordings {
         stack.completed(*recording).await;
-        stack.must_equal(*recording, "interview_3min", &expected().await).await;
+        stack.must_equal(*recording, stem, &expected(stem).await).await;
     }
     all_are_ready(&mut stack).await;
     assert_eq!(stack.count("SELECT count(*) FROM dead_letters").await, 0);
@@ -72,25 +80,33 @@ async fn an_alarm(resource: Resource, in_its_words: &str) {
     let servers = Servers::start(STACK).await;
     let mut stack = Stack::start_on(&servers, (2, 1, 1), &[]).await;
     all_are_ready(&mut stack).await;
-    let mut recordings = vec![stack.submit(&interview(), &OPTIONS).await];
-    recordings.push(stack.submit(&interview(), &OPTIONS).await);
-    stack.under_way(recordings[0], 1).await;
+    // Long enough to be in mid-work when the alarm comes.
+    let mut recordings =
+        vec![(stack.submit(&oracle::sample("interview_20min.opus"), &OPTIONS).await, "interview_20min")];
+    stack.under_way(recordings[0].0, 1).await;
     assert!(servers.raise_alarm(resource).await, "the alarm is raised");
     let raised = Instant::now();
     for process in stack.processes() {
         is_not_ready(process, BLOCKED).await;
         is_not_ready(process, in_its_words).await;
-        assert_eq!(sum(std::slice::from_mut(process), "throughline_broker_blocked{connection=\"publishing\"}").await, 1.0);
-        assert_eq!(sum(std::slice::from_mut(process), "throughline_broker_blocked{connection=\"consuming\"}").await, 0.0);
+        assert_eq!(
+            sum(std::slice::from_mut(process), "throughline_broker_blocked{connection=\"publishing\"}").await,
+            1.0
+        );
+        assert_eq!(
+            sum(std::slice::from_mut(process), "throughline_broker_blocked{connection=\"consuming\"}").await,
+            0.0
+        );
     }
-    recordings.push(accepted(stack.upload(&interview(), &OPTIONS).send().await.expect("an answer")).await);
+    let meanwhile = accepted(stack.upload(&interview(), &OPTIONS).send().await.expect("an answer")).await;
+    recordings.push((meanwhile, "interview_3min"));
     tokio::time::sleep(alarm_lasts().saturating_sub(raised.elapsed())).await;
     stack.must_be_alive();
     let waiting = stack.count("SELECT count(*) FROM recordings WHERE state <> 'completed'").await;
     assert!(waiting > 0, "the alarm came too late");
     servers.clear_alarm(resource).await;
     let cleared = Instant::now();
-    for recording in &recordings {
+    for (recording, _) in &recordings {
         stack.completed(*recording).await;
     }
     let chunks = stack.count("SELECT count(*) FROM chunks").await;
@@ -103,7 +119,7 @@ async fn an_alarm(resource: Resource, in_its_words: &str) {
     );
     assert_eq!(analyses(&mut stack.workers).await, chunks as f64, "each chunk is analysed once");
     assert_eq!(attempts(&stack.workers), 1, "no attempt is counted");
-    completed(stack, &recordings).await;
+    end_well(stack, &recordings).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +137,7 @@ async fn a_worker_that_loses_its_connections_while_it_waits_answers_the_chunk_wi
     let _alone = ALONE.lock().await;
     let servers = Servers::start(STACK).await;
     let mut stack = Stack::start_on(&servers, (1, 1, 1), &[]).await;
-    let recording = stack.submit(&interview(), &OPTIONS).await;
+    let recording = stack.submit(&oracle::sample("interview_20min.opus"), &OPTIONS).await;
     stack.workers[0].logged("chunk taken").await;
     assert!(servers.raise_alarm(Resource::Memory).await, "the alarm is raised");
     stack.workers[0].logged("waiting; no attempt is counted").await;
@@ -130,7 +146,7 @@ async fn a_worker_that_loses_its_connections_while_it_waits_answers_the_chunk_wi
     stack.completed(recording).await;
     let chunks = stack.count("SELECT count(*) FROM chunks").await;
     assert_eq!(analyses(&mut stack.workers).await, chunks as f64, "each chunk is analysed once");
-    completed(stack, &[recording]).await;
+    end_well(stack, &[(recording, "interview_20min")]).await;
 }
 
 #[tokio::test]
@@ -146,11 +162,9 @@ async fn messages_are_taken_and_acknowledged_while_the_broker_takes_none() {
     }
     assert!(servers.raise_alarm(Resource::Memory).await, "the alarm is raised");
     let publisher = Publisher::new(broker.clone());
-    eventually("publishing is blocked", async || {
-        match publisher.publish(topology::MATCH, &job()).await {
-            Err(PublishError::Blocked(_)) => Some(()),
-            _ => None,
-        }
+    eventually("publishing is blocked", async || match publisher.publish(topology::MATCH, &job()).await {
+        Err(PublishError::Blocked(_)) => Some(()),
+        _ => None,
     })
     .await;
     let subscription = Subscription {
