@@ -30,8 +30,8 @@ enum End {
     Theirs,
 }
 
-/// Consumes until shutdown, except while the queue is paused, or nothing that comes of it could be sent on. The handler is called for one message at a time. Lost connections are
-/// made again; a message in hand meanwhile is delivered again by the broker.
+/// Consumes until shutdown, except while the queue is paused, or while what comes of its messages could not be sent on. The handler is
+/// called for one message at a time. Lost connections are made again; a message in hand meanwhile is delivered again by the broker.
 pub async fn run<H>(broker: &Broker, subscription: &Subscription, shutdown: &Shutdown, handler: H)
 where
     H: AsyncFn(Delivery) -> Verdict,

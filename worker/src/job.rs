@@ -201,7 +201,8 @@ fn seconds(job: &ChunkJob) -> f64 {
     job.samples as f64 / f64::from(SAMPLE_RATE)
 }
 
-/// How long each stage of a chunk took, until it was published. Features are all that the analysis does besides the models: filter banks by far the most.
+/// How long each stage of a chunk took, before it was published. Features are all that the analysis does besides the models: filter
+/// banks by far the most.
 fn stages(fetched: Duration, analysed: &Analysed) -> Stages {
     let models = analysed.models;
     let features = analysed.whole.saturating_sub(models.segmentation + models.embedding);

@@ -27,7 +27,7 @@ pub(crate) fn interview() -> PathBuf {
     oracle::sample("interview_3min.opus")
 }
 
-async fn expected() -> Diarization {
+pub(crate) async fn expected() -> Diarization {
     let settings = Settings { labels: LabelScheme::Interview, ..Settings::default() };
     oracle::diarize(&interview(), settings).await
 }
