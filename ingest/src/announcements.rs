@@ -27,10 +27,14 @@ async fn announce(context: &Context, open: &mut Option<Channel>) -> anyhow::Resu
     // Read anew each time, so that no process announces what another has changed since.
     let paused = paused_queues::read(&context.reads).await?;
     context.pauses.set(paused.clone());
+    // It would be old when the broker takes it; what was announced last stays in force.
+    if context.broker.blocked().is_some() {
+        return Ok(());
+    }
     let channel = match open {
         Some(channel) if channel.status().connected() => channel,
         _ => {
-            let channel = context.broker.channel().await?;
+            let channel = context.broker.publishing_channel().await?;
             topology::declare_control(&channel).await?;
             open.insert(channel)
         }

@@ -86,7 +86,7 @@ pub fn budget(decode_within: Duration) -> Result<Budget, BudgetError> {
 pub(crate) async fn run(context: Arc<Context>, budget: Budget) -> anyhow::Result<()> {
     let queue = topology::DECODE.to_owned();
     let (surroundings, pauses) = (context.surroundings.clone(), context.pauses.clone());
-    let subscription = Subscription { queue, budget, surroundings, pauses };
+    let subscription = Subscription { queue, budget, surroundings, pauses, sends_on: false };
     consumer::run(&context.broker, &subscription, &context.shutdown, async |delivery| {
         let job = match delivery.message() {
             Ok(job) => job,

@@ -48,7 +48,10 @@ async fn take(context: &Context, backoff: &mut Backoff) -> anyhow::Result<()> {
         let heard = tokio::select! {
             heard = heartbeats.next() => heard,
             _ = ticks.tick() => {
-                forget(&context.pool).await?;
+                // While the broker takes nothing, nobody is heard, whoever is there.
+                if context.broker.blocked().is_none() {
+                    forget(&context.pool).await?;
+                }
                 continue;
             }
         };

@@ -167,15 +167,8 @@ pub(crate) fn readiness(context: Arc<Context>) -> Readiness {
                 done.map_err(|error| format!("nothing can be changed in the database: {error}"))
             };
             within("changing what is in the database", change).await?;
-            let broker = async {
-                if context.broker.is_connected().await {
-                    Ok(())
-                } else {
-                    context.broker.channel().await.map(|_| ())
-                }
-            };
-            match tokio::time::timeout(READY_WITHIN, broker).await {
-                Ok(outcome) => outcome.map_err(|error| format!("broker: {error}")),
+            match tokio::time::timeout(READY_WITHIN, context.broker.check()).await {
+                Ok(outcome) => outcome.map_err(|why| format!("broker: {why}")),
                 Err(_) => Err("broker: no answer".to_owned()),
             }
         })

@@ -89,6 +89,14 @@ pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
             count_waiting(&context).await;
             counted = Some(Instant::now());
         }
+        if context.broker.blocked().is_some() {
+            tokio::select! {
+                () = context.broker.until_open() => {}
+                () = tokio::time::sleep(GAUGE_EVERY) => {}
+                () = context.shutdown.asked() => {}
+            }
+            continue;
+        }
         let queues: Vec<String> = refusing.keys().cloned().collect();
         match send_batch(&context, &publisher, &queues).await {
             // One queue that refuses must not hold up the others: go on without it, then wait.

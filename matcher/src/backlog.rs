@@ -13,6 +13,10 @@ pub trait Backlog {
 
 impl Backlog for Broker {
     async fn is_drained(&self, queue: &str) -> Option<bool> {
+        // What workers hold while they cannot publish is on no queue, and not lost.
+        if self.blocked().is_some() {
+            return None;
+        }
         count(self, queue).await.ok().map(|waiting| waiting == 0)
     }
 }

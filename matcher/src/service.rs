@@ -60,6 +60,8 @@ async fn serve(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) ->
         budget,
         surroundings: Surroundings::default(),
         pauses,
+        // It goes on while publishing is blocked, so that the analyses that wait can go away.
+        sends_on: false,
     };
     let matching = subscription(topology::MATCH, pauses.clone());
     // Dead letters are taken at any time: operators must see them.
@@ -97,7 +99,7 @@ fn readiness(database: &Database, broker: &Broker) -> admin::Readiness {
         Box::pin(async move {
             // First what somebody has to do something about.
             database.ready().await?;
-            if broker.is_connected().await { Ok(()) } else { Err("RabbitMQ is not connected".to_owned()) }
+            broker.check().await
         })
     })
 }

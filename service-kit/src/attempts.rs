@@ -1,7 +1,8 @@
 //! Attempts: what was tried of a message before, carried in its headers from one attempt to the next.
 //!
 //! An attempt that ends in good order leaves a line here. One that does not (the process died, the machine, the connection)
-//! cannot; the broker counts those (`x-delivery-count`), and the next attempt writes them down.
+//! cannot; the broker counts those (`x-acquired-count` from RabbitMQ 4.3 on, `x-delivery-count` before), and the next attempt writes
+//! them down.
 
 use crate::topology::ATTEMPTS;
 use chrono::{DateTime, Utc};

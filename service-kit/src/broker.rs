@@ -1,29 +1,25 @@
-//! Broker: one connection per service, made again when it breaks.
+//! Broker: a service's two connections to RabbitMQ, one to publish and one for all else.
+//!
+//! A broker that is short of memory or of disk space blocks who publishes. What consumes goes on then, so that the backlog that may be
+//! the cause of it can go away.
 
+pub use crate::link::Blocked;
+use crate::link::Link;
 use crate::shutdown::Shutdown;
-use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::Channel;
 use rand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-const CLOSE_WITHIN: Duration = Duration::from_secs(3);
-/// Seconds between heartbeats, where the address does not say. After twice as long in silence each end takes the other for gone:
-/// so long does a message lie in the hands of a machine that lost its power or its network. (A process that dies is noticed at
-/// once.) The broker's own 60 s would make it two minutes.
-const HEARTBEAT_SECONDS: u16 = 10;
 
-/// Where RabbitMQ is, and the connection to it while there is one.
+/// Where RabbitMQ is, and the connections to it while there are any.
 #[derive(Clone)]
 pub struct Broker {
-    url: Arc<str>,
-    name: Arc<str>,
     who: Arc<str>,
-    connection: Arc<Mutex<Option<Connection>>>,
+    consuming: Link,
+    publishing: Link,
 }
 
 /// Waits that grow from one failure to the next, with jitter, so that many services do not knock at once.
@@ -48,11 +44,15 @@ impl Backoff {
 }
 
 impl Broker {
-    /// A broker at the AMQP `url`; `name` is the connection's name on its board.
+    /// A broker at the AMQP `url`; `name` is the connections' name on its board.
     pub fn new(url: &str, name: &str) -> Self {
         let host = rustix::system::uname();
         let who = format!("{name}@{}/{}", host.nodename().to_string_lossy(), std::process::id());
-        Self { url: url.into(), name: name.into(), who: who.into(), connection: Arc::default() }
+        Self {
+            who: who.into(),
+            consuming: Link::new(url, name, "consuming"),
+            publishing: Link::new(url, name, "publishing"),
+        }
     }
 
     /// Who we are: service, host and process, for the history of a message.
@@ -60,62 +60,49 @@ impl Broker {
         &self.who
     }
 
-    /// A new channel, over a new connection if the old one is gone.
+    /// A new channel to consume, declare or ask over. Nothing may be published over it: see [`Broker::publishing_channel`].
     pub async fn channel(&self) -> lapin::Result<Channel> {
-        let mut connection = self.connection.lock().await;
-        // The lock is everybody's: a broker that says nothing must not hold it up.
-        let opening = async {
-            if let Some(live) = connection.as_ref().filter(|c| c.status().connected()) {
-                return live.create_channel().await;
-            }
-            let properties =
-                ConnectionProperties::default().with_connection_name(self.name.to_string().into());
-            let new = Connection::connect_uri(address(&self.url)?, properties).await?;
-            metrics::counter!("throughline_broker_connections_total").increment(1);
-            let channel = new.create_channel().await?;
-            *connection = Some(new);
-            Ok(channel)
-        };
-        let opened = tokio::time::timeout(CONNECT_WITHIN, opening).await;
-        opened.unwrap_or_else(|_| Err(io_error(std::io::ErrorKind::TimedOut, "the broker does not answer")))
+        self.consuming.channel().await
     }
 
-    /// True while there is a live connection.
+    /// A new channel to publish over; an error while the broker blocks publishing.
+    pub async fn publishing_channel(&self) -> lapin::Result<Channel> {
+        self.publishing.channel().await
+    }
+
+    /// Whether, why and since when the broker takes nothing that is published.
+    pub fn blocked(&self) -> Option<Blocked> {
+        self.publishing.blocked()
+    }
+
+    /// Returns once the broker does not block publishing (any more).
+    pub async fn until_open(&self) {
+        self.publishing.until_open().await;
+    }
+
+    /// Returns once the broker blocks publishing.
+    pub async fn until_blocked(&self) {
+        self.publishing.until_blocked().await;
+    }
+
+    /// True while there is a live connection to ask and consume over.
     pub async fn is_connected(&self) -> bool {
-        self.connection.lock().await.as_ref().is_some_and(|c| c.status().connected())
+        self.consuming.is_connected().await
     }
 
-    /// Closes the connection; what is unacknowledged goes back to its queue.
+    /// True while both connections live, whether or not the broker takes anything from them.
+    pub async fn is_whole(&self) -> bool {
+        self.consuming.is_connected().await && self.publishing.is_connected().await
+    }
+
+    /// What stands against all that a service does with the broker, in words for the operator.
+    pub async fn check(&self) -> Result<(), String> {
+        self.consuming.check().await?;
+        self.publishing.check().await
+    }
+
+    /// Closes the connections; what is unacknowledged goes back to its queue.
     pub async fn close(&self) {
-        if let Some(connection) = self.connection.lock().await.take() {
-            // The peer may be gone already, and then there is nothing to close; and the closing handshake was seen never to
-            // end, once in some seven shutdowns. The broker takes a connection that just ends for closed all the same.
-            let _ = tokio::time::timeout(CLOSE_WITHIN, connection.close(200, "shutting down".into())).await;
-        }
-    }
-}
-
-/// The address of a broker, with heartbeats.
-fn address(url: &str) -> lapin::Result<AMQPUri> {
-    let mut address: AMQPUri =
-        url.parse().map_err(|why: String| io_error(std::io::ErrorKind::InvalidInput, &why))?;
-    address.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
-    Ok(address)
-}
-
-fn io_error(kind: std::io::ErrorKind, why: &str) -> lapin::Error {
-    std::io::Error::new(kind, why).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heartbeats_are_ours_unless_the_address_says_otherwise() {
-        let heartbeat = |url| address(url).expect("an address").query.heartbeat;
-        assert_eq!(heartbeat("amqp://guest:guest@127.0.0.1:5672/%2f"), Some(HEARTBEAT_SECONDS));
-        assert_eq!(heartbeat("amqp://127.0.0.1:5672/%2f?heartbeat=60"), Some(60));
-        assert!(address("http://127.0.0.1").is_err());
+        tokio::join!(self.consuming.close(), self.publishing.close());
     }
 }

@@ -24,14 +24,14 @@ const PREFETCH: u16 = 1;
 /// How a subscription ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// We ended it: for shutdown, or because the queue is paused.
+    /// We ended it: for shutdown, or because nothing may be taken for the time being.
     Ours,
     /// The broker did.
     Theirs,
 }
 
-/// Consumes until shutdown, except while the queue is paused. The handler is called for one message at a time. Lost connections are
-/// made again; a message in hand meanwhile is delivered again by the broker.
+/// Consumes until shutdown, except while the queue is paused, or while what comes of its messages could not be sent on. The handler is
+/// called for one message at a time. Lost connections are made again; a message in hand meanwhile is delivered again by the broker.
 pub async fn run<H>(broker: &Broker, subscription: &Subscription, shutdown: &Shutdown, handler: H)
 where
     H: AsyncFn(Delivery) -> Verdict,
@@ -40,7 +40,7 @@ where
     let publisher = Publisher::new(broker.clone());
     while !shutdown.is_asked() {
         tokio::select! {
-            () = subscription.pauses.until_open(&subscription.queue) => {}
+            () = wanted(subscription, &publisher) => {}
             () = shutdown.asked() => return,
         }
         let loop_of_one = Loop(Handling { subscription, shutdown, publisher: &publisher, by: broker.who() });
@@ -59,6 +59,14 @@ where
                 .increment(1);
             backoff.wait(shutdown).await;
         }
+    }
+}
+
+/// Returns once something may be taken.
+async fn wanted(subscription: &Subscription, publisher: &Publisher) {
+    subscription.pauses.until_open(&subscription.queue).await;
+    if subscription.sends_on {
+        publisher.until_open().await;
     }
 }
 
@@ -128,6 +136,7 @@ impl Loop<'_> {
         tokio::select! {
             () = self.0.shutdown.asked() => {}
             () = self.0.subscription.pauses.until_paused(&self.0.subscription.queue) => {}
+            () = self.0.publisher.until_blocked(), if self.0.subscription.sends_on => {}
         }
     }
 

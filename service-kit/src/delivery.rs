@@ -10,7 +10,10 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use std::collections::BTreeMap;
 
-/// Header in which a broker counts the deliveries of a message that left no word.
+/// Header in which brokers from 4.3 on count the deliveries of a message before this one, however each ended.
+pub const ACQUIRED_COUNT: &str = "x-acquired-count";
+/// Header in which a broker counts the deliveries of a message that left no word: before 4.3 all of them; from 4.3 on neither those
+/// that its own time-out ended nor those that a partition of its cluster did.
 pub const DELIVERY_COUNT: &str = "x-delivery-count";
 /// Header in which a broker tells which queues a message has left, and why.
 pub const DEATHS: &str = "x-death";
@@ -69,8 +72,13 @@ fn text(headers: &FieldTable, key: &str) -> Option<String> {
 fn past(headers: &FieldTable) -> Past {
     Past {
         history: text(headers, ATTEMPTS_HEADER).map(|text| History::from_header(&text)).unwrap_or_default(),
-        lost: headers.inner().get(DELIVERY_COUNT).and_then(integer).unwrap_or(0),
+        lost: lost(headers),
     }
+}
+
+fn lost(headers: &FieldTable) -> i64 {
+    let count = |header: &str| headers.inner().get(header).and_then(integer);
+    count(ACQUIRED_COUNT).or_else(|| count(DELIVERY_COUNT)).unwrap_or(0)
 }
 
 /// What we wrote when we buried it; otherwise what the broker did, in the newest line of `x-death` that is no expiry.
@@ -111,6 +119,7 @@ pub(crate) fn string(value: &AMQPValue) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{self, Action};
     use lapin::types::{FieldArray, LongString};
 
     fn words(text: &str) -> AMQPValue {
@@ -134,6 +143,29 @@ mod tests {
         assert_eq!(integer(&AMQPValue::LongInt(4)), Some(4));
         assert_eq!(integer(&AMQPValue::ShortShortUInt(4)), Some(4));
         assert_eq!(integer(&AMQPValue::Boolean(true)), None);
+    }
+
+    #[test]
+    fn every_delivery_counts_whichever_of_its_counts_a_broker_raises() {
+        let long = AMQPValue::LongLongInt;
+        assert_eq!(lost(&table(&[])), 0);
+        // 3.10 to 4.2: one count, of all.
+        assert_eq!(lost(&table(&[("x-delivery-count", long(3))])), 3);
+        // From 4.3 on, after two lost connections and two time-outs of the broker.
+        assert_eq!(lost(&table(&[("x-delivery-count", long(2)), ("x-acquired-count", long(4))])), 4);
+        // After time-outs alone there is no other count.
+        assert_eq!(lost(&table(&[("x-acquired-count", long(5))])), 5);
+    }
+
+    #[test]
+    fn five_time_outs_of_a_broker_that_does_not_limit_them_bury_a_message() {
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let taken = |times| Past {
+            lost: lost(&table(&[("x-acquired-count", AMQPValue::LongLongInt(times))])),
+            ..Past::default()
+        };
+        assert_eq!(policy::before(&taken(4), now), None);
+        assert!(matches!(policy::before(&taken(5), now), Some(Action::Bury { .. })));
     }
 
     #[test]

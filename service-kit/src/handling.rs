@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How long a dead letter that cannot be kept waits.
 const DEAD_WAIT: Duration = Duration::from_secs(16);
+/// How often it is looked, while the broker takes nothing, whether it still waits for what is in hand.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What to consume.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct Subscription {
     pub surroundings: Surroundings,
     /// Whether the queue may be consumed.
     pub pauses: Pauses,
+    /// Whether every message ends in another one that is sent on: then none is taken while the broker takes nothing.
+    pub sends_on: bool,
 }
 
 /// Whoever waits to hear what became of a delivery.
@@ -39,6 +43,10 @@ pub trait Deliverer {
     fn acknowledge(&self) -> impl Future<Output = lapin::Result<()>>;
     /// Takes it back, to deliver it again.
     fn take_back(&self) -> impl Future<Output = lapin::Result<()>>;
+    /// False once nobody waits for it any more: the connection is lost, or the broker has lost patience.
+    fn waits(&self) -> bool {
+        true
+    }
 }
 
 impl Deliverer for Amqp {
@@ -51,6 +59,10 @@ impl Deliverer for Amqp {
         self.reject(BasicRejectOptions { requeue: true }).await?;
         Ok(())
     }
+
+    fn waits(&self) -> bool {
+        self.acker.usable()
+    }
 }
 
 /// The broker did not hear what became of a delivery; it will deliver it again.
@@ -62,6 +74,9 @@ pub enum Lost {
     /// What was to be sent is not known to be on its queue.
     #[error("{0}")]
     Publish(#[from] PublishError),
+    /// It was taken back in mid-work.
+    #[error("the broker has taken the message back")]
+    TakenBack,
 }
 
 /// What handling a delivery needs.
@@ -95,7 +110,7 @@ impl<P: Post> Handling<'_, P> {
         let (outcome, action) = match refused {
             Some(action) => ("exhausted", action),
             // Boxed, so that a service's handler does not grow the type of everything above it.
-            None => match Box::pin(self.attempt(&delivery, handler)).await {
+            None => match Box::pin(self.attempt(deliverer, &delivery, handler)).await? {
                 Some(verdict) => {
                     (outcome(&verdict), policy::after(&verdict, &delivery.past, self.by, Utc::now()))
                 }
@@ -108,7 +123,7 @@ impl<P: Post> Handling<'_, P> {
         if queue == topology::DEAD && action != Action::Acknowledge {
             return self.keep_on_the_queue(deliverer).await;
         }
-        self.carry_out(&delivery, action).await?;
+        self.carry_out(deliverer, &delivery, action).await?;
         points::reach(Place::BeforeAck, queue).await;
         deliverer.acknowledge().await?;
         points::reach(Place::AfterAck, queue).await;
@@ -126,14 +141,21 @@ impl<P: Post> Handling<'_, P> {
     }
 
     /// One attempt: the handler's verdict, or `None` when it must be given back. While what the work needs is away, the message
-    /// is held and tried again; others of its queue would fare no better.
-    async fn attempt<H>(&self, delivery: &Delivery, handler: &H) -> Option<Verdict>
+    /// is held and tried again; others of its queue would fare no better. While the broker takes nothing, it is held for as long as that
+    /// lasts: it could not be sent back to wait its turn either.
+    async fn attempt<H>(
+        &self,
+        deliverer: &impl Deliverer,
+        delivery: &Delivery,
+        handler: &H,
+    ) -> Result<Option<Verdict>, Lost>
     where
         H: AsyncFn(Delivery) -> Verdict,
     {
         let Subscription { queue, budget, surroundings, .. } = self.subscription;
         let held = Instant::now();
         let mut backoff = Backoff::default();
+        let mut told = String::new();
         loop {
             let working = tokio::time::timeout(budget.job(), handler(delivery.clone()));
             let verdict = tokio::select! {
@@ -141,27 +163,69 @@ impl<P: Post> Handling<'_, P> {
                 verdict = working => verdict.unwrap_or_else(|_| {
                     Verdict::Retry(format!("it took longer than {} s", budget.job().as_secs()))
                 }),
-                () = self.shutdown.due() => return None,
+                () = self.shutdown.due() => return Ok(None),
             };
+            let blocked = self.publisher.blocked().is_some();
             match verdict {
-                Verdict::Wait(why) if held.elapsed() < HOLD => {
-                    tracing::warn!(queue, %why, "waiting; no attempt is counted");
+                Verdict::Wait(why) if blocked || held.elapsed() < HOLD => {
+                    if told != why {
+                        tracing::warn!(queue, %why, "waiting; no attempt is counted");
+                        told.clone_from(&why);
+                    }
                     surroundings.away(queue, &why);
                     points::reach(Place::Waiting, queue).await;
-                    if !backoff.wait(self.shutdown).await {
-                        return None;
+                    if !deliverer.waits() {
+                        surroundings.back(queue);
+                        return Err(Lost::TakenBack);
+                    }
+                    let goes_on =
+                        if blocked { self.unblocked().await } else { backoff.wait(self.shutdown).await };
+                    if !goes_on {
+                        return Ok(None);
                     }
                 }
                 Verdict::Later(why) => {
                     tracing::info!(queue, %why, "others go first; no attempt is counted");
-                    return Some(Verdict::Later(why));
+                    return Ok(Some(Verdict::Later(why)));
                 }
-                verdict => return Some(verdict),
+                verdict => return Ok(Some(verdict)),
             }
         }
     }
 
-    async fn carry_out(&self, delivery: &Delivery, action: Action) -> Result<(), PublishError> {
+    /// Waits until the broker takes something again, or for a while; false when what is in hand has had its time.
+    async fn unblocked(&self) -> bool {
+        tokio::select! {
+            () = self.publisher.until_open() => true,
+            () = tokio::time::sleep(LOOK_EVERY) => true,
+            () = self.shutdown.due() => false,
+        }
+    }
+
+    /// Does what `action` says. What the broker does not take is kept until it does, unless it has taken the message back by then.
+    async fn carry_out(
+        &self,
+        deliverer: &impl Deliverer,
+        delivery: &Delivery,
+        action: Action,
+    ) -> Result<(), Lost> {
+        let Subscription { queue, surroundings, .. } = self.subscription;
+        loop {
+            match self.try_carry_out(delivery, &action).await {
+                Err(PublishError::Blocked(why)) if deliverer.waits() => {
+                    surroundings.away(queue, &why);
+                    let goes_on = self.unblocked().await;
+                    surroundings.back(queue);
+                    if !goes_on {
+                        return Err(PublishError::Blocked(why).into());
+                    }
+                }
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    async fn try_carry_out(&self, delivery: &Delivery, action: &Action) -> Result<(), PublishError> {
         let queue = self.subscription.queue.as_str();
         let attempt = delivery.past.attempts() + 1;
         let envelope = |history| Envelope {
@@ -170,7 +234,7 @@ impl<P: Post> Handling<'_, P> {
             trace: &delivery.trace,
             history,
         };
-        match &action {
+        match action {
             Action::Acknowledge => Ok(()),
             Action::SendAgain { wait, history } => {
                 let why = history.attempts().last().map_or("", |last| last.reason.as_str());

@@ -115,7 +115,7 @@ pub async fn during<T>(
                     tracing::debug!(%error, "a heartbeat was not sent");
                     channel = None;
                 }
-                metrics::gauge!("throughline_broker_connected").set(f64::from(broker.is_connected().await));
+                metrics::gauge!("throughline_broker_connected").set(f64::from(broker.is_whole().await));
                 tokio::time::sleep(LEAST_BETWEEN).await;
                 let _ = tokio::time::timeout(BEAT_EVERY - LEAST_BETWEEN, changed.notified()).await;
             }
@@ -132,11 +132,15 @@ pub async fn during<T>(
 }
 
 async fn beat(broker: &Broker, open: &mut Option<Channel>, heartbeat: &Heartbeat) -> anyhow::Result<()> {
+    // It would be old when the broker takes it.
+    if broker.blocked().is_some() {
+        return Ok(());
+    }
     let body = messages::encode(heartbeat)?;
     let channel = match open {
         Some(channel) if channel.status().connected() => channel,
         _ => {
-            let channel = broker.channel().await?;
+            let channel = broker.publishing_channel().await?;
             topology::declare_heartbeats(&channel).await?;
             open.insert(channel)
         }

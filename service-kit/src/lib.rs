@@ -11,6 +11,7 @@ pub mod control;
 pub mod delivery;
 pub mod handling;
 pub mod heartbeat;
+mod link;
 pub mod messages;
 pub mod metric;
 #[cfg(feature = "postgres")]

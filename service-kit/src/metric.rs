@@ -67,7 +67,12 @@ pub const COMMON: &[Metric] = &[
     Metric::gauge(
         "throughline_broker_connected",
         Unit::Count,
-        "1 while there is a connection to RabbitMQ, else 0.",
+        "1 while there are the connections to RabbitMQ, else 0.",
+    ),
+    Metric::gauge(
+        "throughline_broker_blocked",
+        Unit::Count,
+        "1 while RabbitMQ takes nothing from a connection (a memory or disk alarm), else 0, by connection: publishing, consuming.",
     ),
     Metric::counter("throughline_broker_connections_total", Unit::Count, "Connections made to RabbitMQ."),
     Metric::counter(

@@ -43,6 +43,21 @@ pub trait Post {
         properties: BasicProperties,
         body: &[u8],
     ) -> impl Future<Output = Result<(), PublishError>>;
+
+    /// Why nothing can be posted now, however long one tries; `None` where that is not known.
+    fn blocked(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns once something can be posted (again).
+    fn until_open(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+
+    /// Returns once nothing can be posted.
+    fn until_blocked(&self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
 }
 
 /// Publishes with confirms.
@@ -83,6 +98,9 @@ pub enum PublishError {
     /// The broker cannot be reached or refused.
     #[error("the broker cannot be reached: {0}")]
     Broker(#[from] lapin::Error),
+    /// The broker takes nothing for the time being.
+    #[error("{0}")]
+    Blocked(String),
     /// The broker did not take responsibility.
     #[error("the broker did not confirm the message for {0}")]
     NotConfirmed(String),
@@ -136,6 +154,21 @@ impl<P: Post> Publisher<P> {
         self.send(topology::DEAD, None, envelope, &[(QUEUE_HEADER, queue), (REASON_HEADER, reason)]).await
     }
 
+    /// Why nothing can be sent now; `None` where that is not known.
+    pub fn blocked(&self) -> Option<String> {
+        self.post.blocked()
+    }
+
+    /// Returns once something can be sent (again).
+    pub async fn until_open(&self) {
+        self.post.until_open().await;
+    }
+
+    /// Returns once nothing can be sent.
+    pub async fn until_blocked(&self) {
+        self.post.until_blocked().await;
+    }
+
     async fn send(
         &self,
         queue: &str,
@@ -172,6 +205,10 @@ impl Post for Line {
         body: &[u8],
     ) -> Result<(), PublishError> {
         let mut open = self.open.lock().await;
+        // Nothing is begun that can only wait: it would be sent when the alarm is over, whoever still wants that.
+        if let Some(why) = self.blocked() {
+            return Err(PublishError::Blocked(why));
+        }
         let sending = async {
             for pause in REFUSED_PAUSES {
                 match self.try_post(&mut open, queue, wait, properties.clone(), body).await {
@@ -185,13 +222,27 @@ impl Post for Line {
             }
             self.try_post(&mut open, queue, wait, properties, body).await
         };
-        let sent = tokio::time::timeout(CONFIRM_WITHIN, sending)
-            .await
-            .unwrap_or_else(|_| Err(PublishError::NotConfirmed(queue.to_owned())));
+        let sent =
+            tokio::time::timeout(CONFIRM_WITHIN, sending).await.unwrap_or_else(|_| match self.blocked() {
+                Some(why) => Err(PublishError::Blocked(why)),
+                None => Err(PublishError::NotConfirmed(queue.to_owned())),
+            });
         if sent.is_err() {
             *open = None;
         }
         sent
+    }
+
+    fn blocked(&self) -> Option<String> {
+        self.broker.blocked().map(|blocked| blocked.to_string())
+    }
+
+    async fn until_open(&self) {
+        self.broker.until_open().await;
+    }
+
+    async fn until_blocked(&self) {
+        self.broker.until_blocked().await;
     }
 }
 
@@ -205,7 +256,7 @@ impl Line {
         body: &[u8],
     ) -> Result<(), PublishError> {
         if open.as_ref().is_none_or(|o| !o.channel.status().connected()) {
-            let channel = self.broker.channel().await?;
+            let channel = self.broker.publishing_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             *open = Some(Open { channel, declared: HashSet::new() });
         }

@@ -111,6 +111,7 @@ impl Bench {
             budget: Budget::of(&[]).expect("fits"),
             surroundings: Surroundings::default(),
             pauses: Pauses::none(),
+            sends_on: false,
         };
         let (shutdown, deadly) = (Shutdown::default(), Notify::new());
         let handler = async |_: Delivery| {

@@ -2,6 +2,7 @@
 
 use crate::activity::{Activity, Stages};
 use crate::inference::{Analysed, Inference, InferenceError};
+use crate::kept::{Finished, Kept};
 use diarization::analysis::CONFIGURATION;
 use diarization::blocks::{Chunk, MAX_CHUNK_BLOCKS, SAMPLE_RATE, WINDOW_SAMPLES};
 use diarization::channels::MOST_SIDES;
@@ -13,12 +14,15 @@ use service_kit::publisher::Publisher;
 use service_kit::shutdown::Shutdown;
 use service_kit::topology;
 use service_kit::verdict::Verdict;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Longest that fetching a chunk may take.
 const FETCH_WITHIN: Duration = Duration::from_secs(120);
+/// Which of a chunk's stages is its publishing.
+const PUBLISHING: usize = 4;
 
 /// What jobs need.
 pub struct Worker {
@@ -36,6 +40,8 @@ pub struct Worker {
     pub broken: AtomicBool,
     /// Noted for the heartbeats.
     pub activity: Activity,
+    /// What was analysed last.
+    pub kept: Kept,
 }
 
 /// The time-outs of a job, which must nest in the broker's.
@@ -64,36 +70,59 @@ impl Worker {
         let job: ChunkJob = delivery.message()?;
         tracing::Span::current().record("recording", job.recording.to_string()).record("chunk", job.chunk);
         let attempt = delivery.past.attempts() + 1;
-        tracing::info!(recording = %job.recording, chunk = job.chunk, attempt, "chunk taken");
-        let chunk = fitting(&job, &self.model_version).map_err(Verdict::Reject)?;
         let _in_hand = self.activity.begin(job.recording, job.chunk);
+        let finished = match self.kept.answer(&job) {
+            Some(finished) => {
+                tracing::debug!(recording = %job.recording, chunk = job.chunk, attempt, "chunk was analysed before");
+                finished
+            }
+            None => {
+                tracing::info!(recording = %job.recording, chunk = job.chunk, attempt, "chunk taken");
+                self.analyse(job, inference).await?
+            }
+        };
+        self.send(&finished).await
+    }
+
+    /// Analyses a chunk, and keeps what comes of it.
+    async fn analyse(&self, job: ChunkJob, inference: &Inference) -> Result<Arc<Finished>, Verdict> {
+        let chunk = fitting(&job, &self.model_version).map_err(Verdict::Reject)?;
         let started = Instant::now();
         let channels = channels(&self.fetch(&job).await?, job.channels as usize);
-        let (fetched, seconds) = (started.elapsed(), job.samples as f64 / f64::from(SAMPLE_RATE));
+        let fetched = started.elapsed();
         let analysed = self.infer(inference, chunk, channels).await?;
-        let publishing = Instant::now();
         let analysis =
             rmp_serde::to_vec_named(&analysed.blocks).map_err(|error| Verdict::Reject(error.to_string()))?;
+        metrics::counter!("throughline_chunks_analysed_total").increment(1);
+        metrics::counter!("throughline_audio_analysed_seconds_total").increment(seconds(&job).round() as u64);
         let message = ChunkAnalysed {
             recording: job.recording,
             run: job.run,
             chunk: job.chunk,
-            model_version: job.model_version,
-            configuration: job.configuration,
+            model_version: job.model_version.clone(),
+            configuration: job.configuration.clone(),
             analysis,
         };
-        self.publisher
-            .publish(topology::MATCH, &message)
-            .await
-            .map_err(|error| Verdict::Wait(error.to_string()))?;
-        let stages = stages(fetched, &analysed, publishing.elapsed());
-        for (stage, seconds) in stages {
-            metrics::histogram!("throughline_stage_seconds", "stage" => stage).record(seconds);
+        Ok(self.kept.keep(Finished::new(job, message, stages(fetched, &analysed))))
+    }
+
+    /// Sends what came of a chunk to the matcher. What cannot be sent now is here when the job is handed out again.
+    async fn send(&self, finished: &Finished) -> Result<(), Verdict> {
+        let publishing = Instant::now();
+        let message = &finished.message;
+        let sent = self.publisher.publish(topology::MATCH, message).await;
+        sent.map_err(|error| Verdict::Wait(error.to_string()))?;
+        let seconds = seconds(&finished.job);
+        let again = !finished.note_sent();
+        if !again {
+            let mut stages = finished.stages;
+            stages[PUBLISHING].1 = publishing.elapsed().as_secs_f64();
+            for (stage, seconds) in stages {
+                metrics::histogram!("throughline_stage_seconds", "stage" => stage).record(seconds);
+            }
+            self.activity.done(seconds, stages, Instant::now());
         }
-        self.activity.done(seconds, stages, Instant::now());
-        metrics::counter!("throughline_chunks_analysed_total").increment(1);
-        metrics::counter!("throughline_audio_analysed_seconds_total").increment(seconds.round() as u64);
-        tracing::info!(recording = %message.recording, chunk = message.chunk, seconds, "chunk analysed");
+        tracing::info!(recording = %message.recording, chunk = message.chunk, seconds, again, "chunk analysed");
         Ok(())
     }
 
@@ -167,8 +196,14 @@ impl Worker {
     }
 }
 
-/// How long each stage of a chunk took. Features are all that the analysis does besides the models: filter banks by far the most.
-fn stages(fetched: Duration, analysed: &Analysed, published: Duration) -> Stages {
+/// Seconds of audio of a chunk.
+fn seconds(job: &ChunkJob) -> f64 {
+    job.samples as f64 / f64::from(SAMPLE_RATE)
+}
+
+/// How long each stage of a chunk took, before it was published. Features are all that the analysis does besides the models: filter
+/// banks by far the most.
+fn stages(fetched: Duration, analysed: &Analysed) -> Stages {
     let models = analysed.models;
     let features = analysed.whole.saturating_sub(models.segmentation + models.embedding);
     [
@@ -176,7 +211,7 @@ fn stages(fetched: Duration, analysed: &Analysed, published: Duration) -> Stages
         ("segmentation", models.segmentation.as_secs_f64()),
         ("features", features.as_secs_f64()),
         ("embedding", models.embedding.as_secs_f64()),
-        ("publish", published.as_secs_f64()),
+        ("publish", 0.0),
     ]
 }
 

@@ -6,6 +6,7 @@ pub mod activity;
 pub mod config;
 pub mod inference;
 pub mod job;
+pub mod kept;
 pub mod measured;
 pub mod service;
 

@@ -4,6 +4,7 @@ use crate::activity::{Activity, Identity};
 use crate::config::Config;
 use crate::inference::Inference;
 use crate::job::{self, Worker};
+use crate::kept::Kept;
 use crate::measured;
 use anyhow::{Context, bail};
 use diarization::analysis::CONFIGURATION;
@@ -59,11 +60,17 @@ pub async fn run(config: Config, shutdown: Shutdown, metrics: PrometheusHandle) 
         shutdown: shutdown.clone(),
         broken: AtomicBool::new(false),
         activity: Activity::since(Instant::now()),
+        kept: Kept::at_most(threads.len()),
     };
     let (surroundings, pauses) = (Surroundings::default(), Pauses::unknown());
     let queue = topology::chunk_queue(&worker.model_version, CONFIGURATION);
-    let subscription =
-        Subscription { queue, budget, surroundings: surroundings.clone(), pauses: pauses.clone() };
+    let subscription = Subscription {
+        queue,
+        budget,
+        surroundings: surroundings.clone(),
+        pauses: pauses.clone(),
+        sends_on: true,
+    };
     let readiness = readiness(broker.clone(), threads.clone(), surroundings, inference_within);
     let pages =
         admin::serve(&config.admin, admin::WORKER_PORTS, admin::routes(metrics, readiness), shutdown.clone());
@@ -102,9 +109,7 @@ fn readiness(
     Arc::new(move || {
         let (broker, threads, surroundings) = (broker.clone(), threads.clone(), surroundings.clone());
         Box::pin(async move {
-            if !broker.is_connected().await {
-                return Err("not connected to RabbitMQ".to_owned());
-            }
+            broker.check().await?;
             surroundings.check()?;
             match threads.iter().filter_map(Inference::busy_for).max() {
                 Some(longest) if longest > inference_within / 2 => {

@@ -2,7 +2,7 @@
 
 use super::client::Clients;
 use super::load;
-use super::plan::{Arrival, Blow, Fault, Moment, Server, Service, Step, Stop, Target};
+use super::plan::{Arrival, Blow, Fault, Moment, Resource, Server, Service, Step, Stop, Target};
 use super::posts::{Post, Posts};
 use super::proxy::{Caught, Hold};
 use super::quota::Quota;
@@ -117,6 +117,7 @@ impl Faults {
                 self.servers.wipe_broker().await;
                 true
             }
+            Fault::Alarm(resource, long) => self.alarm(resource, long).await,
             Fault::CloseConnections => self.servers.close_connections().await > 0,
             Fault::TerminateBackends => self.servers.terminate_backends(&self.pool).await > 0,
             Fault::HalfOpen(target, server, silent) => self.half_open(target, server, silent).await,
@@ -258,6 +259,12 @@ impl Faults {
         be_silent(true);
         self.heal(silent, async move { be_silent(false) });
         true
+    }
+
+    async fn alarm(&mut self, resource: Resource, long: Duration) -> bool {
+        let raised = self.servers.raise_alarm(resource).await;
+        self.heal(long, self.servers.clear_alarm(resource));
+        raised
     }
 
     async fn fill(&mut self, long: Duration) -> bool {

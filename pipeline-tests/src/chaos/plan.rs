@@ -94,6 +94,15 @@ pub enum Server {
     Database,
 }
 
+/// What a broker may run short of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Memory.
+    Memory,
+    /// Disk space.
+    Disk,
+}
+
 /// When an analysis of an old run arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -112,6 +121,8 @@ pub enum Fault {
     RestartBroker(Stop),
     /// RabbitMQ is killed and its whole data directory deleted.
     WipeBroker,
+    /// The broker is short of something for so long, and takes nothing that is published.
+    Alarm(Resource, Duration),
     /// Postgres is stopped and started again.
     RestartDatabase(Stop),
     /// The broker closes all connections.
@@ -158,6 +169,8 @@ impl Fault {
             Self::RestartBroker(Stop::Orderly) => "broker: restart".into(),
             Self::RestartBroker(_) => "broker: kill -9 and restart".into(),
             Self::WipeBroker => "broker: kill -9, all its data deleted".into(),
+            Self::Alarm(Resource::Memory, _) => "broker: memory alarm".into(),
+            Self::Alarm(Resource::Disk, _) => "broker: disk alarm".into(),
             Self::RestartDatabase(Stop::Orderly) => "Postgres: fast restart".into(),
             Self::RestartDatabase(Stop::Immediate) => "Postgres: immediate restart".into(),
             Self::RestartDatabase(Stop::Kill) => "Postgres: kill -9 and restart".into(),
@@ -268,6 +281,9 @@ impl Plan {
         }
         faults.push(Fault::RestartBroker(self.random.of(&[Stop::Orderly, Stop::Kill])));
         faults.push(Fault::WipeBroker);
+        for resource in [Resource::Memory, Resource::Disk] {
+            faults.push(Fault::Alarm(resource, seconds(self.random.between(5, 20))));
+        }
         faults.push(Fault::RestartDatabase(self.random.of(&[Stop::Orderly, Stop::Immediate])));
         faults.push(Fault::RestartDatabase(Stop::Kill));
         faults.push(Fault::CloseConnections);
@@ -344,6 +360,8 @@ mod tests {
             assert!(has(|f| matches!(f, Fault::Delete)), "seed {seed}");
             assert!(has(|f| matches!(f, Fault::LockRows(_))), "seed {seed}");
             assert!(has(|f| matches!(f, Fault::Flood)), "seed {seed}");
+            assert!(has(|f| matches!(f, Fault::Alarm(Resource::Memory, _))), "seed {seed}");
+            assert!(has(|f| matches!(f, Fault::Alarm(Resource::Disk, _))), "seed {seed}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Servers: a RabbitMQ and a Postgres that a test may stop, kill and wipe, started by `deploy/stack`.
 
-use super::plan::{Server, Stop};
+use super::plan::{Resource, Server, Stop};
 use reqwest::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -24,6 +24,28 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout")
 }
 
+async fn stack(arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new(root().join("deploy/stack")).args(arguments).output().await;
+    let output = output.expect("deploy/stack runs");
+    if output.status.success() {
+        return Ok(());
+    }
+    let (said, complained) = (output.stdout, output.stderr);
+    Err(format!(
+        "deploy/stack {}: {}\n{}{}",
+        arguments.join(" "),
+        output.status,
+        String::from_utf8_lossy(&said),
+        String::from_utf8_lossy(&complained)
+    ))
+}
+
+/// Sets something of a running RabbitMQ; false where it does not answer.
+async fn rabbitmqctl(name: &str, setting: &str) -> bool {
+    let arguments: Vec<&str> = ["rabbitmqctl", name].into_iter().chain(setting.split(' ')).collect();
+    stack(&arguments).await.is_ok()
+}
+
 impl Servers {
     /// Starts both under `name`, empty.
     pub async fn start(name: &str) -> Self {
@@ -35,23 +57,35 @@ impl Servers {
     }
 
     async fn stack(&self, what: &str, only: Option<Server>) -> Result<(), String> {
-        let mut command = Command::new(root().join("deploy/stack"));
-        command.args([what, &self.name]);
-        if let Some(server) = only {
-            command.args(["--only", server_name(server)]);
+        let mut arguments = vec![what, self.name.as_str()];
+        arguments.extend(only.into_iter().flat_map(|server| ["--only", server_name(server)]));
+        stack(&arguments).await
+    }
+
+    /// Has RabbitMQ raise an alarm, as if it were short of `resource`; false where it does not answer.
+    pub async fn raise_alarm(&self, resource: Resource) -> bool {
+        let setting = match resource {
+            Resource::Memory => "set_vm_memory_high_watermark absolute 1MB",
+            Resource::Disk => "set_disk_free_limit 1000000GB",
+        };
+        rabbitmqctl(&self.name, setting).await
+    }
+
+    /// Ends the alarm. A broker that was stopped meanwhile has forgotten it.
+    pub fn clear_alarm(&self, resource: Resource) -> impl Future<Output = ()> + Send + 'static {
+        let name = self.name.clone();
+        let setting = match resource {
+            Resource::Memory => "set_vm_memory_high_watermark 0.6",
+            Resource::Disk => "set_disk_free_limit 1MB",
+        };
+        async move {
+            for _ in 0..STARTS {
+                if rabbitmqctl(&name, setting).await {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
         }
-        let output = command.output().await.expect("deploy/stack runs");
-        if output.status.success() {
-            return Ok(());
-        }
-        let (said, complained) = (output.stdout, output.stderr);
-        Err(format!(
-            "deploy/stack {what} {}: {}\n{}{}",
-            self.name,
-            output.status,
-            String::from_utf8_lossy(&said),
-            String::from_utf8_lossy(&complained)
-        ))
     }
 
     fn run_folder(&self) -> PathBuf {

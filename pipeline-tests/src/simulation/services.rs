@@ -235,6 +235,7 @@ impl Services {
             budget,
             surroundings: Surroundings::default(),
             pauses: Pauses::none(),
+            sends_on: false,
         };
         let publisher = Publisher::over(self.broker.clone());
         let handling = Handling {

@@ -2,5 +2,6 @@
 //!
 //! The short form belongs to deploy/test. The long form, and the short one with a seed, are started by deploy/chaos.
 
+mod alarms;
 mod chaos;
 mod outages;

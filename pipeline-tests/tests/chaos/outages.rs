@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// Both tests stop the same servers.
-static ALONE: Mutex<()> = Mutex::const_new(());
+/// Tests that stop or starve servers come one after the other.
+pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 const STACK: &str = "outages-short";
-const OPTIONS: [(&str, &str); 2] = [("labels", "interview"), ("chunk_blocks", "1")];
+pub(crate) const OPTIONS: [(&str, &str); 2] = [("labels", "interview"), ("chunk_blocks", "1")];
 
 /// How long the server is away; THROUGHLINE_OUTAGE_SECONDS makes it longer.
 fn away() -> Duration {
@@ -23,23 +23,28 @@ fn away() -> Duration {
     Duration::from_secs(seconds.unwrap_or(15))
 }
 
-fn interview() -> PathBuf {
+pub(crate) fn interview() -> PathBuf {
     oracle::sample("interview_3min.opus")
 }
 
-async fn expected() -> Diarization {
+pub(crate) async fn expected() -> Diarization {
     let settings = Settings { labels: LabelScheme::Interview, ..Settings::default() };
     oracle::diarize(&interview(), settings).await
 }
 
+/// Where a service's pages are.
+pub(crate) async fn listening(process: &mut Process) -> String {
+    process.logged("listening").await["address"].as_str().expect("an address").to_owned()
+}
+
 /// Status and words of a service's readiness.
 async fn readiness(process: &mut Process) -> (StatusCode, String) {
-    let address = process.logged("listening").await["address"].as_str().expect("an address").to_owned();
+    let address = listening(process).await;
     let answer = reqwest::get(format!("http://{address}/readyz")).await.expect("an answer");
     (answer.status(), answer.text().await.expect("text"))
 }
 
-async fn is_not_ready(process: &mut Process, because_of: &str) {
+pub(crate) async fn is_not_ready(process: &mut Process, because_of: &str) {
     eventually(&format!("{} says that {because_of} is away", process.name()), async || {
         process.must_be_alive();
         let (status, why) = readiness(process).await;
@@ -48,7 +53,7 @@ async fn is_not_ready(process: &mut Process, because_of: &str) {
     .await;
 }
 
-async fn all_are_ready(stack: &mut Stack) {
+pub(crate) async fn all_are_ready(stack: &mut Stack) {
     for process in stack.processes() {
         eventually(&format!("{} is ready", process.name()), async || {
             process.must_be_alive();
