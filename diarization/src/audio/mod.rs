@@ -20,15 +20,19 @@
 mod container;
 mod downmix;
 mod due;
+mod ebml;
 mod edit_list;
 mod error;
 mod ffmpeg;
+mod filling;
 mod give_up;
 mod lanes;
-mod mkv_default;
+mod mkv_end;
+mod mkv_tracks;
 mod packets;
 mod pcm;
 mod pcm_header;
+mod placer;
 mod plan;
 mod resample;
 mod sides;
@@ -49,6 +53,7 @@ pub use plan::{Layout, SIDE_LEVEL_DB, Wish};
 pub(crate) use sides::APART_DB;
 pub use sides::Heard;
 
+use container::Wanted;
 use lanes::Lanes;
 use pcm::PcmSource;
 use plan::Found;
@@ -195,11 +200,11 @@ fn open_known(path: &Path, file: File, format: Format, give_up: &GiveUp) -> Resu
     let again = || File::open(path).map_err(AudioError::Open);
     let built_in = match format.route {
         Route::Ffmpeg => return open_ffmpeg(path, format, format.name.into(), give_up),
-        Route::BuiltIn => open_container(file, format, false, give_up),
+        Route::BuiltIn => open_container(file, format, Wanted::Default, give_up),
         Route::Pcm => match open_pcm(file, format) {
             // ADPCM and the like inside WAV: the built-in decoders know some.
             Err(AudioError::UnsupportedCodec { codec, .. }) if format.demuxer == "wav" => {
-                open_container(again()?, format, false, give_up)
+                open_container(again()?, format, Wanted::Default, give_up)
                     .map_err(|_| AudioError::UnsupportedCodec { format: format.name.into(), codec })
             }
             done => done,
@@ -209,7 +214,7 @@ fn open_known(path: &Path, file: File, format: Format, give_up: &GiveUp) -> Resu
     match open_ffmpeg(path, format, format!("{name} ({codec})"), give_up) {
         // Better another track than none.
         Err(missing @ AudioError::FfmpegMissing { .. }) if format.route == Route::BuiltIn => {
-            let mut stream = open_container(again()?, format, true, give_up).map_err(|_| missing)?;
+            let mut stream = open_container(again()?, format, Wanted::Any, give_up).map_err(|_| missing)?;
             stream.warnings.push(format!(
                 "the default audio track ({codec}) needs ffmpeg, which is not installed; another track was used"
             ));
@@ -242,10 +247,10 @@ fn open_pcm(file: File, format: Format) -> Result<AudioStream, AudioError> {
 fn open_container(
     file: File,
     format: Format,
-    any_track: bool,
+    wanted: Wanted,
     give_up: &GiveUp,
 ) -> Result<AudioStream, AudioError> {
-    let container = container::open(file, format, any_track, give_up)?;
+    let container = container::open(file, format, wanted, give_up)?;
     let info = AudioInfo {
         container_or_codec: format!("{} in {}", container.picked.codec, format.name),
         source_rate: container.picked.rate,
@@ -258,7 +263,7 @@ fn open_container(
 /// MPEG audio is a run of frames without a file header, so it can be picked up behind any bytes.
 fn open_behind_junk(file: File, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
     let unknown = |_| AudioError::NotAudio { looks_like: "nothing known".into() };
-    let container = container::open(file, sniff::MPEG_AUDIO, false, give_up).map_err(unknown)?;
+    let container = container::open(file, sniff::MPEG_AUDIO, Wanted::Default, give_up).map_err(unknown)?;
     let info = AudioInfo {
         container_or_codec: container.picked.codec.clone(),
         source_rate: container.picked.rate,
