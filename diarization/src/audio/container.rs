@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
@@ -67,8 +68,9 @@ pub(super) struct Container {
     pub(super) watch: Arc<Watch>,
     pub(super) picked: Picked,
     pub(super) hints: Hints,
-    /// Number of audio tracks.
-    pub(super) audio_tracks: usize,
+    /// Number of the audio track that is heard, from 1, and of all audio tracks.
+    pub(super) track: usize,
+    pub(super) tracks: usize,
     /// How long after its start the file ends by its own word, in s.
     pub(super) length_s: Option<f64>,
     /// Whether the duration is a fact of the header and not an estimate.
@@ -106,10 +108,11 @@ pub(super) enum Wanted {
     Number(usize),
 }
 
-/// Opens `file`. [`AudioError::UnsupportedCodec`] means that ffmpeg may know more.
+/// Opens `file`, or a part of it. [`AudioError::UnsupportedCodec`] means that ffmpeg may know more.
 pub(super) fn open(
     mut file: File,
     format: Format,
+    part: Option<Range<u64>>,
     wanted: Wanted,
     give_up: &GiveUp,
 ) -> Result<Container, AudioError> {
@@ -130,7 +133,7 @@ pub(super) fn open(
         }
         _ => {}
     }
-    let whole = (!cut_off).then(|| probe(Box::new(rewound(&file, &watch)?), format.name, &watch));
+    let whole = (!cut_off).then(|| probe(Box::new(rewound(&file, part.clone(), &watch)?), format.name, &watch));
     let reader = match whole {
         Some(Err(AudioError::Damaged { .. })) if format.demuxer == "matroska" => {
             cut_off = true;
@@ -141,10 +144,11 @@ pub(super) fn open(
     // The readers refuse a file shorter than its header says, but not a stream of unknown length.
     let reader = match reader {
         Some(reader) => reader?,
-        None => probe(Box::new(ReadOnlySource::new(rewound(&file, &watch)?)), format.name, &watch)?,
+        None => probe(Box::new(ReadOnlySource::new(rewound(&file, part.clone(), &watch)?)), format.name, &watch)?,
     };
     let picked = pick(reader.as_ref(), format.name, &hints)?;
-    let audio_tracks = audio_ids(reader.as_ref(), &hints).len();
+    let ids = audio_ids(reader.as_ref(), &hints);
+    let track = ids.iter().position(|&id| id == picked.id).map_or(1, |at| at + 1);
     let kind = reader.format_info().short_name;
     let delay_known = reader.tracks().iter().any(|track| track.id == picked.id && track.delay.is_some());
     let duration_exact = match kind {
@@ -169,7 +173,8 @@ pub(super) fn open(
         watch,
         picked,
         hints,
-        audio_tracks,
+        track,
+        tracks: ids.len().max(1),
         length_s,
         duration_exact,
         times_exact,
@@ -187,10 +192,9 @@ fn latest_s(mut file: &File) -> Option<f64> {
 }
 
 /// The same file from its start; the copy shares the position, so only one may read at a time.
-fn rewound(file: &File, watch: &Arc<Watch>) -> Result<Watched, AudioError> {
-    let mut twin = file.try_clone().map_err(AudioError::Read)?;
-    twin.seek(SeekFrom::Start(0)).map_err(AudioError::Read)?;
-    Watched::new(twin, watch.clone()).map_err(AudioError::Read)
+fn rewound(file: &File, part: Option<Range<u64>>, watch: &Arc<Watch>) -> Result<Watched, AudioError> {
+    let twin = file.try_clone().map_err(AudioError::Read)?;
+    Watched::new(twin, part, watch.clone()).map_err(AudioError::Read)
 }
 
 fn probe(

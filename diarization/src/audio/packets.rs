@@ -98,6 +98,7 @@ impl PacketSource {
             return Err(random_data());
         }
         self.report_damage(warnings);
+        self.placer.finish(warnings);
         let read = self.placer.read_s();
         let promised = self.container.picked.duration_s.filter(|_| self.container.duration_exact);
         match promised {

@@ -8,6 +8,8 @@ use super::warnings::Warnings;
 
 /// Sound that begins less than this after the picture begins with it.
 const MIN_LEAD_S: f64 = 0.02;
+/// Holes that are told one by one: who is muted often has hundreds.
+const MAX_HOLES_TOLD: u32 = 5;
 
 /// A decoded block's place.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +42,9 @@ pub(super) struct Placer {
     /// Where the track goes on after a change of shape.
     expected_s: Option<f64>,
     start: Option<Start>,
+    /// Holes that were not told one by one, and their length in s.
+    more_holes: (u32, f64),
+    holes: u32,
     due: Due,
 }
 
@@ -54,6 +59,8 @@ impl Placer {
             lead_s: 0.0,
             expected_s: None,
             start: None,
+            more_holes: (0, 0.0),
+            holes: 0,
             due: Due::default(),
         }
     }
@@ -99,10 +106,24 @@ impl Placer {
                 ));
             }
         }
-        if let Some(step) = placed.step {
-            warnings.push(words(step));
+        match placed.step {
+            Some(Step { then: Then::Filled, length_s, .. }) if self.holes >= MAX_HOLES_TOLD => {
+                self.more_holes = (self.more_holes.0 + 1, self.more_holes.1 + length_s);
+            }
+            Some(step) => {
+                self.holes += u32::from(step.then == Then::Filled);
+                warnings.push(words(step));
+            }
+            None => {}
         }
         self.due = Due::of(placed, rate, channels);
+    }
+
+    /// To be called at the end, for the notes due there.
+    pub(super) fn finish(&mut self, warnings: &mut Warnings) {
+        if let (more @ 1.., length_s) = std::mem::take(&mut self.more_holes) {
+            warnings.push(format!("{more} more holes of {length_s:.2} s in all are filled with silence"));
+        }
     }
 
     /// What is due next.
