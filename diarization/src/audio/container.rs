@@ -155,8 +155,8 @@ pub(super) fn open(
         // Only a LAME header counts frames; without one the length is guessed from the bit rate.
         "mp1" | "mp2" | "mp3" => delay_known,
         "aac" => false,
-        // Matroska has one duration for all tracks; the picture may be longer than the sound.
-        "matroska" => reader.tracks().iter().all(|track| track.track_type() == Some(TrackType::Audio)),
+        // Matroska has one duration for all tracks; another may be longer than this.
+        "matroska" => reader.tracks().len() == 1,
         _ => true,
     };
     // Matroska rounds to 1 ms and carries the jitter of a live recorder; MP4 is like it.

@@ -96,7 +96,7 @@ impl Placer {
         });
         let mut placed = timeline.place(stamp.at_s, samples, stamp.cut, stamp.damaged, &mut self.filling);
         if let Some(Start { lead_s, .. }) = start.filter(|start| start.lead_s >= MIN_LEAD_S) {
-            if self.filling.take(stamp.at_s - lead_s, stamp.at_s) {
+            if self.filling.take(stamp.at_s - lead_s, stamp.at_s, (rate, channels)) {
                 self.lead_s = lead_s;
                 self.before_s += lead_s;
                 placed.silence += (lead_s * f64::from(rate)).round() as u64;

@@ -157,7 +157,7 @@ impl Timeline {
         let Some(expected) = self.expected_s else { return };
         let step = at_s - expected;
         if step > if damaged { STEP_AFTER_DAMAGE_S } else { self.step_s } {
-            let then = if filling.take(expected, at_s) {
+            let then = if filling.take(expected, at_s, self.shape()) {
                 let frames = self.frames(step);
                 let over = self.over_frames.min(frames);
                 self.over_frames -= over;
@@ -248,7 +248,9 @@ mod tests {
     #[test]
     fn sound_over_sound_that_came_before_is_left_out_and_later_times_stay_true() {
         let mut line = Line::new(0);
-        (0..10).for_each(|n| drop(line.place(f64::from(n) * 0.1, 0)));
+        for n in 0..10 {
+            line.place(f64::from(n) * 0.1, 0);
+        }
         assert_eq!(line.place(0.65, 0), (0, Some(Then::Dropped)));
         let frames = (1..6).map(|n| line.place(0.65 + f64::from(n) * 0.1, 0).0).collect::<Vec<_>>();
         assert_eq!(frames, [0, 0, 50, 100, 100]);
@@ -258,7 +260,9 @@ mod tests {
     #[test]
     fn a_clock_that_starts_anew_loses_nothing() {
         let mut line = Line::new(0);
-        (0..200).for_each(|n| drop(line.place(f64::from(n) * 0.1, 0)));
+        for n in 0..200 {
+            line.place(f64::from(n) * 0.1, 0);
+        }
         assert_eq!(line.place(0.0, 0), (100, None));
     }
 }

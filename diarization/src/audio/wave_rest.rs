@@ -2,6 +2,7 @@
 //! header does not cover, since it was wrapped at 4 GiB or never brought up to date.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use super::error::AudioError;
 use super::pcm_header::{PcmHeader, read_wave};
@@ -32,11 +33,8 @@ pub(super) fn rest<R: Read + Seek>(
     length: u64,
 ) -> Result<Rest, AudioError> {
     let per_s = f64::from(before.rate) * (before.width * before.channels) as f64;
-    // Some writers leave out the byte that makes a length even.
-    for start in [at.next_multiple_of(2), at] {
-        if let Some(found) = chunks(reader, before, start, length)? {
-            return Ok(found);
-        }
+    if let Some(found) = chunks(reader, before, at, length)? {
+        return Ok(found);
     }
     let is_long = length.saturating_sub(at) as f64 >= MIN_SOUND_S * per_s;
     if !is_long || is_tag(reader, at)? || is_room(reader, at)? {
@@ -73,33 +71,60 @@ fn chunks<R: Read + Seek>(
     length: u64,
 ) -> Result<Option<Rest>, AudioError> {
     for _ in 0..MAX_CHUNKS {
-        if at + 8 > length {
+        if at.next_multiple_of(2) + 8 > length {
             return Ok(Some(Rest::Nothing));
         }
-        reader.seek(SeekFrom::Start(at)).map_err(AudioError::Read)?;
-        let mut head = [0; 12];
-        let taken = if at + 12 <= length { 12 } else { 8 };
-        reader.read_exact(&mut head[..taken]).map_err(AudioError::Read)?;
-        if [&b"RIFF"[..], b"RF64", b"BW64"].contains(&&head[..4]) && &head[8..] == b"WAVE" {
-            let header = match read_wave(reader, at) {
-                Ok(header) => header,
-                Err(error @ AudioError::Read(_)) => return Err(error),
-                Err(_) => return Ok(Some(Rest::Nothing)),
-            };
-            let at = reader.stream_position().map_err(AudioError::Read)?;
-            return Ok(Some(Rest::Samples { header, at }));
+        // Some writers leave out the byte that makes a length even.
+        let chunk = match chunk(reader, at.next_multiple_of(2), length)? {
+            None if at % 2 == 1 => chunk(reader, at, length)?,
+            found => found,
+        };
+        match chunk {
+            None => return Ok(None),
+            Some(Chunk::Wave(start)) => {
+                let header = match read_wave(reader, start) {
+                    Ok(header) => header,
+                    Err(error @ AudioError::Read(_)) => return Err(error),
+                    Err(_) => return Ok(Some(Rest::Nothing)),
+                };
+                let at = reader.stream_position().map_err(AudioError::Read)?;
+                return Ok(Some(Rest::Samples { header, at }));
+            }
+            Some(Chunk::Data(body)) => {
+                let data_len = Some(body.end - body.start).filter(|&size| size > 0 && body.end <= length);
+                return Ok(Some(Rest::Samples { header: PcmHeader { data_len, ..before }, at: body.start }));
+            }
+            Some(Chunk::Other(end)) => at = end,
         }
-        let size = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
-        let is_name = head[..4].iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-".contains(byte));
-        let next = at + 8 + size;
-        if &head[..4] == b"data" {
-            let data_len = Some(size).filter(|_| size > 0 && next <= length);
-            return Ok(Some(Rest::Samples { header: PcmHeader { data_len, ..before }, at: at + 8 }));
-        }
-        if !is_name || next > length {
-            return Ok(None);
-        }
-        at = next.next_multiple_of(2);
     }
     Ok(None)
+}
+
+enum Chunk {
+    /// A WAV file begins here.
+    Wave(u64),
+    /// Samples lie here, or to the end of the file if that comes first.
+    Data(Range<u64>),
+    /// Something else ends here.
+    Other(u64),
+}
+
+/// The chunk at `at`; `None` where there is none.
+fn chunk<R: Read + Seek>(reader: &mut R, at: u64, length: u64) -> Result<Option<Chunk>, AudioError> {
+    if at + 8 > length {
+        return Ok(None);
+    }
+    reader.seek(SeekFrom::Start(at)).map_err(AudioError::Read)?;
+    let mut head = [0; 12];
+    let there = if at + 12 <= length { 12 } else { 8 };
+    reader.read_exact(&mut head[..there]).map_err(AudioError::Read)?;
+    if [&b"RIFF"[..], b"RF64", b"BW64"].contains(&&head[..4]) && &head[8..] == b"WAVE" {
+        return Ok(Some(Chunk::Wave(at)));
+    }
+    let end = at + 8 + u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
+    if &head[..4] == b"data" {
+        return Ok(Some(Chunk::Data(at + 8..end)));
+    }
+    let is_name = head[..4].iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-".contains(byte));
+    Ok((is_name && end <= length).then_some(Chunk::Other(end)))
 }
