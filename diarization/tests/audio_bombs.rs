@@ -152,7 +152,10 @@ fn matroska_block() -> NamedTempFile {
 fn matroska_packets(channels: usize, times: impl Iterator<Item = u64>) -> Vec<u8> {
     let block = [b"\x81\0\0\x80".to_vec(), vec![1; channels * 2 * 100]].concat();
     let cluster = |ms: u64| {
-        element(b"\x1f\x43\xb6\x75", &[element(b"\xe7", &ms.to_be_bytes()), element(b"\xa3", &block)].concat())
+        element(
+            b"\x1f\x43\xb6\x75",
+            &[element(b"\xe7", &ms.to_be_bytes()), element(b"\xa3", &block)].concat(),
+        )
     };
     times.flat_map(cluster).collect()
 }

@@ -42,7 +42,12 @@ struct Row {
     warning: Option<&'static str>,
 }
 
-const fn row(file: &'static str, length_s: f64, parts: &'static [Part], warning: Option<&'static str>) -> Row {
+const fn row(
+    file: &'static str,
+    length_s: f64,
+    parts: &'static [Part],
+    warning: Option<&'static str>,
+) -> Row {
     Row { file, length_s, parts, warning }
 }
 
@@ -213,9 +218,13 @@ fn all_tracks_are_heard_together_or_one_by_its_number_each_at_its_time() {
     for (track, at_s) in [(0, 0.0), (1, 5.0)] {
         let (off, alike) = off_by(&recording, &both[track], all(at_s));
         assert!(off.abs() <= WITHIN_S && alike >= ALIKE, "track {track}: off by {off} s, {alike:.2} alike");
-        let (one, warnings) = read(&file, wish(Tracks::One(track as u32 + 1), Channels::Mix)).expect("is read");
+        let (one, warnings) =
+            read(&file, wish(Tracks::One(track as u32 + 1), Channels::Mix)).expect("is read");
         let (off, alike) = off_by(&recording, &one[0], all(at_s));
-        assert!(off.abs() <= WITHIN_S && alike >= ALIKE && warnings.is_empty(), "track {track}: {off} {warnings:?}");
+        assert!(
+            off.abs() <= WITHIN_S && alike >= ALIKE && warnings.is_empty(),
+            "track {track}: {off} {warnings:?}"
+        );
     }
     let (mixed, _) = read(&file, wish(Tracks::All, Channels::Mix)).expect("is read");
     assert_eq!((mixed.len(), mixed[0].len()), (1, both[0].len()));
@@ -230,7 +239,8 @@ fn all_tracks_are_heard_together_or_one_by_its_number_each_at_its_time() {
 #[test]
 fn both_voices_of_a_file_with_a_voice_on_each_track_are_heard() {
     let file = folder("clock/two_audio_tracks.m4a");
-    let [first, second] = [1, 2].map(|n| read(&file, wish(Tracks::One(n), Channels::Mix)).expect("is read").0.swap_remove(0));
+    let [first, second] =
+        [1, 2].map(|n| read(&file, wish(Tracks::One(n), Channels::Mix)).expect("is read").0.swap_remove(0));
     let (both, warnings) = read(&file, wish(Tracks::All, Channels::Separate)).expect("is read");
     assert!(warnings.is_empty(), "{warnings:?}");
     for (channel, track) in both.iter().zip([first, second]) {
@@ -240,10 +250,21 @@ fn both_voices_of_a_file_with_a_voice_on_each_track_are_heard() {
 
 #[test]
 fn a_track_that_is_not_there_is_refused_in_every_route() {
-    for file in ["two_audio_tracks.m4a", "hole.mka", "hole.ts", "hole.opus", "joined_rates.aac", "wav_id3_in_front.wav"] {
-        let refused = read(&folder("clock").join(file), wish(Tracks::One(3), Channels::Auto)).expect_err("is refused");
+    for file in [
+        "two_audio_tracks.m4a",
+        "hole.mka",
+        "hole.ts",
+        "hole.opus",
+        "joined_rates.aac",
+        "wav_id3_in_front.wav",
+    ] {
+        let refused =
+            read(&folder("clock").join(file), wish(Tracks::One(3), Channels::Auto)).expect_err("is refused");
         let tracks = if file.starts_with("two") { 2 } else { 1 };
-        assert_eq!(refused.to_string(), format!("this file has no audio track 3: it has {tracks}; choose one of them, or `all`"));
+        assert_eq!(
+            refused.to_string(),
+            format!("this file has no audio track 3: it has {tracks}; choose one of them, or `all`")
+        );
     }
 }
 

@@ -133,7 +133,8 @@ pub(super) fn open(
         }
         _ => {}
     }
-    let whole = (!cut_off).then(|| probe(Box::new(rewound(&file, part.clone(), &watch)?), format.name, &watch));
+    let whole =
+        (!cut_off).then(|| probe(Box::new(rewound(&file, part.clone(), &watch)?), format.name, &watch));
     let reader = match whole {
         Some(Err(AudioError::Damaged { .. })) if format.demuxer == "matroska" => {
             cut_off = true;
@@ -144,7 +145,9 @@ pub(super) fn open(
     // The readers refuse a file shorter than its header says, but not a stream of unknown length.
     let reader = match reader {
         Some(reader) => reader?,
-        None => probe(Box::new(ReadOnlySource::new(rewound(&file, part.clone(), &watch)?)), format.name, &watch)?,
+        None => {
+            probe(Box::new(ReadOnlySource::new(rewound(&file, part.clone(), &watch)?)), format.name, &watch)?
+        }
     };
     let picked = pick(reader.as_ref(), format.name, &hints)?;
     let ids = audio_ids(reader.as_ref(), &hints);
@@ -242,7 +245,8 @@ pub(super) fn pick(reader: &dyn FormatReader, format: &str, hints: &Hints) -> Re
         let id = number.checked_sub(1).and_then(|at| tracks.get(at));
         let id = id.ok_or(AudioError::NoSuchTrack { wanted: number, tracks: tracks.len() })?;
         let track = reader.tracks().iter().find(|track| track.id == *id && track.codec_params.is_some());
-        let unknown = || AudioError::UnsupportedCodec { format: format.into(), codec: "an unknown codec".into() };
+        let unknown =
+            || AudioError::UnsupportedCodec { format: format.into(), codec: "an unknown codec".into() };
         return prepare(reader, track.ok_or_else(unknown)?, format, hints);
     }
     let audio = |track: &&Track| track.track_type() == Some(TrackType::Audio);

@@ -84,7 +84,8 @@ fn edits(track: &Track, movie_scale: u32) -> Option<Edits> {
     let (list, scale) = (track.edits?, f64::from(track.timescale.filter(|&scale| scale > 0)?));
     let delay_s = list.start? as f64 / scale;
     // An edit that leaves nothing of the track is a mistake.
-    let length_s = track.duration.filter(|&length| length > 0).map_or(f64::INFINITY, |length| length as f64 / scale);
+    let length_s =
+        track.duration.filter(|&length| length > 0).map_or(f64::INFINITY, |length| length as f64 / scale);
     (0.0..length_s).contains(&delay_s).then_some(Edits {
         id: track.id?,
         delay_s,
@@ -169,7 +170,8 @@ fn edit_list<R: Read>(file: &mut R) -> Option<List> {
     for _ in 0..be32(&head[4..]).min(MAX_EDITS) {
         let (length, start) = if head[0] == 1 {
             let entry = take::<20, R>(file)?;
-            let long = |at: usize| entry[at..].first_chunk::<8>().map_or(0, |eight| u64::from_be_bytes(*eight));
+            let long =
+                |at: usize| entry[at..].first_chunk::<8>().map_or(0, |eight| u64::from_be_bytes(*eight));
             (long(0), long(8) as i64)
         } else {
             let entry = take::<12, R>(file)?;
@@ -241,9 +243,8 @@ mod tests {
         let nested: Vec<u8> =
             (0..levels).flat_map(|n| [&((levels - n) * 8).to_be_bytes()[..], b"moov"].concat()).collect();
         // A thread of the size that decoding has.
-        let walked = std::thread::Builder::new()
-            .stack_size(2 << 20)
-            .spawn(move || read(&mut Cursor::new(nested)));
+        let walked =
+            std::thread::Builder::new().stack_size(2 << 20).spawn(move || read(&mut Cursor::new(nested)));
         assert_eq!(walked.expect("starts").join().expect("ends").tracks, []);
     }
 }

@@ -108,7 +108,9 @@ mod tests {
     #[test]
     fn tracks_are_counted_once_and_the_one_marked_as_default_is_heard() {
         let stream = |index, channels, default| {
-            format!("[STREAM]\nindex={index}\nchannels={channels}\nDISPOSITION:default={default}\n[/STREAM]\n")
+            format!(
+                "[STREAM]\nindex={index}\nchannels={channels}\nDISPOSITION:default={default}\n[/STREAM]\n"
+            )
         };
         let answer = [stream(1, 2, 0), stream(2, 1, 1), stream(1, 2, 0), stream(2, 1, 1)].concat();
         let found = read(&format!("[PROGRAM]\n{answer}[FORMAT]\nduration=60.06\n[/FORMAT]\n"));
@@ -120,7 +122,9 @@ mod tests {
     #[test]
     fn a_track_leads_in_by_what_it_begins_after_the_file_and_not_by_what_its_decoder_holds_back() {
         let found = |track, file| {
-            read(&format!("[STREAM]\nindex=1\nstart_time={track}\n[/STREAM]\n[FORMAT]\nstart_time={file}\n[/FORMAT]"))
+            read(&format!(
+                "[STREAM]\nindex=1\nstart_time={track}\n[/STREAM]\n[FORMAT]\nstart_time={file}\n[/FORMAT]"
+            ))
         };
         assert_eq!(found("11.4", "1.4").lead_s(0, 10.1), 10.0);
         assert_eq!(found("0.0", "0.0").lead_s(0, 0.064), 0.0);

@@ -80,7 +80,12 @@ mod tests {
         let mut filling = Filling::default();
         filling.ends(Some(1e12));
         assert!(!filling.take(0.0, 1e9, PLAIN));
-        assert_eq!((0..100).filter(|n: &i32| filling.take(f64::from(*n) * 3600.0, f64::from(*n + 1) * 3600.0, PLAIN)).count(), 48);
+        assert_eq!(
+            (0..100)
+                .filter(|n: &i32| filling.take(f64::from(*n) * 3600.0, f64::from(*n + 1) * 3600.0, PLAIN))
+                .count(),
+            48
+        );
     }
 
     #[test]

@@ -30,7 +30,11 @@ pub(super) fn parts(file: &File, format: Format, give_up: &GiveUp) -> Result<Vec
     reader.seek(SeekFrom::Start(0)).map_err(AudioError::Read)?;
     let mut parts = Parts { at: 0, done: Vec::new(), start: 0, end: 0, shape: None, run: None };
     let mut junk = 0;
-    while parts.at + HEAD as u64 <= length && junk < MAX_JUNK && parts.done.len() < MAX_PARTS && !give_up.is_asked() {
+    while parts.at + HEAD as u64 <= length
+        && junk < MAX_JUNK
+        && parts.done.len() < MAX_PARTS
+        && !give_up.is_asked()
+    {
         let mut head = [0; HEAD];
         reader.read_exact(&mut head).map_err(AudioError::Read)?;
         let frame = parse(head).filter(|frame| parts.at + frame.length <= length);
@@ -90,7 +94,9 @@ impl Parts {
             return;
         }
         let (span, count) = match self.run.take() {
-            Some((shape, span, count)) if shape == frame.shape && span.end == self.at => (span.start..end, count + 1),
+            Some((shape, span, count)) if shape == frame.shape && span.end == self.at => {
+                (span.start..end, count + 1)
+            }
             _ => (self.at..end, 1),
         };
         if count < RUN {
@@ -116,7 +122,13 @@ pub(super) struct Joined {
 
 impl Joined {
     /// `first` is open already; `parts` come behind it.
-    pub(super) fn new(file: File, format: Format, first: PacketSource, parts: IntoIter<Range<u64>>, give_up: &GiveUp) -> Self {
+    pub(super) fn new(
+        file: File,
+        format: Format,
+        first: PacketSource,
+        parts: IntoIter<Range<u64>>,
+        give_up: &GiveUp,
+    ) -> Self {
         Self { file, format, give_up: give_up.clone(), now: first, parts }
     }
 

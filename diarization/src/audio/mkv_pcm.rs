@@ -29,8 +29,7 @@ pub(super) struct MkvPcm<R> {
 impl<R: Read> MkvPcm<R> {
     /// Reads up to the first samples; `None` where there are none.
     pub(super) fn open(reader: R) -> Option<Self> {
-        let mut it =
-            Self { reader, rate: 0, channels: 0, cluster_ms: 0, bytes: Vec::new(), first: None };
+        let mut it = Self { reader, rate: 0, channels: 0, cluster_ms: 0, bytes: Vec::new(), first: None };
         it.first = it.next_size().ok()?;
         (it.rate > 0 && it.channels > 0 && it.first.is_some()).then_some(it)
     }

@@ -24,8 +24,8 @@ mod ebml;
 mod edit_list;
 mod error;
 mod ffmpeg;
-mod filling;
 mod ffprobe;
+mod filling;
 mod give_up;
 mod joined;
 mod lanes;
@@ -315,7 +315,8 @@ impl AudioStream {
         lanes.finish(&mut self.ready)?;
         if self.converted_s > 0.0 {
             // Not so much as a sample is gained or lost at a change, however many there are.
-            let samples = ((self.converted_s + frames as f64 / f64::from(rate)) * f64::from(SAMPLE_RATE)).round() as u64;
+            let samples = ((self.converted_s + frames as f64 / f64::from(rate)) * f64::from(SAMPLE_RATE))
+                .round() as u64;
             let length = samples.saturating_sub(self.delivered) as usize;
             self.ready.iter_mut().for_each(|ready| ready.resize(length, 0.0));
         }

@@ -55,7 +55,9 @@ fn open_all(path: &Path, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
     for number in 1..=tracks.min(MAX_TOGETHER) {
         match open_one(path, Wanted::Number(number), give_up) {
             Ok(stream) => streams.push((number, stream)),
-            Err(error @ (AudioError::GivenUp | AudioError::Read(_) | AudioError::Open(_))) => return Err(error),
+            Err(error @ (AudioError::GivenUp | AudioError::Read(_) | AudioError::Open(_))) => {
+                return Err(error);
+            }
             Err(error) => warnings.push(format!("audio track {number} was left out: {error}")),
         }
     }
@@ -262,6 +264,7 @@ fn open_ffmpeg(
 ) -> Result<AudioStream, AudioError> {
     let ffmpeg::Opened { source, rate, channels, track, tracks } =
         ffmpeg::open(path, format.demuxer, &words, wanted, give_up)?;
-    let info = AudioInfo { container_or_codec: words, source_rate: rate, channels, tracks, duration_hint_s: None };
+    let info =
+        AudioInfo { container_or_codec: words, source_rate: rate, channels, tracks, duration_hint_s: None };
     Ok(AudioStream { track, ..AudioStream::new(info, Box::new(source)) })
 }

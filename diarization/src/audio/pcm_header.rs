@@ -182,5 +182,14 @@ fn read_format<R: Read>(reader: &mut R, size: u64, name: &str) -> Result<PcmHead
         (7, 1) => Some(Encoding::MuLaw),
         _ => None,
     };
-    Ok(PcmHeader { rate, channels, encoding, tag, width, big_endian: false, data_len: None, is_open_ended: false })
+    Ok(PcmHeader {
+        rate,
+        channels,
+        encoding,
+        tag,
+        width,
+        big_endian: false,
+        data_len: None,
+        is_open_ended: false,
+    })
 }

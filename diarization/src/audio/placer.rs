@@ -84,7 +84,13 @@ impl Placer {
     }
 
     /// Takes a block of interleaved samples.
-    pub(super) fn place(&mut self, stamp: Stamp, samples: &[f32], (rate, channels): (u32, usize), warnings: &mut Warnings) {
+    pub(super) fn place(
+        &mut self,
+        stamp: Stamp,
+        samples: &[f32],
+        (rate, channels): (u32, usize),
+        warnings: &mut Warnings,
+    ) {
         if self.timeline.as_ref().is_some_and(|line| line.shape() != (rate, channels)) {
             self.before_s = self.given_s();
             self.expected_s = self.timeline.take().and_then(|line| line.expected_s());

@@ -68,7 +68,13 @@ pub(super) struct Timeline {
 
 impl Timeline {
     /// `skip_frames` is the encoder delay to drop at the start; `expected_s` the time at which the sound goes on, if some came before.
-    pub(super) fn new(rate: u32, channels: usize, skip_frames: u64, step_s: f64, expected_s: Option<f64>) -> Self {
+    pub(super) fn new(
+        rate: u32,
+        channels: usize,
+        skip_frames: u64,
+        step_s: f64,
+        expected_s: Option<f64>,
+    ) -> Self {
         Self {
             rate,
             channels,

@@ -109,7 +109,8 @@ impl Seek for Watched {
         };
         // Where a header says to go, there may be no such place; that is not the disk's fault.
         let nowhere = || io::Error::from(io::ErrorKind::InvalidInput);
-        self.at = self.file.seek(SeekFrom::Start(to.filter(|&to| to >= self.part.start).ok_or_else(nowhere)?))?;
+        self.at =
+            self.file.seek(SeekFrom::Start(to.filter(|&to| to >= self.part.start).ok_or_else(nowhere)?))?;
         Ok(self.at - self.part.start)
     }
 }
