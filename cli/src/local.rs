@@ -87,7 +87,7 @@ pub fn samples(path: &Path, wish: Wish) -> anyhow::Result<Vec<Vec<f32>>> {
 
 /// All samples of `path` with its channels mixed into one.
 pub fn mixed(path: &Path) -> anyhow::Result<Vec<f32>> {
-    let mut channels = samples(path, Wish { channels: Channels::Mix, max_speakers: None })?;
+    let mut channels = samples(path, Wish { channels: Channels::Mix, ..Wish::default() })?;
     Ok(channels.pop().unwrap_or_default())
 }
 

@@ -10,6 +10,7 @@ use diarization::installation;
 use diarization::labels::LabelScheme;
 use diarization::onnx::{Device, Models};
 use diarization::similarity::Threshold;
+use diarization::tracks::Tracks;
 use std::path::PathBuf;
 
 /// What the caller knows and wants of a recording.
@@ -33,6 +34,9 @@ pub struct RecordingOptions {
     /// What to do with the channels of a file: auto (the two sides of a call are kept apart, all others mixed), mix, or separate.
     #[arg(long, default_value_t = Channels::Auto, value_name = "WHAT")]
     pub channels: Channels,
+    /// Which audio tracks of a file are heard: default (the one that the file marks as such, else the first), all, or the number of one.
+    #[arg(long, default_value_t = Tracks::Default, value_name = "WHICH")]
+    pub tracks: Tracks,
     /// Blocks of 59.94 s per chunk; the result is the same with any number.
     #[arg(long, default_value_t = DEFAULT_CHUNK_BLOCKS, value_name = "N")]
     pub chunk_blocks: usize,
@@ -46,7 +50,7 @@ impl RecordingOptions {
         }
         let threshold = Threshold::try_from(self.threshold)?;
         let hints = Hints::new(self.num_speakers, self.min_speakers, self.max_speakers, threshold)?;
-        Ok(Settings { hints, labels: self.labels.clone(), channels: self.channels })
+        Ok(Settings { hints, labels: self.labels.clone(), channels: self.channels, tracks: self.tracks })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::wire::{self, Begun, Failure, Frame};
 use clap::Parser;
 use diarization::audio::{self, AudioError, GiveUp, Wish};
 use diarization::channels::Channels;
+use diarization::tracks::Tracks;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +19,9 @@ pub struct Work {
     /// What is done with channels: auto, mix or separate.
     #[arg(long, default_value = "auto")]
     channels: Channels,
+    /// Which audio tracks are heard: default, all, or the number of one.
+    #[arg(long, default_value = "default")]
+    tracks: Tracks,
     /// Most speakers that there are.
     #[arg(long)]
     max_speakers: Option<usize>,
@@ -37,6 +41,7 @@ impl Work {
     pub(crate) fn arguments(wish: Wish, most_seconds: u64, limits: Limits) -> Vec<String> {
         let mut arguments = vec![
             format!("--channels={}", wish.channels),
+            format!("--tracks={}", wish.tracks),
             format!("--most-seconds={most_seconds}"),
             format!("--memory-mib={}", limits.memory_mib),
             format!("--cpu-seconds={}", limits.cpu_seconds),
@@ -76,7 +81,7 @@ fn decode(work: &Work, file: &Path, out: &mut impl Write) -> Result<(), Stop> {
     let limiting = |error| Stop::Failed(Failure::Server(format!("limiting the decoder: {error}")));
     let fence = fence::raise(limits).map_err(limiting)?;
     let failed = |error: AudioError| Stop::Failed(failure(&error, file));
-    let wish = Wish { channels: work.channels, max_speakers: work.max_speakers };
+    let wish = Wish { channels: work.channels, tracks: work.tracks, max_speakers: work.max_speakers };
     let mut stream = audio::open_for(file, wish, work.most_seconds, &GiveUp::default()).map_err(failed)?;
     wire::write(&Frame::Begun(Begun { layout: stream.layout(), fence }), out)?;
     while let Some(part) = stream.next_channels().map_err(failed)? {
@@ -115,11 +120,12 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_what_is_understood() {
-        let wish = Wish { channels: Channels::Separate, max_speakers: Some(3) };
+        let wish = Wish { channels: Channels::Separate, tracks: Tracks::All, max_speakers: Some(3) };
         let limits = Limits { memory_mib: 100, cpu_seconds: 9 };
         let arguments = Work::arguments(wish, 60, limits);
         let work = Work::try_parse_from([String::from("d")].into_iter().chain(arguments)).expect("parses");
-        assert_eq!((work.channels, work.max_speakers, work.most_seconds), (Channels::Separate, Some(3), 60));
+        assert_eq!((work.channels, work.tracks), (Channels::Separate, Tracks::All));
+        assert_eq!((work.max_speakers, work.most_seconds), (Some(3), 60));
         assert_eq!((work.memory_mib, work.cpu_seconds), (100, 9));
     }
 }

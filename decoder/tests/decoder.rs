@@ -81,7 +81,7 @@ fn with_program(lines: &str) -> Failure {
 #[test]
 fn the_samples_are_those_of_the_same_decoders_in_this_process_to_the_bit() {
     let folder = TempDir::new().expect("a folder");
-    let separate = Wish { channels: Channels::Separate, max_speakers: None };
+    let separate = Wish { channels: Channels::Separate, ..Wish::default() };
     for (file, wish) in [
         (sample(SPEECH), Wish::default()),
         (made(&folder, "a.mp3", &["-ar", "44100"]), Wish::default()),
@@ -97,7 +97,7 @@ fn the_samples_are_those_of_the_same_decoders_in_this_process_to_the_bit() {
 #[test]
 fn both_sides_of_a_call_come_with_their_gains() {
     let folder = TempDir::new().expect("a folder");
-    let wish = Wish { channels: Channels::Separate, max_speakers: None };
+    let wish = Wish { channels: Channels::Separate, ..Wish::default() };
     let call = made(&folder, "a.wav", &TWO_SIDES);
     let decoder = start(Path::new(PROGRAM), &call, wish, LIMITS).expect("starts");
     let here = audio::open_for(&call, wish, DAY, &GiveUp::default()).expect("opens");

@@ -11,6 +11,7 @@ use crate::labels::LabelScheme;
 use crate::rttm::Segment;
 use crate::survey::Survey;
 use crate::timeline::Turn;
+use crate::tracks::Tracks;
 use crate::training::Bounds;
 use serde::{Deserialize, Serialize};
 
@@ -24,12 +25,15 @@ pub struct Settings {
     /// What is done with channels. Not written where nobody said anything, so that what was written before means what it did.
     #[serde(default, skip_serializing_if = "Channels::is_default")]
     pub channels: Channels,
+    /// Which audio tracks are heard. Not written where nobody said anything.
+    #[serde(default, skip_serializing_if = "Tracks::is_default")]
+    pub tracks: Tracks,
 }
 
 impl Settings {
     /// What this says of how a file is to be read.
     pub fn wish(&self) -> Wish {
-        Wish { channels: self.channels, max_speakers: self.hints.max_speakers }
+        Wish { tracks: self.tracks, channels: self.channels, max_speakers: self.hints.max_speakers }
     }
 }
 

@@ -52,6 +52,7 @@ pub mod stitching;
 pub mod survey;
 pub mod timed;
 pub mod timeline;
+pub mod tracks;
 pub mod training;
 pub mod voice;
 pub mod voices;

@@ -148,18 +148,34 @@ fn matroska_block() -> NamedTempFile {
     with_hole(file(&matroska(b"A_PCM/INT/LIT", b"", 16_000.0, 1, &cluster)), (3 << 30) + 1000)
 }
 
+/// A packet of `channels` at each of these times, in ms.
+fn matroska_packets(channels: usize, times: impl Iterator<Item = u64>) -> Vec<u8> {
+    let block = [b"\x81\0\0\x80".to_vec(), vec![1; channels * 2 * 100]].concat();
+    let cluster = |ms: u64| {
+        element(
+            b"\x1f\x43\xb6\x75",
+            &[element(b"\xe7", &ms.to_be_bytes()), element(b"\xa3", &block)].concat(),
+        )
+    };
+    times.flat_map(cluster).collect()
+}
+
 /// Two packets of 64 channels at 700 kHz, a minute apart, ten times over.
 fn matroska_holes() -> NamedTempFile {
-    let clusters: Vec<u8> = (0..10_u32)
-        .flat_map(|n| {
-            let block = [b"\x81\0\0\x80".to_vec(), vec![1; 64 * 2 * 100]].concat();
-            element(
-                b"\x1f\x43\xb6\x75",
-                &[element(b"\xe7", &(n * 59_000).to_be_bytes()), element(b"\xa3", &block)].concat(),
-            )
-        })
-        .collect();
+    let clusters = matroska_packets(64, (0..10).map(|n| n * 59_000));
     file(&matroska(b"A_PCM/INT/LIT", b"", 700_000.0, 64, &clusters))
+}
+
+/// A packet now and another in a hundred years.
+fn matroska_century() -> NamedTempFile {
+    let clusters = matroska_packets(1, [0, 3_153_600_000_000].into_iter());
+    file(&matroska(b"A_PCM/INT/LIT", b"", 16_000.0, 1, &clusters))
+}
+
+/// Packets whose times go an hour ahead and back again, so that each might leave an hour of silence.
+fn matroska_to_and_fro() -> NamedTempFile {
+    let clusters = matroska_packets(1, (0..4_000).map(|n| n % 2 * 3_600_000));
+    file(&matroska(b"A_PCM/INT/LIT", b"", 16_000.0, 1, &clusters))
 }
 
 /// Millions of empty tags.
@@ -247,6 +263,17 @@ fn wave(rate: u32, channels: u16, width: u16, data: u32) -> Vec<u8> {
     bytes
 }
 
+/// A WAV file of a hundred thousand blocks of two samples each.
+fn wave_blocks() -> Vec<u8> {
+    [wave(16_000, 1, 2, 4), vec![1; 4], b"data\x04\0\0\0\x01\x01\x01\x01".repeat(100_000)].concat()
+}
+
+/// Eight frames of silence in stereo, eight in mono, and so on.
+fn mpeg_shapes() -> Vec<u8> {
+    let run = |mode: u8| [vec![0xff, 0xfb, 0x90, mode], vec![0; 413]].concat().repeat(8);
+    [run(0x64), run(0xc4)].concat().repeat(4_000)
+}
+
 /// A Wave64 file whose first block ends past what a file can have.
 fn wave64() -> NamedTempFile {
     let head = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00\xff\xff\xff\xff\xff\xff\xff\x7fwave\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a";
@@ -262,7 +289,12 @@ fn bombs() -> Vec<(&'static str, NamedTempFile)> {
         ("a packet without end", ogg_endless()),
         ("a block of 3 GiB", matroska_block()),
         ("holes in a wide file", matroska_holes()),
+        ("a hundred years", matroska_century()),
+        ("to and fro", matroska_to_and_fro()),
         ("millions of tags", matroska_tags()),
+        ("frames of another shape each", file(&mpeg_shapes())),
+        ("the start of a frame, over and over", file(&vec![0xff; 100 << 20])),
+        ("thousands of blocks of samples", file(&wave_blocks())),
         ("samples of 4 GB", mp4(&[mp4_track(1, u32::MAX, u32::MAX, 40)])),
         ("samples without end", mp4(&[mp4_track(1, 2, u32::MAX, 40)])),
         ("moov in moov", nested(b"moov", 90_000)),
@@ -319,6 +351,22 @@ fn decode(path: &std::path::Path) -> Result<usize, String> {
         }
     }
     Ok(samples)
+}
+
+#[test]
+fn time_stamps_alone_make_no_more_silence_than_there_can_be() {
+    let seconds = |file: NamedTempFile| {
+        let mut stream = audio::open(file.path()).expect("opens");
+        let (mut samples, mut most) = (0, 0);
+        while let Some(part) = stream.next_samples().expect("reads") {
+            (samples, most) = (samples + part.len(), most.max(part.len()));
+        }
+        assert!(most <= 16_000 && stream.warnings().iter().any(|note| note.contains("closed up")));
+        samples / 16_000
+    };
+    // A century is closed up; an hour is filled once, since the last time stamp of the file is not later.
+    assert_eq!(seconds(matroska_century()), 0);
+    assert_eq!(seconds(matroska_to_and_fro()) / 60, 60);
 }
 
 #[test]

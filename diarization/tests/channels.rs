@@ -39,7 +39,7 @@ fn read(path: &Path, wish: Wish) -> Result<Read, AudioError> {
 }
 
 fn wish(channels: Channels) -> Wish {
-    Wish { channels, max_speakers: None }
+    Wish { channels, ..Wish::default() }
 }
 
 /// A file in `folder` with these channels.
@@ -198,7 +198,7 @@ fn hints_are_of_both_channels_together_and_what_cannot_be_is_said() {
             .unmet(diarized(&read, exactly(100)).speakers.len())
             .is_some_and(|why| why.contains("100"))
     );
-    let one = Wish { channels: Channels::Auto, max_speakers: Some(1) };
+    let one = Wish { max_speakers: Some(1), ..Wish::default() };
     assert_eq!(
         audio::open_for(&path, one, u64::MAX, &GiveUp::default()).expect("it opens").layout().channels(),
         1

@@ -51,11 +51,12 @@ impl Cut {
             Self::Unblocked => ".unblocked",
         };
         let channels = match wish {
-            Wish { channels: Channels::Auto, max_speakers: Some(1) } => ".one".to_owned(),
+            Wish { channels: Channels::Auto, max_speakers: Some(1), .. } => ".one".to_owned(),
             Wish { channels: Channels::Auto, .. } => String::new(),
             Wish { channels, .. } => format!(".{channels}"),
         };
-        format!("{CONFIGURATION}{cut}{channels}")
+        let tracks = if wish.tracks.is_default() { String::new() } else { format!(".{}", wish.tracks) };
+        format!("{CONFIGURATION}{cut}{channels}{tracks}")
     }
 
     fn analyse(

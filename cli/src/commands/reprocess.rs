@@ -44,6 +44,10 @@ struct Changes {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     channels: Option<String>,
+    /// default, all, or the number of one: which audio tracks of the file are heard.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracks: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -99,6 +99,9 @@ async fn form(args: &Args) -> anyhow::Result<Form> {
             form = form.text(name, number.to_string());
         }
     }
+    if !options.tracks.is_default() {
+        form = form.text("tracks", options.tracks.to_string());
+    }
     if args.allow_gaps {
         form = form.text("allow_gaps", "true");
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
@@ -16,10 +17,11 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::TimeBase;
 
-use super::edit_list::leading_delays_s;
+use super::edit_list::{self, Edits};
 use super::error::AudioError;
 use super::give_up::GiveUp;
-use super::mkv_default::default_tracks;
+use super::mkv_end;
+use super::mkv_tracks::audio_tracks;
 use super::sniff::Format;
 use super::source::check_shape;
 use super::vorbis_setup;
@@ -48,6 +50,10 @@ pub(super) struct Picked {
     pub(super) time_base: TimeBase,
     /// Encoder delay to drop at the start, in s.
     pub(super) delay_s: f64,
+    /// Whether time stamps count from before that delay, and not from behind it.
+    pub(super) delay_is_stamped: bool,
+    /// What the file plays before the track, in s.
+    pub(super) pause_s: f64,
     /// Vorbis drops its own lead-in; the demuxer marks it again.
     pub(super) own_lead_in: bool,
     pub(super) codec: String,
@@ -62,6 +68,11 @@ pub(super) struct Container {
     pub(super) watch: Arc<Watch>,
     pub(super) picked: Picked,
     pub(super) hints: Hints,
+    /// Number of the audio track that is heard, from 1, and of all audio tracks.
+    pub(super) track: usize,
+    pub(super) tracks: usize,
+    /// How long after its start the file ends by its own word, in s.
+    pub(super) length_s: Option<f64>,
     /// Whether the duration is a fact of the header and not an estimate.
     pub(super) duration_exact: bool,
     /// Whether time stamps are exact to the sample, so that a small step is already a hole.
@@ -75,31 +86,55 @@ pub(super) struct Container {
 /// What our own look at the container says beyond the demuxer.
 #[derive(Default)]
 pub(super) struct Hints {
-    /// Pass over a default track whose codec is unknown.
-    any_track: bool,
+    /// Which track is wanted.
+    wanted: Wanted,
+    /// The audio tracks in file order, where we know more of them than the demuxer does.
+    audio: Vec<u32>,
     /// Tracks marked as default.
     defaults: Vec<u32>,
-    /// Encoder delay in s by track.
-    delays_s: Vec<(u32, f64)>,
+    /// Edit lists.
+    edits: Vec<Edits>,
 }
 
-/// Opens `file`. With `any_track` a track marked as default whose codec is unknown is passed over for
-/// another one. [`AudioError::UnsupportedCodec`] means that ffmpeg may know more.
+/// Which track is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The one that is marked as default, else the first whose codec is known.
+    #[default]
+    Default,
+    /// The same, but a default track whose codec is unknown is passed over for another one.
+    Any,
+    /// The audio track of this number, from 1.
+    Number(usize),
+}
+
+/// Opens `file`, or a part of it. [`AudioError::UnsupportedCodec`] means that ffmpeg may know more.
 pub(super) fn open(
     mut file: File,
     format: Format,
-    any_track: bool,
+    part: Option<Range<u64>>,
+    wanted: Wanted,
     give_up: &GiveUp,
 ) -> Result<Container, AudioError> {
     let watch = Watch::new(give_up);
-    let mut hints = Hints { any_track, ..Hints::default() };
+    let mut hints = Hints { wanted, ..Hints::default() };
     let mut cut_off = false;
+    let mut length_s = None;
     match format.demuxer {
-        "mov" => (hints.delays_s, cut_off) = leading_delays_s(&mut BufReader::new(&mut file)),
-        "matroska" => hints.defaults = default_tracks(&mut BufReader::new(&mut file)),
+        "mov" => {
+            let movie = edit_list::read(&mut BufReader::new(&mut file));
+            (hints.audio, hints.edits) = (movie.audio, movie.tracks);
+            (length_s, cut_off) = (movie.duration_s, movie.cut_off);
+        }
+        "matroska" => {
+            let tracks = audio_tracks(&mut BufReader::new(&mut file));
+            hints.audio = tracks.iter().map(|track| track.id).collect();
+            hints.defaults = tracks.iter().filter(|track| track.is_default).map(|track| track.id).collect();
+        }
         _ => {}
     }
-    let whole = (!cut_off).then(|| probe(Box::new(rewound(&file, &watch)?), format.name, &watch));
+    let whole =
+        (!cut_off).then(|| probe(Box::new(rewound(&file, part.clone(), &watch)?), format.name, &watch));
     let reader = match whole {
         Some(Err(AudioError::Damaged { .. })) if format.demuxer == "matroska" => {
             cut_off = true;
@@ -110,30 +145,59 @@ pub(super) fn open(
     // The readers refuse a file shorter than its header says, but not a stream of unknown length.
     let reader = match reader {
         Some(reader) => reader?,
-        None => probe(Box::new(ReadOnlySource::new(rewound(&file, &watch)?)), format.name, &watch)?,
+        None => {
+            probe(Box::new(ReadOnlySource::new(rewound(&file, part.clone(), &watch)?)), format.name, &watch)?
+        }
     };
     let picked = pick(reader.as_ref(), format.name, &hints)?;
+    let ids = audio_ids(reader.as_ref(), &hints);
+    let track = ids.iter().position(|&id| id == picked.id).map_or(1, |at| at + 1);
     let kind = reader.format_info().short_name;
     let delay_known = reader.tracks().iter().any(|track| track.id == picked.id && track.delay.is_some());
     let duration_exact = match kind {
         // Only a LAME header counts frames; without one the length is guessed from the bit rate.
         "mp1" | "mp2" | "mp3" => delay_known,
         "aac" => false,
-        // Matroska has one duration for all tracks; the picture may be longer than the sound.
-        "matroska" => reader.tracks().iter().all(|track| track.track_type() == Some(TrackType::Audio)),
+        // Matroska has one duration for all tracks; another may be longer than this.
+        "matroska" => reader.tracks().len() == 1,
         _ => true,
     };
     // Matroska rounds to 1 ms and carries the jitter of a live recorder; MP4 is like it.
     let times_exact = !matches!(kind, "matroska" | "isomp4");
     let open_ended = kind == "matroska" && picked.duration_s.is_none() && !cut_off;
-    Ok(Container { reader, watch, picked, hints, duration_exact, times_exact, open_ended, cut_off })
+    let length_s = match kind {
+        // The length of a track is the sum of what its packets say, a hole among them.
+        "isomp4" => length_s,
+        "matroska" => picked.duration_s.or_else(|| latest_s(&file)),
+        _ => picked.duration_s.filter(|_| duration_exact),
+    };
+    Ok(Container {
+        reader,
+        watch,
+        picked,
+        hints,
+        track,
+        tracks: ids.len().max(1),
+        length_s,
+        duration_exact,
+        times_exact,
+        open_ended,
+        cut_off,
+    })
+}
+
+/// When a Matroska file ends that does not say so. The demuxer reads from the same place of the file, so that is put back.
+fn latest_s(mut file: &File) -> Option<f64> {
+    let at = file.stream_position().ok()?;
+    let latest = mkv_end::latest_s(file);
+    file.seek(SeekFrom::Start(at)).ok()?;
+    latest
 }
 
 /// The same file from its start; the copy shares the position, so only one may read at a time.
-fn rewound(file: &File, watch: &Arc<Watch>) -> Result<Watched, AudioError> {
-    let mut twin = file.try_clone().map_err(AudioError::Read)?;
-    twin.seek(SeekFrom::Start(0)).map_err(AudioError::Read)?;
-    Watched::new(twin, watch.clone()).map_err(AudioError::Read)
+fn rewound(file: &File, part: Option<Range<u64>>, watch: &Arc<Watch>) -> Result<Watched, AudioError> {
+    let twin = file.try_clone().map_err(AudioError::Read)?;
+    Watched::new(twin, part, watch.clone()).map_err(AudioError::Read)
 }
 
 fn probe(
@@ -165,8 +229,26 @@ fn probe(
     }
 }
 
-/// Chooses the track marked as default, else the first with a decodable codec.
+/// The audio tracks in file order.
+fn audio_ids(reader: &dyn FormatReader, hints: &Hints) -> Vec<u32> {
+    if !hints.audio.is_empty() {
+        return hints.audio.clone();
+    }
+    let is_audio = |track: &&Track| track.track_type() == Some(TrackType::Audio);
+    reader.tracks().iter().filter(is_audio).map(|track| track.id).collect()
+}
+
+/// Chooses the track that is wanted.
 pub(super) fn pick(reader: &dyn FormatReader, format: &str, hints: &Hints) -> Result<Picked, AudioError> {
+    if let Wanted::Number(number) = hints.wanted {
+        let tracks = audio_ids(reader, hints);
+        let id = number.checked_sub(1).and_then(|at| tracks.get(at));
+        let id = id.ok_or(AudioError::NoSuchTrack { wanted: number, tracks: tracks.len() })?;
+        let track = reader.tracks().iter().find(|track| track.id == *id && track.codec_params.is_some());
+        let unknown =
+            || AudioError::UnsupportedCodec { format: format.into(), codec: "an unknown codec".into() };
+        return prepare(reader, track.ok_or_else(unknown)?, format, hints);
+    }
     let audio = |track: &&Track| track.track_type() == Some(TrackType::Audio);
     let default =
         |track: &&Track| track.flags.contains(TrackFlags::DEFAULT) || hints.defaults.contains(&track.id);
@@ -174,7 +256,7 @@ pub(super) fn pick(reader: &dyn FormatReader, format: &str, hints: &Hints) -> Re
     let mut refusal = None;
     if let Some(track) = marked {
         match prepare(reader, track, format, hints) {
-            Err(refused) if hints.any_track => refusal = Some(refused),
+            Err(refused) if hints.wanted == Wanted::Any => refusal = Some(refused),
             done => return done,
         }
     }
@@ -246,11 +328,13 @@ fn prepare(
         (None, Some(base), Some(duration)) => base.calc_duration(duration),
         _ => None,
     };
-    let from_edits = hints.delays_s.iter().find(|(id, _)| *id == track.id).map(|&(_, delay)| delay);
+    let edits = hints.edits.iter().find(|edits| edits.id == track.id);
     let from_codec = if opus { opus_delay_s(params.extra_data.as_deref()) } else { 0.0 };
     Ok(Picked {
         id: track.id,
-        delay_s: from_edits.unwrap_or(from_codec),
+        delay_s: edits.map_or(from_codec, |edits| edits.delay_s),
+        delay_is_stamped: edits.is_none(),
+        pause_s: edits.map_or(0.0, |edits| edits.pause_s),
         own_lead_in: params.codec == CODEC_ID_VORBIS,
         codec: decoder.codec_info().long_name.into(),
         decoder,

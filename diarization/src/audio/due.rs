@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn silence_comes_between_the_sounds_and_in_pieces() {
-        let placed = Placed { before: vec![1.0; 4], silence: 100_000, samples: vec![2.0; 6], hole: None };
+        let placed = Placed { before: vec![1.0; 4], silence: 100_000, samples: vec![2.0; 6], step: None };
         let blocks: Vec<Block> = Due::of(placed, 48_000, 2).collect();
         assert!(blocks.iter().all(|block| block.samples.len() <= BLOCK));
         let all: Vec<f32> = blocks.into_iter().flat_map(|block| block.samples).collect();

@@ -67,6 +67,14 @@ pub enum AudioError {
          their own, or use `mix`"
     )]
     Separate(usize),
+    /// There is no audio track of that number.
+    #[error("this file has no audio track {wanted}: it has {tracks}; choose one of them, or `all`")]
+    NoSuchTrack {
+        /// The number that was asked for, from 1.
+        wanted: usize,
+        /// Audio tracks of the file.
+        tracks: usize,
+    },
     /// The format needs the optional program ffmpeg.
     #[error(
         "this is {format} audio; Throughline decodes it with ffmpeg, which is not installed: \

@@ -3,8 +3,8 @@
 //! ffmpeg knows far more than audio files: playlists, network protocols, scripts. So it is only started
 //! when our own look at the magic bytes has named the format, is told that format, may open files and
 //! pipes only, and never passes through a shell. It hands over the file's own rate and channels as
-//! 32-bit floats in a Sun AU stream, which has no length limit, so mixing and resampling are the same
-//! code as for every other format.
+//! 32-bit floats in a Matroska stream, which carries their times and has no length limit, so placing, mixing and resampling are the
+//! same code as for every other format.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -14,11 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::container::Wanted;
 use super::error::AudioError;
+use super::ffprobe::{self, Found};
 use super::give_up::{GiveUp, kill};
-use super::pcm::PcmSource;
-use super::pcm_header::read_au;
-use super::source::{Block, Source};
+use super::mkv_pcm::MkvPcm;
+use super::placer::{Placer, Stamp, Start};
+use super::source::{Block, Source, check_shape};
 use super::warnings::Warnings;
 
 /// Bytes of ffmpeg's complaints that are kept.
@@ -26,15 +28,38 @@ const MAX_STDERR: u64 = 4096;
 
 /// Bytes that ffmpeg may allocate in one piece; a packet of sound has some thousand.
 const MOST_IN_ONE_PIECE: &str = "67108864";
+/// A step forward in the time stamps is a hole, and not another clock, up to so many seconds: all that a transport stream can count.
+/// Steps back ffmpeg takes for another clock in any case.
+const LONGEST_STEP_S: &str = "100000";
+/// Times come in milliseconds, of packets that may have been timed to the like.
+const STEP_S: f64 = 0.03;
 /// How often it is looked whether ffmpeg, whose output has ended, has ended as well.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A running ffmpeg and its output.
 pub(super) struct FfmpegSource {
-    pcm: PcmSource<ChildStdout>,
+    pcm: MkvPcm<ChildStdout>,
+    placer: Placer,
+    /// Until the first samples came.
+    found: Option<Found>,
+    /// Index of the track.
+    track: usize,
+    samples: Vec<f32>,
     child: Running,
     format: String,
     any: bool,
+}
+
+/// A started ffmpeg.
+pub(super) struct Opened {
+    pub(super) source: FfmpegSource,
+    /// Rate in Hz.
+    pub(super) rate: u32,
+    pub(super) channels: usize,
+    /// Number of the track that is heard, from 1.
+    pub(super) track: usize,
+    /// Number of audio tracks.
+    pub(super) tracks: usize,
 }
 
 /// Ends and reaps the process when dropped, so that an abandoned stream leaves nothing behind.
@@ -75,35 +100,61 @@ impl Running {
     }
 }
 
-/// Starts ffmpeg on `path` with the demuxer our magic bytes named. Returns the source, the rate in Hz
-/// and the channel count. `format` is for messages.
+/// One of the two programs, which may take so much memory and open nothing but files and pipes.
+pub(super) fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command
+        .args(["-hide_banner", "-loglevel", "error", "-max_alloc", MOST_IN_ONE_PIECE])
+        .args(["-protocol_whitelist", "file,pipe"])
+        // It needs nothing of ours, and passwords may be there.
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .stdin(Stdio::null());
+    command
+}
+
+/// The prefix keeps a path from being read as a protocol or an option.
+pub(super) fn input(path: &Path) -> OsString {
+    let mut input = OsString::from("file:");
+    input.push(path);
+    input
+}
+
+/// Why a program could not be started.
+pub(super) fn missing(error: std::io::Error, format: &str) -> AudioError {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        AudioError::FfmpegMissing { format: format.into() }
+    } else {
+        AudioError::Ffmpeg { format: format.into(), reason: error.to_string() }
+    }
+}
+
+/// Starts ffmpeg on `path` with the demuxer our magic bytes named. `format` is for messages.
 pub(super) fn open(
     path: &Path,
     demuxer: &str,
     format: &str,
+    wanted: Wanted,
     give_up: &GiveUp,
-) -> Result<(FfmpegSource, u32, usize), AudioError> {
-    // The prefix keeps a path from being read as a protocol or an option.
-    let mut input = OsString::from("file:");
-    input.push(path);
-    let spawned = Command::new("ffmpeg")
-        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"])
-        .args(["-max_alloc", MOST_IN_ONE_PIECE])
-        .args(["-protocol_whitelist", "file,pipe", "-f", demuxer, "-i"])
-        .arg(input)
-        .args(["-vn", "-sn", "-dn", "-map_metadata", "-1", "-fflags", "+bitexact"])
-        .args(["-c:a", "pcm_f32be", "-f", "au", "pipe:1"])
-        .stdin(Stdio::null())
+) -> Result<Opened, AudioError> {
+    let found = ffprobe::ask(path, demuxer, format, give_up)?;
+    let (track, tracks) = match wanted {
+        Wanted::Number(number) if number > found.tracks.len() => {
+            return Err(AudioError::NoSuchTrack { wanted: number, tracks: found.tracks.len() });
+        }
+        Wanted::Number(number) => (number, found.tracks.len()),
+        Wanted::Default | Wanted::Any => (found.default_track() + 1, found.tracks.len().max(1)),
+    };
+    let spawned = program("ffmpeg")
+        .args(["-nostdin", "-threads", "1", "-dts_delta_threshold", LONGEST_STEP_S])
+        .args(["-f", demuxer, "-i"])
+        .arg(input(path))
+        .args(["-map", &format!("0:a:{}", track - 1), "-map_metadata", "-1", "-fflags", "+bitexact"])
+        .args(["-c:a", "pcm_f32le", "-f", "matroska", "pipe:1"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let mut child = match spawned {
-        Ok(child) => child,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(AudioError::FfmpegMissing { format: format.into() });
-        }
-        Err(e) => return Err(AudioError::Ffmpeg { format: format.into(), reason: e.to_string() }),
-    };
+    let mut child = spawned.map_err(|error| missing(error, format))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let complaints = stderr.map(|mut pipe| {
         std::thread::spawn(move || {
@@ -118,18 +169,28 @@ pub(super) fn open(
     give_up.kill_when_asked(&child);
     let mut child = Running { child, complaints };
     let failed = |reason: String| AudioError::Ffmpeg { format: format.into(), reason };
-    let mut stdout = stdout.ok_or_else(|| failed("its output could not be read".into()))?;
-    let header = match read_au(&mut stdout) {
-        Ok(header) => header,
-        Err(_) => {
-            // Closed first: a process that waits for a reader never ends.
-            drop(stdout);
-            return Err(failed(child.outcome().unwrap_or_else(|| "it found no audio".into())));
+    let stdout = stdout.ok_or_else(|| failed("its output could not be read".into()))?;
+    // Closed where there is nothing in it: a process that waits for a reader never ends.
+    let Some(pcm) = MkvPcm::open(stdout) else {
+        let reason = child.outcome().unwrap_or_else(|| "it found no audio".into());
+        if reason.contains("matches no streams") {
+            return Err(AudioError::NoAudioTrack { format: format.into() });
         }
+        return Err(failed(reason));
     };
-    let (rate, channels) = (header.rate, header.channels);
-    let pcm = PcmSource::new(stdout, header, format)?;
-    Ok((FfmpegSource { pcm, child, format: format.into(), any: false }, rate, channels))
+    let (rate, channels) = pcm.shape();
+    check_shape(rate, channels)?;
+    let source = FfmpegSource {
+        pcm,
+        placer: Placer::new(STEP_S),
+        found: Some(found),
+        track: track - 1,
+        samples: Vec::new(),
+        child,
+        format: format.into(),
+        any: false,
+    };
+    Ok(Opened { source, rate, channels, track, tracks })
 }
 
 /// The last line, without the file's path and ffmpeg's internal addresses.
@@ -144,11 +205,21 @@ fn tidy(said: &str) -> String {
 
 impl Source for FfmpegSource {
     fn next_block(&mut self, warnings: &mut Warnings) -> Result<Option<Block>, AudioError> {
-        let block = self.pcm.next_block(warnings)?;
-        if block.is_some() {
-            self.any = true;
-            return Ok(block);
+        loop {
+            if let Some(block) = self.placer.next_due() {
+                self.any = true;
+                return Ok(Some(block));
+            }
+            let at_s = self.pcm.next_samples(&mut self.samples).map_err(AudioError::Read)?;
+            let Some(at_s) = at_s else { break };
+            if let Some(found) = self.found.take() {
+                let lead_s = found.lead_s(self.track, at_s);
+                self.placer.starts(Start { delay_s: 0.0, lead_s }, found.length_s);
+            }
+            let stamp = Stamp { at_s, ..Stamp::default() };
+            self.placer.place(stamp, &self.samples, self.pcm.shape(), warnings);
         }
+        self.placer.finish(warnings);
         match self.child.outcome() {
             None => Ok(None),
             Some(said) if self.any => {

@@ -20,27 +20,37 @@
 mod container;
 mod downmix;
 mod due;
+mod ebml;
 mod edit_list;
 mod error;
 mod ffmpeg;
+mod ffprobe;
+mod filling;
 mod give_up;
+mod joined;
 mod lanes;
-mod mkv_default;
+mod mkv_end;
+mod mkv_pcm;
+mod mkv_tracks;
+mod mpeg_frames;
+mod opening;
 mod packets;
 mod pcm;
 mod pcm_header;
+mod placer;
 mod plan;
 mod resample;
 mod sides;
 mod sniff;
 mod source;
+mod streams;
 mod timeline;
 mod vorbis_setup;
 mod warnings;
 mod watched;
+mod wave;
+mod wave_rest;
 
-use std::fs::File;
-use std::io::{BufReader, Seek};
 use std::path::Path;
 
 pub use error::AudioError;
@@ -49,11 +59,12 @@ pub use plan::{Layout, SIDE_LEVEL_DB, Wish};
 pub(crate) use sides::APART_DB;
 pub use sides::Heard;
 
+use crate::tracks::Tracks;
 use lanes::Lanes;
-use pcm::PcmSource;
+use opening::open_tracks;
 use plan::Found;
 use sides::Sides;
-use sniff::{Format, Route, Sniffed, sniff};
+use sniff::{Sniffed, sniff};
 use source::{Block, Source};
 use warnings::Warnings;
 
@@ -61,7 +72,7 @@ use warnings::Warnings;
 /// audio that no browser plays.
 pub fn media_type(head: &[u8]) -> Option<&'static str> {
     match sniff(&mut std::io::Cursor::new(head)) {
-        Ok(Sniffed::Known(format)) => sniff::media_type(format),
+        Ok(Sniffed::Known(format, _)) => sniff::media_type(format),
         _ => None,
     }
 }
@@ -87,8 +98,10 @@ pub struct AudioInfo {
     pub container_or_codec: String,
     /// Sample rate of the file in Hz.
     pub source_rate: u32,
-    /// Channels of the file, at least 1.
+    /// Channels of the track, at least 1; of all tracks together, one for each.
     pub channels: usize,
+    /// Audio tracks of the file, at least 1.
+    pub tracks: usize,
     /// Length in s as the header has it: absent for streams, an estimate for some formats.
     pub duration_hint_s: Option<f64>,
 }
@@ -96,9 +109,13 @@ pub struct AudioInfo {
 /// An open file that gives its audio in order.
 pub struct AudioStream {
     info: AudioInfo,
+    /// Number of the track that is heard, from 1.
+    track: usize,
     source: Box<dyn Source>,
     layout: Layout,
     convert: Option<Convert>,
+    /// Seconds of the conversions before that, of which each rounds to a sample.
+    converted_s: f64,
     /// Per channel of the layout; all of one length.
     ready: Vec<Vec<f32>>,
     delivered: u64,
@@ -111,6 +128,7 @@ pub struct AudioStream {
 /// The conversion for one rate and channel count; a chained stream may change them midway.
 struct Convert {
     shape: (u32, usize),
+    frames: u64,
     lanes: Lanes,
 }
 
@@ -130,29 +148,24 @@ pub fn open(path: &Path) -> Result<AudioStream, AudioError> {
 ///
 /// Those of [`open`], and [`AudioError::GivenUp`].
 pub fn open_until(path: &Path, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
-    let opened = open_any(path, give_up);
-    // Whatever the reader made of being stopped.
-    if give_up.is_asked() {
-        return Err(AudioError::GivenUp);
-    }
-    Ok(AudioStream { give_up: give_up.clone(), ..opened? })
+    open_tracks(path, Tracks::Default, give_up)
 }
 
-/// As [`open_until`], but what becomes of the channels is as `wish` says. A file of two channels is read to its end once before, or
+/// As [`open_until`], but which tracks are heard and what becomes of the channels is as `wish` says. A file of two channels is read to its end once before, or
 /// as far as `most_seconds`: whether they are two sides, and how loud, is only known then.
 ///
 /// # Errors
 ///
-/// Those of [`open_until`], those of reading, and [`AudioError::Separate`].
+/// Those of [`open_until`], those of reading, [`AudioError::Separate`] and [`AudioError::NoSuchTrack`].
 pub fn open_for(
     path: &Path,
     wish: Wish,
     most_seconds: u64,
     give_up: &GiveUp,
 ) -> Result<AudioStream, AudioError> {
-    let mut stream = open_until(path, give_up)?;
+    let mut stream = open_tracks(path, wish.tracks, give_up)?;
     let found = match stream.info.channels {
-        2 => open_until(path, give_up)?.survey(most_seconds)?,
+        2 => open_tracks(path, wish.tracks, give_up)?.survey(most_seconds)?,
         channels => Found::Channels(channels),
     };
     let (layout, warning) = plan::plan(wish, found)?;
@@ -175,117 +188,15 @@ pub fn heard_of(path: &Path) -> Result<Option<Heard>, AudioError> {
     })
 }
 
-fn open_any(path: &Path, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
-    let mut file = File::open(path).map_err(AudioError::Open)?;
-    let meta = file.metadata().map_err(AudioError::Open)?;
-    if !meta.is_file() {
-        return Err(AudioError::NotAFile);
-    }
-    if meta.len() == 0 {
-        return Err(AudioError::Empty);
-    }
-    match sniff(&mut file).map_err(AudioError::Read)? {
-        Sniffed::NotAudio(words) => Err(AudioError::NotAudio { looks_like: words.into() }),
-        Sniffed::Unknown => open_behind_junk(file, give_up),
-        Sniffed::Known(format) => open_known(path, file, format, give_up),
-    }
-}
-
-fn open_known(path: &Path, file: File, format: Format, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
-    let again = || File::open(path).map_err(AudioError::Open);
-    let built_in = match format.route {
-        Route::Ffmpeg => return open_ffmpeg(path, format, format.name.into(), give_up),
-        Route::BuiltIn => open_container(file, format, false, give_up),
-        Route::Pcm => match open_pcm(file, format) {
-            // ADPCM and the like inside WAV: the built-in decoders know some.
-            Err(AudioError::UnsupportedCodec { codec, .. }) if format.demuxer == "wav" => {
-                open_container(again()?, format, false, give_up)
-                    .map_err(|_| AudioError::UnsupportedCodec { format: format.name.into(), codec })
-            }
-            done => done,
-        },
-    };
-    let Err(AudioError::UnsupportedCodec { format: name, codec }) = built_in else { return built_in };
-    match open_ffmpeg(path, format, format!("{name} ({codec})"), give_up) {
-        // Better another track than none.
-        Err(missing @ AudioError::FfmpegMissing { .. }) if format.route == Route::BuiltIn => {
-            let mut stream = open_container(again()?, format, true, give_up).map_err(|_| missing)?;
-            stream.warnings.push(format!(
-                "the default audio track ({codec}) needs ffmpeg, which is not installed; another track was used"
-            ));
-            Ok(stream)
-        }
-        done => done,
-    }
-}
-
-fn open_pcm(file: File, format: Format) -> Result<AudioStream, AudioError> {
-    let file_len = file.metadata().map_err(AudioError::Read)?.len();
-    let mut reader = BufReader::new(file);
-    let header = if format.demuxer == "au" {
-        pcm_header::read_au(&mut reader)?
-    } else {
-        pcm_header::read_wave(&mut reader)?
-    };
-    let rest = file_len.saturating_sub(reader.stream_position().map_err(AudioError::Read)?);
-    let source = PcmSource::new(reader, header, format.name)?;
-    let bytes_per_s = f64::from(header.rate) * (header.channels * header.width) as f64;
-    let info = AudioInfo {
-        container_or_codec: format!("PCM in {}", format.name),
-        source_rate: header.rate,
-        channels: header.channels,
-        duration_hint_s: Some(header.data_len.unwrap_or(rest) as f64 / bytes_per_s),
-    };
-    Ok(AudioStream::new(info, Box::new(source)))
-}
-
-fn open_container(
-    file: File,
-    format: Format,
-    any_track: bool,
-    give_up: &GiveUp,
-) -> Result<AudioStream, AudioError> {
-    let container = container::open(file, format, any_track, give_up)?;
-    let info = AudioInfo {
-        container_or_codec: format!("{} in {}", container.picked.codec, format.name),
-        source_rate: container.picked.rate,
-        channels: container.picked.channels,
-        duration_hint_s: container.picked.duration_s,
-    };
-    Ok(AudioStream::new(info, Box::new(packets::PacketSource::new(container, format.name, false))))
-}
-
-/// MPEG audio is a run of frames without a file header, so it can be picked up behind any bytes.
-fn open_behind_junk(file: File, give_up: &GiveUp) -> Result<AudioStream, AudioError> {
-    let unknown = |_| AudioError::NotAudio { looks_like: "nothing known".into() };
-    let container = container::open(file, sniff::MPEG_AUDIO, false, give_up).map_err(unknown)?;
-    let info = AudioInfo {
-        container_or_codec: container.picked.codec.clone(),
-        source_rate: container.picked.rate,
-        channels: container.picked.channels,
-        duration_hint_s: container.picked.duration_s,
-    };
-    Ok(AudioStream::new(info, Box::new(packets::PacketSource::new(container, sniff::MPEG_AUDIO.name, true))))
-}
-
-fn open_ffmpeg(
-    path: &Path,
-    format: Format,
-    words: String,
-    give_up: &GiveUp,
-) -> Result<AudioStream, AudioError> {
-    let (source, source_rate, channels) = ffmpeg::open(path, format.demuxer, &words, give_up)?;
-    let info = AudioInfo { container_or_codec: words, source_rate, channels, duration_hint_s: None };
-    Ok(AudioStream::new(info, Box::new(source)))
-}
-
 impl AudioStream {
     fn new(info: AudioInfo, source: Box<dyn Source>) -> Self {
         Self {
             info,
+            track: 1,
             source,
             layout: Layout::Mix(None),
             convert: None,
+            converted_s: 0.0,
             ready: vec![Vec::new()],
             delivered: 0,
             not_finite: 0,
@@ -391,17 +302,26 @@ impl AudioStream {
         let convert = match &mut self.convert {
             Some(convert) => convert,
             none => {
-                none.insert(Convert { shape, lanes: Lanes::new(self.layout, block.channels, block.rate)? })
+                let lanes = Lanes::new(self.layout, block.channels, block.rate)?;
+                none.insert(Convert { shape, frames: 0, lanes })
             }
         };
+        convert.frames += (block.samples.len() / block.channels) as u64;
         convert.lanes.push(block.samples, &mut self.ready)
     }
 
     fn flush(&mut self) -> Result<(), AudioError> {
-        match self.convert.take() {
-            Some(convert) => convert.lanes.finish(&mut self.ready),
-            None => Ok(()),
+        let Some(Convert { shape: (rate, _), frames, lanes }) = self.convert.take() else { return Ok(()) };
+        lanes.finish(&mut self.ready)?;
+        if self.converted_s > 0.0 {
+            // Not so much as a sample is gained or lost at a change, however many there are.
+            let samples = ((self.converted_s + frames as f64 / f64::from(rate)) * f64::from(SAMPLE_RATE))
+                .round() as u64;
+            let length = samples.saturating_sub(self.delivered) as usize;
+            self.ready.iter_mut().for_each(|ready| ready.resize(length, 0.0));
         }
+        self.converted_s += frames as f64 / f64::from(rate);
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), AudioError> {

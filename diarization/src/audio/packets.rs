@@ -6,10 +6,9 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase};
 
 use super::container::{Container, guarded, pick};
-use super::due::Due;
 use super::error::AudioError;
+use super::placer::{Placer, Stamp, Start};
 use super::source::{Block, Source, check_shape};
-use super::timeline::Timeline;
 use super::warnings::Warnings;
 
 /// Packets in a row that cannot be decoded or give nothing before the rest is given up: some 40 s.
@@ -24,20 +23,25 @@ const TRIAL_GOOD: u32 = 8;
 /// Packets that may fail during the trial: those that lean on frames from before the cut.
 const TRIAL_BAD: u32 = 4;
 /// A file shorter than promised by less than this is a matter of rounding and padding.
-const SHORT_S: f64 = 0.2;
+pub(super) const SHORT_S: f64 = 0.2;
+/// A step in the time stamps smaller than this is rounding or jitter of the recorder.
+const STEP_S: f64 = 0.2;
+/// The same where the container counts samples.
+const STEP_EXACT_S: f64 = 0.02;
 
 /// The decoded packets of one track.
 pub(super) struct PacketSource {
     container: Container,
     format: String,
-    timeline: Option<Timeline>,
-    due: Due,
+    placer: Placer,
+    /// When the other tracks begin, in s.
+    others_s: Option<f64>,
     samples: Vec<f32>,
     damage: Damage,
     good: u32,
     trial: bool,
     done: bool,
-    earlier_s: f64,
+    is_started: bool,
     chain: u32,
 }
 
@@ -55,27 +59,23 @@ impl PacketSource {
     /// `junk` says that the file does not begin with a known format, so what was found must prove itself.
     pub(super) fn new(container: Container, format: &str, junk: bool) -> Self {
         Self {
+            placer: Placer::new(if container.times_exact { STEP_EXACT_S } else { STEP_S }),
             container,
             format: format.into(),
-            timeline: None,
-            due: Due::default(),
+            others_s: None,
             samples: Vec::new(),
             damage: Damage::default(),
             good: 0,
             trial: junk,
             done: false,
-            earlier_s: 0.0,
+            is_started: false,
             chain: 0,
         }
     }
 
-    fn decoded_s(&self) -> f64 {
-        self.earlier_s + self.timeline.as_ref().map_or(0.0, Timeline::decoded_s)
-    }
-
     fn skipped(&mut self) {
         if self.damage.packets == 0 {
-            self.damage.from_s = self.decoded_s();
+            self.damage.from_s = self.placer.given_s();
         }
         self.damage.packets += 1;
         self.damage.run += 1;
@@ -98,7 +98,8 @@ impl PacketSource {
             return Err(random_data());
         }
         self.report_damage(warnings);
-        let read = self.decoded_s();
+        self.placer.finish(warnings);
+        let read = self.placer.read_s();
         let promised = self.container.picked.duration_s.filter(|_| self.container.duration_exact);
         match promised {
             Some(promised) if read + SHORT_S < promised => warnings.push(format!(
@@ -125,6 +126,7 @@ impl PacketSource {
                         self.damage.reader_errors = 0;
                         return Ok(Some(packet));
                     }
+                    self.meet(&packet);
                 }
                 Some(Ok(None)) => return self.end(warnings, false).map(|()| None),
                 Some(Err(Error::IoError(e))) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
@@ -141,13 +143,13 @@ impl PacketSource {
                         Ok(picked) if self.chain < MAX_CHAIN => {
                             self.container.picked = picked;
                             self.container.duration_exact = false;
-                            self.earlier_s = self.decoded_s();
-                            self.timeline = None;
+                            self.container.length_s = None;
+                            (self.is_started, self.others_s) = (false, None);
                         }
                         _ => {
                             warnings.push(format!(
                                 "the part after {:.1} s is of another kind and was left out",
-                                self.decoded_s()
+                                self.placer.given_s()
                             ));
                             return self.end(warnings, false).map(|()| None);
                         }
@@ -190,36 +192,44 @@ impl PacketSource {
         }
         self.good = self.good.saturating_add(1);
         self.report_damage(warnings);
-        if self.timeline.as_ref().is_some_and(|line| line.shape() != (rate, channels)) {
-            self.earlier_s = self.decoded_s();
-            self.timeline = None;
-        }
-        let first = self.earlier_s == 0.0 || self.chain > 0;
         let picked = &self.container.picked;
-        let timeline = self.timeline.get_or_insert_with(|| {
-            let skip = if first { (picked.delay_s * f64::from(rate)).round() as u64 } else { 0 };
-            Timeline::new(rate, channels, skip, self.container.times_exact)
-        });
         let at_s = picked.time_base.calc_time_saturating(packet.pts).as_secs_f64();
+        if !self.is_started {
+            self.is_started = true;
+            let sound_s = at_s + if picked.delay_is_stamped { picked.delay_s } else { 0.0 };
+            let from_s = self.others_s.map_or(sound_s, |others| others.max(0.0).min(sound_s));
+            let lead_s = picked.pause_s + sound_s - from_s;
+            let length_s = self.container.length_s;
+            // The length counts from the first time stamp, or from zero.
+            let end_s = length_s.map(|length| from_s.max(0.0) + length);
+            self.placer.starts(Start { delay_s: picked.delay_s, lead_s }, end_s);
+        }
         let cut_start =
             if picked.own_lead_in { 0 } else { to_frames(picked.time_base, packet.trim_start, rate) };
         let cut_end = to_frames(picked.time_base, packet.trim_end, rate);
         let damaged = std::mem::take(&mut self.damage.skipped_last);
-        let placed = timeline.place(at_s, &self.samples, cut_start, cut_end, damaged);
-        if let Some((from, length, filled)) = placed.hole {
-            let then =
-                if filled { "silence fills it" } else { "it was closed up, later times are early by that" };
-            warnings.push(format!("{length:.2} s of audio are missing at about {from:.1} s; {then}"));
-        }
-        self.due = Due::of(placed, rate, channels);
+        let stamp = Stamp { at_s, cut: (cut_start, cut_end), damaged };
+        self.placer.place(stamp, &self.samples, (rate, channels), warnings);
         Ok(())
+    }
+
+    /// Notes when another track begins: the clock of the file starts with the first of them.
+    fn meet(&mut self, packet: &Packet) {
+        if self.is_started {
+            return;
+        }
+        let tracks = self.container.reader.tracks();
+        let base = tracks.iter().find(|track| track.id == packet.track_id).and_then(|track| track.time_base);
+        let Some(base) = base else { return };
+        let at_s = base.calc_time_saturating(packet.pts).as_secs_f64();
+        self.others_s = Some(self.others_s.map_or(at_s, |before| before.min(at_s)));
     }
 }
 
 impl Source for PacketSource {
     fn next_block(&mut self, warnings: &mut Warnings) -> Result<Option<Block>, AudioError> {
         loop {
-            if let Some(block) = self.due.next() {
+            if let Some(block) = self.placer.next_due() {
                 return Ok(Some(block));
             }
             if self.done {

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::error::AudioError;
+use super::packets::SHORT_S;
 use super::pcm_header::{Encoding, PcmHeader};
 use super::source::{Block, Source, check_shape};
 use super::warnings::Warnings;
@@ -17,6 +18,7 @@ pub(super) struct PcmSource<R> {
     encoding: Encoding,
     left: Option<u64>,
     read: u64,
+    is_cut_off: bool,
     bytes: Vec<u8>,
 }
 
@@ -29,7 +31,23 @@ impl<R: Read + Send> PcmSource<R> {
             format: format.into(),
             codec: codec_name(header.tag),
         })?;
-        Ok(Self { reader, header, encoding, left: header.data_len, read: 0, bytes: Vec::new() })
+        let left = header.data_len;
+        Ok(Self { reader, header, encoding, left, read: 0, is_cut_off: false, bytes: Vec::new() })
+    }
+
+    /// What it reads from and by what header, once it has given all that the header promises and there may be more.
+    pub(super) fn ended(&mut self) -> Option<(&mut R, PcmHeader)> {
+        (self.left == Some(0) && !self.is_cut_off).then_some((&mut self.reader, self.header))
+    }
+
+    /// Seconds given out so far.
+    pub(super) fn read_s(&self) -> f64 {
+        self.read as f64 / (f64::from(self.header.rate) * self.frame_len() as f64)
+    }
+
+    /// What it reads from.
+    pub(super) fn into_reader(self) -> R {
+        self.reader
     }
 
     fn frame_len(&self) -> usize {
@@ -49,12 +67,14 @@ impl<R: Read + Send> Source for PcmSource<R> {
             *left -= got as u64;
             if (got as u64) < want {
                 let per_s = f64::from(self.header.rate) * frame as f64;
-                let promised = (self.read + *left) as f64 / per_s;
-                warnings.push(format!(
-                    "the file is cut off: its header promises {promised:.1} s of audio, {:.1} s could be read",
-                    self.read as f64 / per_s
-                ));
-                *left = 0;
+                let (missing_s, read_s) = (*left as f64 / per_s, self.read as f64 / per_s);
+                if missing_s > SHORT_S && !self.header.is_open_ended {
+                    warnings.push(format!(
+                        "the file is cut off: its header promises {:.1} s of audio, {read_s:.1} s could be read",
+                        missing_s + read_s
+                    ));
+                }
+                (*left, self.is_cut_off) = (0, true);
             }
         }
         let whole = got - got % frame;

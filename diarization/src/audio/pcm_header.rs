@@ -3,11 +3,16 @@
 //! 2^32-1, and both are best read to the end of the file.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::RangeInclusive;
 
 use super::error::AudioError;
 
 /// A file with more chunks than this before its samples is no recording.
 const MAX_CHUNKS: usize = 10_000;
+
+/// Sizes that programs write before they know the size, and leave there when they write to a pipe: about the most that fits in 31 or
+/// 32 bits, less the header or not.
+const PLACEHOLDERS: [RangeInclusive<u64>; 2] = [0x7fff_0000..=0x8000_0100, 0xffff_0000..=0xffff_ffff];
 
 /// How one sample is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub(super) struct PcmHeader {
     pub(super) big_endian: bool,
     /// Bytes of samples promised, where the header promises any.
     pub(super) data_len: Option<u64>,
+    /// Whether that was written before anybody knew, so that there may well be fewer.
+    pub(super) is_open_ended: bool,
 }
 
 fn cut(format: &str, error: std::io::Error) -> AudioError {
@@ -86,18 +93,20 @@ pub(super) fn read_au<R: Read>(reader: &mut R) -> Result<PcmHeader, AudioError> 
         width,
         big_endian: true,
         data_len,
+        is_open_ended: false,
     })
 }
 
-/// RIFF, RF64 or BW64 WAV, or Sony Wave64, from the first byte.
-pub(super) fn read_wave<R: Read + Seek>(reader: &mut R) -> Result<PcmHeader, AudioError> {
+/// RIFF, RF64 or BW64 WAV, or Sony Wave64, whose first byte is at `start` of the file.
+pub(super) fn read_wave<R: Read + Seek>(reader: &mut R, start: u64) -> Result<PcmHeader, AudioError> {
     let mut outer = [0u8; 12];
+    reader.seek(SeekFrom::Start(start)).map_err(AudioError::Read)?;
     reader.read_exact(&mut outer).map_err(|e| cut("WAV", e))?;
     // Wave64 writes 16-byte identifiers, 8-byte sizes that include the chunk head, and aligns to 8.
     let wide = &outer[..4] == b"riff";
     let name = if wide { "Sony Wave64" } else { "WAV" };
     let (head_len, align) = if wide { (24, 8) } else { (8, 2) };
-    let mut at: u64 = if wide { 40 } else { 12 };
+    let mut at: u64 = start + if wide { 40 } else { 12 };
     let mut long_data = None;
     let mut found: Option<PcmHeader> = None;
     for _ in 0..MAX_CHUNKS {
@@ -134,6 +143,7 @@ pub(super) fn read_wave<R: Read + Seek>(reader: &mut R) -> Result<PcmHeader, Aud
                     0 => None,
                     size => Some(size),
                 };
+                header.is_open_ended = !wide && PLACEHOLDERS.iter().any(|sizes| sizes.contains(&size));
                 return Ok(header);
             }
             _ => {}
@@ -172,5 +182,14 @@ fn read_format<R: Read>(reader: &mut R, size: u64, name: &str) -> Result<PcmHead
         (7, 1) => Some(Encoding::MuLaw),
         _ => None,
     };
-    Ok(PcmHeader { rate, channels, encoding, tag, width, big_endian: false, data_len: None })
+    Ok(PcmHeader {
+        rate,
+        channels,
+        encoding,
+        tag,
+        width,
+        big_endian: false,
+        data_len: None,
+        is_open_ended: false,
+    })
 }

@@ -3,6 +3,7 @@
 use super::error::AudioError;
 use super::sides::Heard;
 use crate::channels::{Channels, MOST_SIDES};
+use crate::tracks::Tracks;
 use serde::{Deserialize, Serialize};
 
 /// Level that each side is brought to, in dB relative to full scale: so that in a chunk of it, wherever it was cut, everybody knows what
@@ -49,6 +50,8 @@ impl Layout {
 /// What the caller wants and knows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wish {
+    /// Which audio tracks are heard.
+    pub tracks: Tracks,
     /// What is to be done with channels.
     pub channels: Channels,
     /// Most speakers there are.
@@ -129,7 +132,7 @@ mod tests {
     const ROOM: Heard = Heard { alone_s: [2.0, 1.0], correlation: 0.7, ..CALL };
 
     fn wish(channels: Channels) -> Wish {
-        Wish { channels, max_speakers: None }
+        Wish { channels, ..Wish::default() }
     }
 
     fn planned(channels: Channels, heard: Heard) -> (Layout, Option<String>) {
@@ -161,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_caller_who_knows_of_one_speaker_gets_no_sides_by_itself() {
-        let wish = |channels| Wish { channels, max_speakers: Some(1) };
+        let wish = |channels| Wish { channels, max_speakers: Some(1), ..Wish::default() };
         let layout = |channels| plan(wish(channels), Found::Two(CALL)).expect("can be carried").0;
         assert_eq!(layout(Channels::Auto).done(), Channels::Mix);
         assert_eq!(layout(Channels::Separate).done(), Channels::Separate);

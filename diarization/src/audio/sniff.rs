@@ -28,8 +28,8 @@ pub(super) struct Format {
 /// The outcome of looking at a file's first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sniffed {
-    /// A format by its magic bytes.
-    Known(Format),
+    /// A format by its magic bytes, and where it begins.
+    Known(Format, u64),
     /// Certainly not audio; the words complete "it looks like ...".
     NotAudio(&'static str),
     /// Nothing was recognised; MPEG audio may still follow some junk.
@@ -42,6 +42,8 @@ pub(super) const MATROSKA: &str = "Matroska/WebM";
 const fn format(name: &'static str, demuxer: &'static str, route: Route) -> Format {
     Format { name, demuxer, route }
 }
+
+const QUICKTIME: Format = format("QuickTime", "mov", Route::Ffmpeg);
 
 /// (offset, bytes, format) in the order of testing.
 #[rustfmt::skip]
@@ -58,9 +60,9 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"OggS", format("Ogg", "ogg", Route::BuiltIn)),
     (0, b"\x1a\x45\xdf\xa3", format(MATROSKA, "matroska", Route::BuiltIn)),
     (4, b"ftyp", format("MP4/QuickTime", "mov", Route::BuiltIn)),
-    // QuickTime files from before the ftyp box existed; the built-in reader wants one.
-    (4, b"moov", format("QuickTime", "mov", Route::Ffmpeg)),
-    (4, b"wide", format("QuickTime", "mov", Route::Ffmpeg)),
+    // QuickTime files from before the ftyp box existed, or with another one before it; the built-in reader wants it first.
+    (4, b"moov", QUICKTIME), (4, b"wide", QUICKTIME), (4, b"free", QUICKTIME), (4, b"skip", QUICKTIME),
+    (4, b"mdat", QUICKTIME), (4, b"pnot", QUICKTIME),
     (0, b"caff", format("Apple CAF", "caf", Route::BuiltIn)),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", format("WMA (ASF)", "asf", Route::Ffmpeg)),
     (0, b"#!AMR", format("AMR", "amr", Route::Ffmpeg)),
@@ -86,17 +88,25 @@ const OTHER: &[(&[u8], &str)] = &[
     (b"#EXTM3U", "a playlist, not the audio itself"),
 ];
 
-/// Reads the start of `file` (a few hundred bytes, and again behind an ID3v2 tag) and rewinds it.
+/// Bytes looked at.
+const HEAD: u64 = 2048;
+/// The packets of transport streams: plain, with a time before each (AVCHD, Blu-ray), with a check behind each.
+const PACKETS: [usize; 3] = [188, 192, 204];
+/// Packets whose first byte must be right.
+const PACKETS_SEEN: usize = 5;
+
+/// Reads the start of `file` (two thousand bytes, and again behind an ID3v2 tag) and rewinds it.
 pub(super) fn sniff<R: Read + Seek>(file: &mut R) -> std::io::Result<Sniffed> {
     let head = read_at(file, 0)?;
-    let mut found = judge(&head);
+    let mut found = judge(&head, 0);
     if head.starts_with(b"ID3") && head.len() >= 10 {
         // The tag's length is written in four bytes of seven bits.
         let size = head[6..10].iter().fold(0u64, |n, &byte| (n << 7) | u64::from(byte & 0x7f));
-        found = match judge(&read_at(file, 10 + size)?) {
-            known @ Sniffed::Known(_) => known,
+        let start = 10 + size;
+        found = match judge(&read_at(file, start)?, start) {
+            known @ Sniffed::Known(..) => known,
             // Taggers pad; the prober looks further.
-            _ => Sniffed::Known(MPEG_AUDIO),
+            _ => Sniffed::Known(MPEG_AUDIO, 0),
         };
     }
     file.seek(SeekFrom::Start(0))?;
@@ -121,20 +131,24 @@ pub(super) fn media_type(format: Format) -> Option<&'static str> {
 /// MPEG audio has no magic bytes beyond its frames.
 pub(super) const MPEG_AUDIO: Format = format("MPEG audio", "mp3", Route::BuiltIn);
 
+/// AAC frames one behind the other.
+pub(super) const AAC: Format = format("AAC (ADTS)", "aac", Route::BuiltIn);
+
 fn read_at<R: Read + Seek>(file: &mut R, at: u64) -> std::io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(at))?;
-    let mut head = Vec::with_capacity(512);
-    file.by_ref().take(512).read_to_end(&mut head)?;
+    let mut head = Vec::with_capacity(HEAD as usize);
+    file.by_ref().take(HEAD).read_to_end(&mut head)?;
     Ok(head)
 }
 
-fn judge(head: &[u8]) -> Sniffed {
+/// What begins with `head`, at `start` of its file.
+fn judge(head: &[u8], start: u64) -> Sniffed {
     for (at, magic, format) in MAGIC {
         if head.get(*at..).is_some_and(|rest| rest.starts_with(magic)) {
             // "WAVE", "AVI " and "AIFF" sit behind an outer chunk name that must fit as well.
             let outer_fits = *at != 8 || [&b"RIFF"[..], b"RF64", b"BW64", b"FORM"].contains(&&head[..4]);
             if outer_fits {
-                return Sniffed::Known(*format);
+                return Sniffed::Known(*format, start);
             }
         }
     }
@@ -142,18 +156,18 @@ fn judge(head: &[u8]) -> Sniffed {
         // The stream version tells E-AC-3 (above 10) from AC-3.
         let enhanced = head[5] >> 3 > 10;
         let (name, demuxer) = if enhanced { ("E-AC-3", "eac3") } else { ("AC-3", "ac3") };
-        return Sniffed::Known(format(name, demuxer, Route::Ffmpeg));
+        return Sniffed::Known(format(name, demuxer, Route::Ffmpeg), start);
     }
-    if head.len() > 376 && [0, 188, 376].iter().all(|&at| head[at] == 0x47) {
-        return Sniffed::Known(format("MPEG transport stream", "mpegts", Route::Ffmpeg));
+    if is_transport_stream(head) {
+        return Sniffed::Known(format("MPEG transport stream", "mpegts", Route::Ffmpeg), start);
     }
     if let [0xff, second, ..] = head {
         // ADTS has the layer bits 00, MPEG audio has not.
         if second & 0xf6 == 0xf0 {
-            return Sniffed::Known(format("AAC (ADTS)", "aac", Route::BuiltIn));
+            return Sniffed::Known(AAC, start);
         }
         if second & 0xe0 == 0xe0 && second & 0x06 != 0 && second & 0x18 != 0x08 {
-            return Sniffed::Known(MPEG_AUDIO);
+            return Sniffed::Known(MPEG_AUDIO, start);
         }
     }
     let text = head.iter().position(|byte| !byte.is_ascii_whitespace()).map_or(head, |at| &head[at..]);
@@ -168,6 +182,17 @@ fn judge(head: &[u8]) -> Sniffed {
         return Sniffed::NotAudio("plain text");
     }
     Sniffed::Unknown
+}
+
+/// Whether packets follow each other, the first of which may be cut.
+fn is_transport_stream(head: &[u8]) -> bool {
+    let follow = |start: usize, length: usize| {
+        let mut packets = head.iter().skip(start).step_by(length);
+        // A short file has fewer.
+        let seen = packets.by_ref().take(PACKETS_SEEN).take_while(|&&byte| byte == 0x47).count();
+        seen == PACKETS_SEEN || (seen >= 3 && start + seen * length >= head.len())
+    };
+    PACKETS.iter().any(|&length| (0..length).any(|start| follow(start, length)))
 }
 
 #[cfg(test)]
@@ -189,19 +214,37 @@ mod tests {
     fn the_format_behind_an_id3_tag_is_found() {
         let mut bytes = b"ID3\x04\0\0\0\0\0\x05".to_vec();
         bytes.extend_from_slice(b"\0\0\0\0\0MAC \x96\x0f");
-        assert!(matches!(of(&bytes), Sniffed::Known(f) if f.demuxer == "ape"));
+        assert!(matches!(of(&bytes), Sniffed::Known(f, 15) if f.demuxer == "ape"));
     }
 
     #[test]
     fn a_browser_is_told_what_it_may_play_and_nothing_of_the_rest() {
         let told = |bytes: &[u8]| match of(bytes) {
-            Sniffed::Known(format) => media_type(format),
+            Sniffed::Known(format, _) => media_type(format),
             _ => None,
         };
         assert_eq!(told(b"fLaC"), Some("audio/flac"));
         assert_eq!(told(b"ID3\x04\0\0\0\x0f\x7f\x7f"), Some("audio/mpeg"));
         assert_eq!(told(b"#!AMR"), None);
         assert_eq!(told(b"<html>"), None);
+    }
+
+    #[test]
+    fn a_transport_stream_is_known_by_its_packets_of_any_length_even_if_the_first_is_cut() {
+        for (length, start) in [(188, 0), (192, 4), (204, 0), (188, 77)] {
+            let mut bytes = vec![1; 4_000];
+            (start..4_000).step_by(length).for_each(|at| bytes[at] = 0x47);
+            assert!(matches!(of(&bytes), Sniffed::Known(f, 0) if f.demuxer == "mpegts"), "{length} {start}");
+        }
+        assert_eq!(of(&[1; 4_000]), Sniffed::Unknown);
+    }
+
+    #[test]
+    fn a_quicktime_file_may_begin_with_any_box() {
+        for first in [b"free", b"skip", b"mdat", b"wide", b"moov", b"pnot"] {
+            let bytes = [&[0, 0, 0, 28][..], first, &[0; 100]].concat();
+            assert!(matches!(of(&bytes), Sniffed::Known(f, 0) if f.demuxer == "mov"));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -60,14 +61,20 @@ impl Watch {
 /// A file that is watched.
 pub(super) struct Watched {
     file: File,
-    length: u64,
+    /// The part of the file that is seen.
+    part: Range<u64>,
+    /// Where in the file the next read is.
+    at: u64,
     watch: Arc<Watch>,
 }
 
 impl Watched {
-    pub(super) fn new(file: File, watch: Arc<Watch>) -> io::Result<Self> {
+    /// Shows so much of `file`, or all of it.
+    pub(super) fn new(mut file: File, part: Option<Range<u64>>, watch: Arc<Watch>) -> io::Result<Self> {
         let length = file.metadata()?.len();
-        Ok(Self { file, length, watch })
+        let part = part.unwrap_or(0..length);
+        let at = file.seek(SeekFrom::Start(part.start))?;
+        Ok(Self { file, part, at, watch })
     }
 }
 
@@ -80,12 +87,14 @@ impl Read for Watched {
         if left == 0 {
             return Err(io::Error::other("one part of it is too large"));
         }
-        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let left_of_part = self.part.end.saturating_sub(self.at);
+        let most = buffer.len().min(usize::try_from(left.min(left_of_part)).unwrap_or(usize::MAX));
         let read = self.file.read(&mut buffer[..most]).inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted {
                 self.watch.disk_failed.store(true, Relaxed);
             }
         })?;
+        self.at += read as u64;
         self.watch.left.store(left - read as u64, Relaxed);
         Ok(read)
     }
@@ -93,8 +102,16 @@ impl Read for Watched {
 
 impl Seek for Watched {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let to = match to {
+            SeekFrom::Start(at) => self.part.start.checked_add(at),
+            SeekFrom::End(by) => self.part.end.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
         // Where a header says to go, there may be no such place; that is not the disk's fault.
-        self.file.seek(to)
+        let nowhere = || io::Error::from(io::ErrorKind::InvalidInput);
+        self.at =
+            self.file.seek(SeekFrom::Start(to.filter(|&to| to >= self.part.start).ok_or_else(nowhere)?))?;
+        Ok(self.at - self.part.start)
     }
 }
 
@@ -104,7 +121,7 @@ impl MediaSource for Watched {
     }
 
     fn byte_len(&self) -> Option<u64> {
-        Some(self.length)
+        Some(self.part.end - self.part.start)
     }
 }
 
@@ -123,7 +140,7 @@ mod tests {
     #[test]
     fn one_call_may_read_so_much_and_the_next_as_much_again() {
         let watch = Watch::new(&GiveUp::default());
-        let mut watched = Watched::new(file(100), watch.clone()).expect("opens");
+        let mut watched = Watched::new(file(100), None, watch.clone()).expect("opens");
         watch.left.store(60, Relaxed);
         let error = watched.read_to_end(&mut Vec::new()).expect_err("is stopped").to_string();
         assert_eq!(error, "one part of it is too large");
@@ -133,9 +150,25 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_file_is_seen_as_if_it_were_all_of_it() {
+        let whole = tempfile::tempfile().expect("a temporary file");
+        (&whole).write_all(&[0, 1, 2, 3, 4, 5, 6, 7]).expect("writing it");
+        let watch = Watch::new(&GiveUp::default());
+        let mut part = Watched::new(whole, Some(2..6), watch).expect("opens");
+        let mut bytes = Vec::new();
+        part.read_to_end(&mut bytes).expect("reads");
+        assert_eq!((bytes, part.byte_len()), (vec![2, 3, 4, 5], Some(4)));
+        assert_eq!(part.seek(SeekFrom::End(-1)).expect("seeks"), 3);
+        assert_eq!(part.seek(SeekFrom::Current(-2)).expect("seeks"), 1);
+        assert!(part.seek(SeekFrom::Current(-2)).is_err());
+        part.read_exact(&mut [0; 3]).expect("reads");
+        assert_eq!(part.read(&mut [0; 3]).expect("reads"), 0);
+    }
+
+    #[test]
     fn a_reader_that_nobody_waits_for_is_stopped_at_its_next_read() {
         let give_up = GiveUp::default();
-        let mut watched = Watched::new(file(100), Watch::new(&give_up)).expect("opens");
+        let mut watched = Watched::new(file(100), None, Watch::new(&give_up)).expect("opens");
         watched.read_exact(&mut [0; 10]).expect("reads");
         give_up.ask();
         assert!(watched.read(&mut [0; 10]).is_err());

@@ -48,6 +48,10 @@ pub(crate) struct Reprocess {
     #[serde(deserialize_with = "null_or")]
     #[schema(value_type = Option<ChannelsWanted>)]
     channels: Option<Option<String>>,
+    /// Which audio tracks of the file are heard: `default`, `all`, or the number of one. Another than before has all analysed anew.
+    #[serde(deserialize_with = "null_or")]
+    #[schema(value_type = Option<String>, min_length = 1)]
+    tracks: Option<Option<String>>,
     analyse: Analyse,
 }
 
@@ -105,6 +109,10 @@ impl Reprocess {
             Some(Some(word)) => Some(Some(options::channels(&word)?)),
             other => other.map(|_| None),
         };
+        let tracks = match self.tracks {
+            Some(Some(word)) => Some(Some(options::tracks(&word)?)),
+            other => other.map(|_| None),
+        };
         Ok(Wanted {
             threshold,
             num_speakers: self.num_speakers,
@@ -112,6 +120,7 @@ impl Reprocess {
             max_speakers: self.max_speakers,
             labels,
             channels,
+            tracks,
             always: self.analyse == Analyse::Always,
         })
     }
@@ -184,6 +193,7 @@ pub(crate) async fn cancel(
 mod tests {
     use super::*;
     use diarization::channels::Channels;
+    use diarization::tracks::Tracks;
 
     fn wanted(body: &str) -> Result<Wanted, String> {
         let body: Reprocess = serde_json::from_str(body).map_err(|error| error.to_string())?;
@@ -194,10 +204,10 @@ mod tests {
     fn a_setting_is_given_taken_back_or_not_named() {
         assert_eq!(wanted("{}"), Ok(Wanted::default()));
         let some = wanted(
-            r#"{"num_speakers": 2, "threshold": null, "labels": "Ann,Bob", "channels": "mix", "analyse": "always"}"#,
+            r#"{"num_speakers": 2, "threshold": null, "labels": "Ann,Bob", "channels": "mix", "tracks": "all", "analyse": "always"}"#,
         );
         let some = some.expect("is read");
-        assert_eq!(some.channels, Some(Some(Channels::Mix)));
+        assert_eq!((some.channels, some.tracks), (Some(Some(Channels::Mix)), Some(Some(Tracks::All))));
         assert_eq!(wanted(r#"{"channels": null}"#).expect("is read").channels, Some(None));
         assert_eq!((some.num_speakers, some.threshold, some.always), (Some(Some(2)), Some(None), true));
         assert!(some.labels.is_some_and(|labels| labels.is_some()));

@@ -96,6 +96,7 @@ mod tests {
             print("a", &[("file_name", "f.wav"), ("title", "Untitled")]),
             print("a", &[("threshold", "0.6")]),
             print("a", &[("channels", "mix")]),
+            print("a", &[("tracks", "all")]),
             print("a", &[("labels", "Ann,Bob")]),
             print("a", &[("allow_gaps", "true")]),
             print("a", &[("chunk_blocks", "6")]),

@@ -8,10 +8,11 @@ use diarization::diarize::Settings;
 use diarization::hints::{HintError, Hints};
 use diarization::labels::{LabelError, LabelScheme, is_printable, is_visible};
 use diarization::similarity::{Threshold, ThresholdError};
+use diarization::tracks::Tracks;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, channels, allow_gaps, chunk_blocks and file_name";
+const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, channels, tracks, allow_gaps, chunk_blocks and file_name";
 /// Longest value of an option, in bytes.
 pub(crate) const LONGEST_VALUE: usize = 16 << 10;
 /// Longest title, in characters.
@@ -34,6 +35,8 @@ pub(crate) enum OptionError {
     NotTrueOrFalse(String),
     #[error("the option 'channels' must be auto, mix or separate, not '{0}'")]
     Channels(String),
+    #[error("the option 'tracks' must be default, all, or the number of an audio track, not '{0}'")]
+    Tracks(String),
     #[error("{0}")]
     Threshold(String),
     #[error("{0}")]
@@ -66,6 +69,7 @@ pub(crate) struct Options {
     max_speakers: Option<usize>,
     threshold: Option<Threshold>,
     channels: Option<Channels>,
+    tracks: Option<Tracks>,
     allow_gaps: Option<bool>,
     chunk_blocks: Option<usize>,
 }
@@ -99,6 +103,11 @@ pub(crate) struct UploadOptions {
     #[schema(inline, default = "auto")]
     #[param(inline, default = "auto")]
     channels: Option<ChannelsWanted>,
+    /// Which audio tracks of the file are heard: `default` (the one that the file marks as such, else the first; the others are warned
+    /// of), `all` (each as a channel of its own), or the number of one, from 1.
+    #[schema(default = "default")]
+    #[param(default = "default")]
+    tracks: Option<String>,
     /// Complete without chunks that cannot be analysed.
     allow_gaps: Option<bool>,
     /// Blocks of 59.94 s per chunk; the result does not depend on it.
@@ -149,6 +158,7 @@ impl Options {
             "max_speakers" => self.max_speakers = whole("max_speakers", value)?,
             "threshold" => self.threshold = if given { Some(threshold(value)?) } else { None },
             "channels" => self.channels = if given { Some(channels(value)?) } else { None },
+            "tracks" => self.tracks = if given { Some(tracks(value)?) } else { None },
             "allow_gaps" => self.allow_gaps = if given { Some(yes_or_no(value)?) } else { None },
             "chunk_blocks" => self.chunk_blocks = chunk_blocks(whole("chunk_blocks", value)?)?,
             unknown => return Err(OptionError::Unknown(shown(unknown))),
@@ -173,6 +183,7 @@ impl Options {
                 hints,
                 labels: self.labels.unwrap_or_default(),
                 channels: self.channels.unwrap_or_default(),
+                tracks: self.tracks.unwrap_or_default(),
             },
             allow_gaps: self.allow_gaps.unwrap_or(false),
             chunk_blocks: self.chunk_blocks.map_or(default_chunk_blocks, |blocks| blocks as u32),
@@ -203,6 +214,10 @@ fn threshold(value: &str) -> Result<Threshold, OptionError> {
 
 pub(crate) fn channels(value: &str) -> Result<Channels, OptionError> {
     value.parse().map_err(|_| OptionError::Channels(shown(value)))
+}
+
+pub(crate) fn tracks(value: &str) -> Result<Tracks, OptionError> {
+    value.parse().map_err(|_| OptionError::Tracks(shown(value)))
 }
 
 fn yes_or_no(value: &str) -> Result<bool, OptionError> {
@@ -250,6 +265,7 @@ mod tests {
             ("max_speakers", "4"),
             ("threshold", "0.6"),
             ("channels", "separate"),
+            ("tracks", "2"),
             ("allow_gaps", "true"),
             ("chunk_blocks", "20"),
             ("file_name", "seven.wav"),
@@ -259,7 +275,7 @@ mod tests {
             (chosen.title.as_str(), chosen.file_stem.as_str(), chosen.chunk_blocks, chosen.allow_gaps),
             ("Call 7", "seven", 20, true)
         );
-        assert_eq!(chosen.settings.channels, Channels::Separate);
+        assert_eq!((chosen.settings.channels, chosen.settings.tracks), (Channels::Separate, Tracks::One(2)));
         let hints = chosen.settings.hints;
         assert_eq!((hints.min_speakers, hints.max_speakers), (Some(2), Some(4)));
         assert_eq!(hints.threshold.probability(), 0.6);
@@ -279,6 +295,9 @@ mod tests {
         assert!(refused(&[("num_speakers", "2"), ("max_speakers", "3")]).contains("not both"));
         assert!(refused(&[("chunk_blocks", "0")]).contains("1 to 20"));
         assert!(refused(&[("channels", "left")]).contains("auto, mix or separate, not 'left'"));
+        assert!(
+            refused(&[("tracks", "0")]).contains("default, all, or the number of an audio track, not '0'")
+        );
         assert!(refused(&[("title", "a"), ("title", "b")]).contains("twice"));
         assert!(refused(&[("labels", "Ann,,Bob")]).contains("interview"));
     }

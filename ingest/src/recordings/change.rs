@@ -88,14 +88,14 @@ async fn is_analysed(transaction: &mut PgTransaction<'static>, recording: Uuid) 
     .await
 }
 
-/// Whether the channels that are analysed are those that `settings` ask for; they were carried as `before` asked.
+/// Whether the tracks and channels that are analysed are those that `settings` ask for; they were carried as `before` asked.
 async fn has_fitting_channels(
     transaction: &mut PgTransaction<'static>,
     recording: Uuid,
     before: &Settings,
     settings: &Settings,
 ) -> Result<bool, sqlx::Error> {
-    if before.channels != settings.channels {
+    if (before.channels, before.tracks) != (settings.channels, settings.tracks) {
         return Ok(false);
     }
     // By itself nothing is separated of which the uploader knows that one person speaks.

@@ -94,6 +94,8 @@ pub(crate) struct ShownSettings {
     /// What is to be done with the channels of the file.
     #[schema(value_type = ChannelsWanted)]
     pub channels: &'static str,
+    /// Which audio tracks of the file are heard: `default`, `all`, or the number of one.
+    pub tracks: String,
     /// Whether chunks may be missing.
     pub allow_gaps: bool,
     /// Blocks of 59.94 s per chunk.
@@ -174,7 +176,7 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
     .fetch_optional(&mut *snapshot)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let Json(Settings { hints, labels, channels }) = row.settings;
+    let Json(Settings { hints, labels, channels, tracks }) = row.settings;
     let done = |channels: i16| if channels > 1 { Channels::Separate } else { Channels::Mix };
     let mut recording = Recording {
         id,
@@ -199,6 +201,7 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
             max_speakers: hints.max_speakers,
             threshold: hints.threshold.probability(),
             channels: channels.word(),
+            tracks: tracks.to_string(),
             allow_gaps: row.allow_gaps,
             chunk_blocks: row.chunk_blocks,
         },

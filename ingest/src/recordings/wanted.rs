@@ -5,6 +5,7 @@ use diarization::diarize::Settings;
 use diarization::hints::{HintError, Hints};
 use diarization::labels::LabelScheme;
 use diarization::similarity::Threshold;
+use diarization::tracks::Tracks;
 
 /// What a reprocessing is to do otherwise. Of the settings, the outer `None` leaves as it is, the inner one takes back.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Wanted {
     pub labels: Option<Option<LabelScheme>>,
     /// What is done with channels.
     pub channels: Option<Option<Channels>>,
+    /// Which audio tracks are heard.
+    pub tracks: Option<Option<Tracks>>,
     /// Whether the chunks are analysed anew although their analyses are stored.
     pub always: bool,
 }
@@ -28,7 +31,7 @@ pub struct Wanted {
 impl Wanted {
     /// `settings` with what is wanted.
     pub fn applied_to(&self, settings: Settings) -> Result<Settings, HintError> {
-        let Settings { hints, labels, channels } = settings;
+        let Settings { hints, labels, channels, tracks } = settings;
         let threshold = self.threshold.map_or(hints.threshold, Option::unwrap_or_default);
         // A number takes the place of a range that was given before.
         let (fewest, most) =
@@ -41,7 +44,8 @@ impl Wanted {
         )?;
         let labels = self.labels.clone().map_or(labels, Option::unwrap_or_default);
         let channels = self.channels.map_or(channels, Option::unwrap_or_default);
-        Ok(Settings { hints, labels, channels })
+        let tracks = self.tracks.map_or(tracks, Option::unwrap_or_default);
+        Ok(Settings { hints, labels, channels, tracks })
     }
 }
 
@@ -55,6 +59,7 @@ mod tests {
             hints: Hints::new(None, Some(2), Some(4), threshold).expect("fits"),
             labels: LabelScheme::Interview,
             channels: Channels::Separate,
+            tracks: Tracks::All,
         }
     }
 
@@ -76,6 +81,7 @@ mod tests {
             num_speakers: Some(None),
             labels: Some(None),
             channels: Some(None),
+            tracks: Some(None),
             ..Wanted::default()
         };
         assert_eq!(none.applied_to(before()), Ok(Settings::default()));
