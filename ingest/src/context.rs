@@ -1,7 +1,7 @@
 //! Context: what requests and jobs share.
 
 use crate::config::tokens::Token;
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, LimitsConfig, WorkConfig};
 use crate::outbox::Wake;
 use crate::session::SessionKey;
 use anyhow::Context as _;
@@ -50,6 +50,12 @@ pub struct Context {
     pub webhook_allow_private: bool,
     /// A permit for each upload that comes in.
     pub uploads: Arc<Semaphore>,
+    /// How much is under way at once.
+    pub work: WorkConfig,
+    /// A permit for each recording that is being decoded.
+    pub decoding: Arc<Semaphore>,
+    /// A permit for each recording that is kept half decoded.
+    pub held: Arc<Semaphore>,
     /// Largest upload taken.
     pub max_upload_bytes: u64,
     /// Longest recording taken.
@@ -91,6 +97,9 @@ impl Context {
             limits: config.limits.clone(),
             webhook_allow_private: config.webhooks.webhook_allow_private,
             uploads: Arc::new(Semaphore::new(config.limits.max_concurrent_uploads as usize)),
+            work: config.work.clone(),
+            decoding: Arc::new(Semaphore::new(config.work.decoders as usize)),
+            held: Arc::new(Semaphore::new(config.work.held_decodings as usize)),
             max_upload_bytes: config.max_upload_bytes,
             max_hours: config.max_hours,
             chunk_blocks: config.chunk_blocks,

@@ -9,6 +9,7 @@ pub(crate) mod filter;
 pub(crate) mod labels;
 pub(crate) mod matches;
 pub(crate) mod player;
+pub mod priority;
 pub(crate) mod resumable;
 pub(crate) mod speakers;
 pub(crate) mod state;

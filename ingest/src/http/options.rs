@@ -2,6 +2,7 @@
 
 use super::file_name;
 use super::shown::shown;
+use crate::recordings::priority::Priority;
 use diarization::blocks::MAX_CHUNK_BLOCKS;
 use diarization::channels::Channels;
 use diarization::diarize::Settings;
@@ -11,7 +12,7 @@ use diarization::similarity::{Threshold, ThresholdError};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, channels, allow_gaps, chunk_blocks and file_name";
+const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, channels, allow_gaps, chunk_blocks, priority and file_name";
 /// Longest value of an option, in bytes.
 pub(crate) const LONGEST_VALUE: usize = 16 << 10;
 /// Longest title, in characters.
@@ -34,6 +35,8 @@ pub(crate) enum OptionError {
     NotTrueOrFalse(String),
     #[error("the option 'channels' must be auto, mix or separate, not '{0}'")]
     Channels(String),
+    #[error("the option 'priority' must be interactive or bulk, not '{0}'")]
+    Priority(String),
     #[error("{0}")]
     Threshold(String),
     #[error("{0}")]
@@ -68,6 +71,7 @@ pub(crate) struct Options {
     channels: Option<Channels>,
     allow_gaps: Option<bool>,
     chunk_blocks: Option<usize>,
+    priority: Option<Priority>,
 }
 
 /// What an uploader can say, for the document.
@@ -105,6 +109,10 @@ pub(crate) struct UploadOptions {
     #[schema(minimum = 1, maximum = 20)]
     #[param(minimum = 1, maximum = 20)]
     chunk_blocks: Option<u32>,
+    /// How soon it is analysed, beside others: an interactive recording has eight turns where a bulk one has one.
+    #[schema(inline, default = "interactive")]
+    #[param(inline, default = "interactive")]
+    priority: Option<Priority>,
     /// Name of the file; for a form, in place of the name that it has there.
     file_name: Option<String>,
 }
@@ -130,6 +138,7 @@ pub(crate) struct Chosen {
     pub settings: Settings,
     pub allow_gaps: bool,
     pub chunk_blocks: u32,
+    pub priority: Priority,
 }
 
 impl Options {
@@ -151,6 +160,7 @@ impl Options {
             "channels" => self.channels = if given { Some(channels(value)?) } else { None },
             "allow_gaps" => self.allow_gaps = if given { Some(yes_or_no(value)?) } else { None },
             "chunk_blocks" => self.chunk_blocks = chunk_blocks(whole("chunk_blocks", value)?)?,
+            "priority" => self.priority = if given { Some(priority(value)?) } else { None },
             unknown => return Err(OptionError::Unknown(shown(unknown))),
         }
         if self.seen.iter().any(|seen| seen == name) {
@@ -176,6 +186,7 @@ impl Options {
             },
             allow_gaps: self.allow_gaps.unwrap_or(false),
             chunk_blocks: self.chunk_blocks.map_or(default_chunk_blocks, |blocks| blocks as u32),
+            priority: self.priority.unwrap_or_default(),
         })
     }
 }
@@ -203,6 +214,10 @@ fn threshold(value: &str) -> Result<Threshold, OptionError> {
 
 pub(crate) fn channels(value: &str) -> Result<Channels, OptionError> {
     value.parse().map_err(|_| OptionError::Channels(shown(value)))
+}
+
+fn priority(value: &str) -> Result<Priority, OptionError> {
+    value.parse().map_err(|_| OptionError::Priority(shown(value)))
 }
 
 fn yes_or_no(value: &str) -> Result<bool, OptionError> {
@@ -233,6 +248,7 @@ mod tests {
         let chosen = chosen(&[("title", " "), ("num_speakers", "")], Some("dir/My talk.mp3")).expect("fits");
         assert_eq!((chosen.title.as_str(), chosen.file_stem.as_str()), ("My talk.mp3", "My talk"));
         assert_eq!((chosen.settings, chosen.chunk_blocks), (Settings::default(), 5));
+        assert_eq!(chosen.priority, Priority::Interactive);
     }
 
     #[test]
@@ -252,6 +268,7 @@ mod tests {
             ("channels", "separate"),
             ("allow_gaps", "true"),
             ("chunk_blocks", "20"),
+            ("priority", "bulk"),
             ("file_name", "seven.wav"),
         ];
         let chosen = chosen(&options, Some("part.wav")).expect("fits");
@@ -259,7 +276,7 @@ mod tests {
             (chosen.title.as_str(), chosen.file_stem.as_str(), chosen.chunk_blocks, chosen.allow_gaps),
             ("Call 7", "seven", 20, true)
         );
-        assert_eq!(chosen.settings.channels, Channels::Separate);
+        assert_eq!((chosen.settings.channels, chosen.priority), (Channels::Separate, Priority::Bulk));
         let hints = chosen.settings.hints;
         assert_eq!((hints.min_speakers, hints.max_speakers), (Some(2), Some(4)));
         assert_eq!(hints.threshold.probability(), 0.6);
@@ -279,6 +296,7 @@ mod tests {
         assert!(refused(&[("num_speakers", "2"), ("max_speakers", "3")]).contains("not both"));
         assert!(refused(&[("chunk_blocks", "0")]).contains("1 to 20"));
         assert!(refused(&[("channels", "left")]).contains("auto, mix or separate, not 'left'"));
+        assert!(refused(&[("priority", "urgent")]).contains("interactive or bulk, not 'urgent'"));
         assert!(refused(&[("title", "a"), ("title", "b")]).contains("twice"));
         assert!(refused(&[("labels", "Ann,,Bob")]).contains("interview"));
     }

@@ -155,6 +155,7 @@ async fn new(
         settings: chosen.settings,
         allow_gaps: chosen.allow_gaps,
         chunk_blocks: chosen.chunk_blocks,
+        priority: chosen.priority,
     };
     let shared = context.clone();
     thread::on_its_own(async move || resumable::create(&shared, &new).await).await??;

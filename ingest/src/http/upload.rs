@@ -286,6 +286,7 @@ async fn store(
         settings: chosen.settings.clone(),
         allow_gaps: chosen.allow_gaps,
         chunk_blocks: chosen.chunk_blocks,
+        priority: chosen.priority,
     };
     let key = held.map(|held| (held.key.clone(), key::fingerprint(&received, &chosen)));
     let shared = context.clone();
