@@ -12,7 +12,9 @@ pub mod scratch;
 
 use crate::context::{Context, folder};
 use crate::upkeep::identity;
+use bytes::Bytes;
 use diarization::audio::Wish;
+use diarization::pcm;
 use pace::{Pace, Room};
 use progress::Decoding;
 use reader::{Fault, Reading, ReadyChunk, Whole};
@@ -194,7 +196,8 @@ async fn store(
     let span = tracing::info_span!("store chunk", chunk = chunk.index);
     async {
         let order = decoding.job_for(job, &chunk);
-        context.objects.put(&order.object, chunk.bytes).await?;
+        let bytes = if decoding.is_packed() { chunk.bytes } else { unpacked(&chunk) };
+        context.objects.put(&order.object, bytes).await?;
         if !progress::order(context, &order).await? {
             return Err(Stop::Stale);
         }
@@ -204,6 +207,13 @@ async fn store(
     }
     .instrument(span)
     .await
+}
+
+/// The samples of a chunk for workers of the releases before samples were packed: f32, little-endian.
+fn unpacked(chunk: &ReadyChunk) -> Bytes {
+    let each = pcm::packed_len(chunk.samples as usize).max(1);
+    let samples = chunk.bytes.chunks(each).flat_map(pcm::unpack);
+    samples.flat_map(f32::to_le_bytes).collect::<Vec<u8>>().into()
 }
 
 async fn end(context: &Context, job: &DecodeJob, whole: &Whole) -> Result<(), Stop> {

@@ -104,8 +104,10 @@ pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
             counted = Some(Instant::now());
         }
         // A database that is away is told of below.
+        let looking = Instant::now();
         let released = release::pass(&context).await.unwrap_or_default();
-        let look_after = if released.waiting { LOOK } else { POLL };
+        // Where very much waits, looking takes time: most of it must be left for other work.
+        let look_after = if released.waiting { LOOK.max(4 * looking.elapsed()) } else { POLL };
         let queues: Vec<String> = refusing.keys().cloned().collect();
         match send_batch(&context, &publisher, &queues).await {
             // One queue that refuses must not hold up the others: go on without it, then wait.

@@ -1,6 +1,7 @@
 //! Recordings: the statements by which ingest reads and changes them.
 
 pub mod accept;
+pub(crate) mod budget;
 pub mod cancel;
 pub mod change;
 pub mod claims;

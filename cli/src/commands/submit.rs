@@ -33,6 +33,9 @@ pub struct Args {
     /// Take a result that lacks the parts that cannot be analysed, instead of none.
     #[arg(long)]
     allow_gaps: bool,
+    /// How soon it is analysed, beside others: interactive has eight turns where bulk has one.
+    #[arg(long, value_name = "PRIORITY", default_value = "interactive", value_parser = ["interactive", "bulk"])]
+    priority: String,
     #[command(flatten)]
     recording: RecordingOptions,
     #[command(flatten)]
@@ -73,7 +76,8 @@ async fn form(args: &Args) -> anyhow::Result<Form> {
         .text("labels", options.labels.to_string())
         .text("threshold", options.threshold.to_string())
         .text("channels", options.channels.to_string())
-        .text("chunk_blocks", options.chunk_blocks.to_string());
+        .text("chunk_blocks", options.chunk_blocks.to_string())
+        .text("priority", args.priority.clone());
     let numbers = [
         ("num_speakers", options.num_speakers),
         ("min_speakers", options.min_speakers),

@@ -19,4 +19,7 @@ pub struct WorkConfig {
     /// Few let a new recording overtake sooner; with too few, workers wait for work.
     #[arg(long, env = "THROUGHLINE_CHUNKS_QUEUED", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub chunks_queued: Option<u32>,
+    /// Hours of audio that may be undone at a time; an upload past that is answered 429.
+    #[arg(long, env = "THROUGHLINE_MAX_UNDONE_HOURS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_undone_hours: u32,
 }

@@ -11,6 +11,10 @@ use service_kit::{topology, transaction};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+/// Configurations of which workers read f32.
+const UNPACKED: [&str; 3] =
+    ["blocks-24x148.pieces-3s.1", "blocks-24x148.pieces-3s.2", "blocks-24x148.pieces-3s.3"];
+
 /// A recording whose decoding is in hand.
 #[derive(Clone, Debug)]
 pub struct Decoding {
@@ -29,6 +33,12 @@ pub struct Decoding {
 }
 
 impl Decoding {
+    /// Whether its workers read samples as [`diarization::pcm`] packs them. Recordings of the releases before that are pinned to another
+    /// configuration, and to workers that do not.
+    pub fn is_packed(&self) -> bool {
+        !UNPACKED.contains(&self.configuration.as_str())
+    }
+
     /// The job for a chunk.
     pub fn job_for(&self, job: &DecodeJob, chunk: &ReadyChunk) -> ChunkJob {
         ChunkJob {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use diarization::audio::{self, AudioError, GiveUp, Layout, Wish};
 use diarization::blocks::{Chunk, SAMPLE_RATE};
 use diarization::chunks::{ChunkAudio, Chunker};
+use diarization::pcm;
 use std::borrow::Cow;
 use std::path::Path;
 use tokio::sync::mpsc;
@@ -21,7 +22,7 @@ pub struct ReadyChunk {
     pub samples: u64,
     /// Number of channels.
     pub channels: u32,
-    /// The samples, all of the first channel and then all of the second: f32, little-endian.
+    /// The samples, all of the first channel and then all of the second, as [`pcm`] packs them.
     pub bytes: Bytes,
 }
 
@@ -103,9 +104,11 @@ fn decode(
     let rate = u64::from(SAMPLE_RATE);
     let most_seconds = u64::from(max_hours) * 3600;
     let longest = most_seconds * rate;
+    let bytes = std::fs::metadata(path).map_err(|error| fault(&AudioError::Read(error), path))?.len();
+    let plausible = audio::longest_seconds(bytes);
     let decoded_seconds = metrics::counter!("throughline_audio_decoded_seconds_total");
-    let mut stream =
-        audio::open_for(path, wish, most_seconds, give_up).map_err(|error| fault(&error, path))?;
+    let mut stream = audio::open_for(path, wish, most_seconds.min(plausible.saturating_add(1)), give_up)
+        .map_err(|error| fault(&error, path))?;
     let mut chunker = Chunker::new(chunk_blocks);
     let (mut samples, mut chunks, mut peaks) = (0, 0, Peaks::default());
     let layout = stream.layout();
@@ -119,6 +122,12 @@ fn decode(
                 hours(max_hours)
             );
             return Err(Fault::File(format!("{limit}; split it into shorter files")));
+        }
+        if samples / rate > plausible {
+            return Err(Fault::File(format!(
+                "the file has {bytes} bytes and claims more than {} minutes of sound, which no recording has; record or export it again",
+                plausible / 60
+            )));
         }
         peaks.push(&loudest(&part, layout));
         chunks += send(chunker.push(&part), sender)?;
@@ -139,10 +148,8 @@ fn send(ready: Vec<ChunkAudio>, sender: &mpsc::Sender<ReadyChunk>) -> Result<usi
     let count = ready.len();
     for audio in ready {
         let (samples, ChunkAudio { index, chunk, channels }) = (audio.samples(), audio);
-        let mut bytes = Vec::with_capacity(channels.len() * samples * size_of::<f32>());
-        for sample in channels.iter().flatten() {
-            bytes.extend_from_slice(&sample.to_le_bytes());
-        }
+        let mut bytes = Vec::with_capacity(channels.len() * pcm::packed_len(samples));
+        channels.iter().for_each(|samples| pcm::pack(samples, &mut bytes));
         let (samples, channels) = (samples as u64, channels.len() as u32);
         let ready = ReadyChunk { index, chunk, samples, channels, bytes: bytes.into() };
         sender.blocking_send(ready).map_err(|_| abandoned())?;
@@ -205,7 +212,10 @@ mod tests {
         let mut reading = read(wav(150), Wish::default(), 1, 24);
         let mut lengths = Vec::new();
         while let Some(chunk) = reading.chunks.recv().await {
-            assert_eq!((chunk.bytes.len() as u64, chunk.channels), (chunk.samples * 4, 1));
+            assert_eq!(
+                (chunk.bytes.len() as u64, chunk.channels),
+                (pcm::packed_len(chunk.samples as usize) as u64, 1)
+            );
             lengths.push(chunk.samples);
         }
         assert_eq!(lengths.len(), 3);
@@ -220,6 +230,21 @@ mod tests {
         while reading.chunks.recv().await.is_some() {}
         let Err(Fault::File(words)) = reading.whole().await else { panic!("it was taken") };
         assert!(words.contains("longer than an hour, the most"), "{words}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_claims_hours_in_a_few_bytes_is_refused_after_the_first_minutes() {
+        let bomb = std::fs::read("tests/data/bomb_8khz.flac").expect("is there");
+        let file = Scratch::new().expect("a temporary file");
+        std::fs::write(file.path(), &bomb).expect("writes");
+        let mut reading = read(file, Wish::default(), 1, 24);
+        let mut stored = 0;
+        while let Some(chunk) = reading.chunks.recv().await {
+            stored += chunk.bytes.len();
+        }
+        let Err(Fault::File(words)) = reading.whole().await else { panic!("it was taken") };
+        assert!(words.contains("claims more than") && words.contains("no recording has"), "{words}");
+        assert!(stored < 200_000_000, "{stored} bytes were cut");
     }
 
     #[tokio::test]

@@ -108,6 +108,10 @@ pub(crate) enum ApiError {
     FormHeads,
     #[error("as many uploads as this service takes at once are under way; send it again in a moment")]
     Busy,
+    #[error(
+        "{0:.1} hours of audio are still to be analysed, and this service takes no more past {1}; send it again when some of it is done"
+    )]
+    Backlog(f64, u32),
     #[error("this address takes no body; leave it out")]
     UnwantedBody,
     #[error(
@@ -226,6 +230,7 @@ impl ApiError {
             Self::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The upload was too slow"),
             Self::TookTooLong(_) => (StatusCode::REQUEST_TIMEOUT, "too-long", "The upload took too long"),
             Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy", "Too many uploads at once"),
+            Self::Backlog(..) => (StatusCode::TOO_MANY_REQUESTS, "backlog", "Too much is undone"),
             Self::BadKey => (StatusCode::BAD_REQUEST, "bad-idempotency-key", "Not an Idempotency-Key"),
             Self::KeyInUse => {
                 (StatusCode::CONFLICT, "idempotency-key-in-use", "The same upload is under way")

@@ -17,7 +17,7 @@ use super::openapi::Usual;
 use super::problem::ApiError;
 use super::query::NoQuery;
 use super::recordings::RecordingId;
-use super::upload::trace_of;
+use super::upload::{refuse_past_the_budget, trace_of};
 use crate::composing::{self, ComposeError};
 use crate::context::Context;
 use crate::recordings::resumable::{self, NewUpload, Progress};
@@ -144,6 +144,7 @@ async fn new(
         }
     };
     let chosen = metadata::options(&metadata)?.choose(None, context.chunk_blocks)?;
+    refuse_past_the_budget(context).await?;
     let id = Uuid::now_v7();
     let new = NewUpload {
         id,

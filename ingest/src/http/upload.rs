@@ -11,6 +11,7 @@ use super::problem::{ApiError, Problem};
 use super::query;
 use crate::context::{Context, folder};
 use crate::recordings::accept::{self, FIRST_RUN, NewRecording};
+use crate::recordings::budget::{self, Undone};
 use crate::recordings::claims::{self, Claim, Held, Key};
 use crate::recordings::state;
 use crate::thread;
@@ -95,7 +96,7 @@ struct UploadForm {
         (status = 409, description = "An upload with this key is still under way", body = Problem, content_type = "application/problem+json",
          headers(("Retry-After" = u32, description = "Seconds to wait"))),
         (status = 422, description = "The key belongs to another upload", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "As many uploads as are taken at once are under way", body = Problem, content_type = "application/problem+json",
+        (status = 429, description = "As many uploads as are taken at once are under way, or as much audio is undone as may be", body = Problem, content_type = "application/problem+json",
          headers(("Retry-After" = u32, description = "Seconds to wait"))),
         (status = 507, description = "The object store is full; nothing was kept", body = Problem, content_type = "application/problem+json"),
         Usual
@@ -221,6 +222,7 @@ async fn take_in(
         return Err(ApiError::TooLarge(context.max_upload_bytes));
     }
     let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0, key });
+    refuse_past_the_budget(context).await?;
     let _permit = context.uploads.try_acquire().map_err(|_| {
         metrics::counter!("throughline_uploads_turned_away_total").increment(1);
         ApiError::Busy
@@ -255,6 +257,14 @@ async fn take_in(
             }
             stored
         }
+    }
+}
+
+/// Refuses an upload while as much audio is undone as may be.
+pub(crate) async fn refuse_past_the_budget(context: &Context) -> Result<(), ApiError> {
+    match budget::exceeded(context).await? {
+        Some(Undone { used, allowed }) => Err(ApiError::Backlog(used, allowed)),
+        None => Ok(()),
     }
 }
 

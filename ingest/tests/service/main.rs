@@ -23,6 +23,7 @@ mod resumed_by_tus_js;
 mod scene;
 mod stack;
 mod takeover;
+mod turns;
 mod upkeep;
 mod uploads;
 mod webhooks;

@@ -94,6 +94,9 @@ impl Stack {
     async fn start_on(corner: Corner, database: &str, broker: &str, arguments: &[&str]) -> Self {
         let store = TempDir::new().expect("a folder");
         let mut all = arguments_for(database, broker, &store);
+        // Given again, an option would be given twice.
+        let name = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
+        all.retain(|one| arguments.iter().all(|other| name(one) != name(other)));
         all.extend(arguments.iter().map(ToString::to_string));
         let (address, service) = start_service(&all).await;
         Self {
@@ -287,6 +290,9 @@ fn arguments_for(database: &str, broker: &str, store: &TempDir) -> Vec<String> {
         format!("--amqp-url={broker}"),
         format!("--object-store=file://{}", store.path().display()),
         format!("--models={}", required("THROUGHLINE_MODELS")),
+        // No worker takes what is sent here: there is room for all of it.
+        "--chunks-queued=1000".to_owned(),
+        "--chunks-ahead=1000".to_owned(),
     ]
 }
 

@@ -29,11 +29,21 @@ const CONNECTIONS: u32 = 24;
 const SHRINKING_TRIES: usize = 400;
 
 /// Two chunks cut ahead of one job on the broker; nothing is kept half decoded, since that takes real time.
-const NARROW: WorkConfig =
-    WorkConfig { decoders: 2, held_decodings: 0, chunks_ahead: 1, chunks_queued: Some(1) };
+const NARROW: WorkConfig = WorkConfig {
+    decoders: 2,
+    held_decodings: 0,
+    chunks_ahead: 1,
+    chunks_queued: Some(1),
+    max_undone_hours: 2000,
+};
 /// Room for all.
-const WIDE: WorkConfig =
-    WorkConfig { decoders: 2, held_decodings: 0, chunks_ahead: 100, chunks_queued: Some(100) };
+const WIDE: WorkConfig = WorkConfig {
+    decoders: 2,
+    held_decodings: 0,
+    chunks_ahead: 100,
+    chunks_queued: Some(100),
+    max_undone_hours: 2000,
+};
 
 /// What came of many schedules.
 #[derive(Debug, Default)]
