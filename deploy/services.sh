@@ -15,7 +15,7 @@ start_service() { # NAME COMMAND...
 }
 
 start_services() {
-    local number bin=$TARGET_DIR/release
+    local number bin=${THROUGHLINE_BIN_DIR:-$TARGET_DIR/release}
     rm -f "$RUN/services"
     start_service ingest env THROUGHLINE_LISTEN="${SERVER#http://}" THROUGHLINE_ADMIN_LISTEN=127.0.0.1:0 \
         "$bin/throughline-ingest"

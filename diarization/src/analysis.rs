@@ -16,7 +16,7 @@ use std::ops::{Range, RangeInclusive};
 
 /// Names the numbers of this pipeline (grid, stitching, pieces, features) in force: analyses of two configurations
 /// are never mixed. Raise it with every change that changes an analysis.
-pub const CONFIGURATION: &str = "blocks-24x148.pieces-3s.3";
+pub const CONFIGURATION: &str = "blocks-24x148.pieces-3s.4";
 
 /// What the models said about one block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

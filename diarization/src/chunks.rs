@@ -1,6 +1,7 @@
-//! Chunks: a stream of samples becomes chunks with the margins that their analysis needs.
+//! Chunks: a stream of samples becomes chunks with the margins that their analysis needs, rounded as they are stored ([`crate::pcm`]).
 
 use crate::blocks::{BLOCK_SAMPLES, Chunk};
+use crate::pcm::{self, STRETCH};
 
 /// One chunk with its samples.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,12 +29,14 @@ pub struct Chunker {
     /// Samples of each channel that chunks yet to come need; the first is sample `start` of the recording.
     buffer: Vec<Vec<f32>>,
     start: usize,
+    /// The first sample of the recording that is not rounded yet.
+    rounded: usize,
 }
 
 impl Chunker {
     /// A chunker of chunks of `chunk_blocks` blocks (at least 1).
     pub fn new(chunk_blocks: usize) -> Self {
-        Self { chunk_blocks: chunk_blocks.max(1), next: 0, buffer: Vec::new(), start: 0 }
+        Self { chunk_blocks: chunk_blocks.max(1), next: 0, buffer: Vec::new(), start: 0, rounded: 0 }
     }
 
     /// Samples seen so far.
@@ -47,8 +50,9 @@ impl Chunker {
         for (buffer, samples) in self.buffer.iter_mut().zip(channels) {
             buffer.extend_from_slice(samples.as_ref());
         }
+        self.round(self.samples() / STRETCH * STRETCH);
         let mut complete = Vec::new();
-        while Chunk::nth(self.next, self.chunk_blocks).sample_range().end <= self.samples() {
+        while Chunk::nth(self.next, self.chunk_blocks).sample_range().end <= self.rounded {
             complete.push(self.cut());
         }
         complete
@@ -56,11 +60,21 @@ impl Chunker {
 
     /// The chunks that the end of the recording completes; none for an empty recording.
     pub fn finish(mut self) -> Vec<ChunkAudio> {
+        self.round(self.samples());
         let mut rest = Vec::new();
         while self.next * self.chunk_blocks * BLOCK_SAMPLES < self.samples() {
             rest.push(self.cut());
         }
         rest
+    }
+
+    /// Rounds what comes before sample `end`.
+    fn round(&mut self, end: usize) {
+        let range = self.rounded - self.start..end - self.start;
+        for samples in &mut self.buffer {
+            samples[range.clone()].chunks_mut(STRETCH).for_each(pcm::round);
+        }
+        self.rounded = end;
     }
 
     fn cut(&mut self) -> ChunkAudio {
@@ -86,7 +100,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn recording(samples: usize) -> Vec<f32> {
-        (0..samples).map(|i| i as f32).collect()
+        // 16 bits, so that rounding leaves it as it is.
+        (0..samples).map(|i| ((i * 7919) % 65_536) as f32 / 32_768.0 - 1.0).collect()
     }
 
     fn cut(recording: &[f32], chunk_blocks: usize, feed: usize) -> Vec<ChunkAudio> {
@@ -126,7 +141,7 @@ mod tests {
     #[test]
     fn two_channels_are_cut_at_the_same_places() {
         let first = recording(BLOCK_SAMPLES + 100_000);
-        let second: Vec<f32> = first.iter().map(|x| -x).collect();
+        let second: Vec<f32> = first.iter().map(|x| -x / 2.0).collect();
         let mut chunker = Chunker::new(1);
         let parts = first.chunks(50_000).zip(second.chunks(50_000));
         let mut chunks: Vec<ChunkAudio> = parts.flat_map(|(a, b)| chunker.push(&[a, b])).collect();
@@ -135,7 +150,7 @@ mod tests {
         assert_eq!(chunks.len(), 2);
         for chunk in chunks {
             assert_eq!(chunk.channels.len(), 2);
-            assert!(chunk.channels[0].iter().zip(&chunk.channels[1]).all(|(a, b)| *a == -b));
+            assert!(chunk.channels[0].iter().zip(&chunk.channels[1]).all(|(a, b)| *a == -b * 2.0));
             assert_eq!(chunk.samples(), chunk.channels[1].len());
         }
     }

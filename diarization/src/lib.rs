@@ -39,6 +39,7 @@ pub mod manifest;
 pub mod matching;
 pub mod onnx;
 pub mod ordering;
+pub mod pcm;
 pub mod pieces;
 pub mod rttm;
 pub mod scored;

@@ -6,6 +6,7 @@ pub mod scopes;
 mod strength;
 pub(crate) mod tokens;
 mod webhooks;
+mod work;
 
 use crate::decode::reader::Program;
 use anyhow::bail;
@@ -22,6 +23,7 @@ pub use hosts::HostsConfig;
 pub use limits::LimitsConfig;
 pub use tokens::TokensConfig;
 pub use webhooks::WebhooksConfig;
+pub use work::WorkConfig;
 
 /// Takes uploads, decodes them and answers who spoke when.
 #[derive(Parser, Clone, Debug)]
@@ -54,6 +56,9 @@ pub struct Config {
     /// Blocks of 59.94 s per chunk where the uploader does not say; the result does not depend on it.
     #[arg(long, env = "THROUGHLINE_CHUNK_BLOCKS", default_value_t = DEFAULT_CHUNK_BLOCKS as u32, value_parser = clap::value_parser!(u32).range(1..=MAX_CHUNK_BLOCKS as i64))]
     pub chunk_blocks: u32,
+    /// How much is under way at once.
+    #[command(flatten)]
+    pub work: WorkConfig,
     /// Where RabbitMQ is.
     #[command(flatten)]
     pub broker: BrokerConfig,

@@ -2,7 +2,7 @@
 
 use crate::config::hosts::Hosts;
 use crate::config::tokens::Token;
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, LimitsConfig, WorkConfig};
 use crate::decode::reader::Program;
 use crate::http::underway::Underway;
 use crate::outbox::Wake;
@@ -76,6 +76,12 @@ pub struct Context {
     pub webhook_allow_private: bool,
     /// A place for each upload that comes in.
     pub uploads: Underway,
+    /// How much is under way at once.
+    pub work: WorkConfig,
+    /// A permit for each recording that is being decoded.
+    pub decoding: Arc<Semaphore>,
+    /// A permit for each recording that is kept half decoded.
+    pub held: Arc<Semaphore>,
     /// Largest upload taken.
     pub max_upload_bytes: u64,
     /// Longest recording taken.
@@ -137,6 +143,9 @@ impl Context {
             limits: config.limits.clone(),
             webhook_allow_private: config.webhooks.webhook_allow_private,
             uploads: Underway::new(&config.limits),
+            work: config.work.clone(),
+            decoding: Arc::new(Semaphore::new(config.work.decoders as usize)),
+            held: Arc::new(Semaphore::new(config.work.held_decodings as usize)),
             max_upload_bytes: config.max_upload_bytes,
             max_hours: config.max_hours,
             chunk_blocks: config.chunk_blocks,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use service_kit::attempts::{Attempt, History};
 use service_kit::messages::{DecodeJob, Message};
-use service_kit::{topology, transaction};
+use service_kit::transaction;
 use sqlx::types::Json;
 use sqlx::{PgPool, PgTransaction};
 use std::collections::BTreeMap;
@@ -157,7 +157,9 @@ pub async fn replay(context: &Context, id: i64) -> Result<Replay, sqlx::Error> {
             .await?;
         // Its decoding had stopped when the recording failed.
         if !decoded && letter.kind != DecodeJob::TYPE {
-            outbox::add(transaction, recording, topology::DECODE, &DecodeJob { recording, run }).await?;
+            sqlx::query!("UPDATE recordings SET decode_ordered_at = NULL WHERE id = $1", recording)
+                .execute(&mut **transaction)
+                .await?;
         }
         sqlx::query!("DELETE FROM dead_letters WHERE id = $1", id).execute(&mut **transaction).await?;
         Ok(Replay::Sent(recording))

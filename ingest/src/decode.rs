@@ -1,8 +1,10 @@
 //! Decode: takes a recording's upload apart into chunks and orders their analysis while decoding still goes on.
 //!
-//! Any ingest process can take over from one that died: it decodes again and stores the same objects again, and the rows that
-//! are there already say which jobs were ordered. Every write is fenced by the run, so a job of an older run changes nothing.
+//! Any ingest process can take over from one that died: it decodes again, and the rows that are there already say which chunks are
+//! stored. Every write is fenced by the run, so a job of an older run changes nothing. Decoding goes on only so far ahead of the
+//! workers ([`pace`]); past that it waits, or is given up and ordered again later ([`crate::release`]).
 
+mod pace;
 pub mod peaks;
 mod progress;
 pub mod reader;
@@ -10,7 +12,10 @@ pub mod scratch;
 
 use crate::context::{Context, folder};
 use crate::upkeep::identity;
+use bytes::Bytes;
 use diarization::audio::Wish;
+use diarization::pcm;
+use pace::{Pace, Room};
 use progress::Decoding;
 use reader::{Fault, Reading, ReadyChunk, Whole};
 use scratch::Scratch;
@@ -23,7 +28,7 @@ use service_kit::transaction;
 use service_kit::verdict::Verdict;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tracing::Instrument;
 
 /// How long the store has to show that it takes anything.
@@ -87,18 +92,22 @@ pub(crate) async fn run(context: Arc<Context>, budget: Budget) -> anyhow::Result
     let queue = topology::DECODE.to_owned();
     let (surroundings, pauses) = (context.surroundings.clone(), context.pauses.clone());
     let subscription = Subscription { queue, budget, surroundings, pauses, sends_on: false };
-    consumer::run(&context.broker, &subscription, &context.shutdown, async |delivery| {
-        let job = match delivery.message() {
-            Ok(job) => job,
-            Err(verdict) => return verdict,
-        };
-        let program = context.decoder.clone();
-        handle(&context, job, |upload, wish, blocks, hours| {
-            reader::read(program, upload, wish, blocks, hours)
+    let consume = || {
+        consumer::run(&context.broker, &subscription, &context.shutdown, async |delivery| {
+            let job = match delivery.message() {
+                Ok(job) => job,
+                Err(verdict) => return verdict,
+            };
+            let program = context.decoder.clone();
+            handle(&context, job, |upload, wish, blocks, hours| {
+                reader::read(program, upload, wish, blocks, hours)
+            })
+            .await
         })
-        .await
-    })
-    .await;
+    };
+    // Those that wait for workers do not keep others from being decoded.
+    let at_once = context.work.decoders + context.work.held_decodings;
+    futures::future::join_all((0..at_once).map(|_| consume())).await;
     Ok(())
 }
 
@@ -150,7 +159,9 @@ async fn decode(
     if decoding.ended {
         return Ok(());
     }
-    let deadline = Instant::now() + context.decode_within;
+    let Some(mut pace) = Pace::begin(context, job, decoding.cut).await? else {
+        return Ok(progress::park(context, job).await?);
+    };
     let upload = Scratch::new().map_err(|error| Stop::Away(format!("temporary folder: {error}")))?;
     match context.objects.get_to_file(&decoding.upload_object, upload.path()).await {
         Err(error) if error.is_not_found() => {
@@ -173,10 +184,19 @@ async fn decode(
         ))
     };
     let mut reading = read(upload, decoding.wish, decoding.chunk_blocks, context.max_hours);
-    while let Some(chunk) = timeout_at(deadline, reading.chunks.recv()).await.map_err(|_| too_slow())? {
+    while let Some(chunk) =
+        timeout_at(pace.deadline(), reading.chunks.recv()).await.map_err(|_| too_slow())?
+    {
+        if chunk.index < decoding.cut {
+            continue;
+        }
+        if pace.room(context, job).await? == Room::NotNow {
+            tracing::info!(recording = %job.recording, chunk = chunk.index, "enough is cut: decoded on later");
+            return Ok(progress::park(context, job).await?);
+        }
         store(context, job, &decoding, chunk).await?;
     }
-    let whole = timeout_at(deadline, reading.whole()).await.map_err(|_| too_slow())??;
+    let whole = timeout_at(pace.deadline(), reading.whole()).await.map_err(|_| too_slow())??;
     end(context, job, &whole).await
 }
 
@@ -189,7 +209,8 @@ async fn store(
     let span = tracing::info_span!("store chunk", chunk = chunk.index);
     async {
         let order = decoding.job_for(job, &chunk);
-        context.objects.put(&order.object, chunk.bytes).await?;
+        let bytes = if decoding.is_packed() { chunk.bytes } else { unpacked(&chunk) };
+        context.objects.put(&order.object, bytes).await?;
         if !progress::order(context, &order).await? {
             return Err(Stop::Stale);
         }
@@ -199,6 +220,13 @@ async fn store(
     }
     .instrument(span)
     .await
+}
+
+/// The samples of a chunk for workers of the releases before samples were packed: f32, little-endian.
+fn unpacked(chunk: &ReadyChunk) -> Bytes {
+    let each = pcm::packed_len(chunk.samples as usize).max(1);
+    let samples = chunk.bytes.chunks(each).flat_map(pcm::unpack);
+    samples.flat_map(f32::to_le_bytes).collect::<Vec<u8>>().into()
 }
 
 async fn end(context: &Context, job: &DecodeJob, whole: &Whole) -> Result<(), Stop> {

@@ -1,8 +1,8 @@
 //! Ingest: takes uploads over HTTP, decodes and chunks them, and answers who spoke when.
 //!
 //! Data flows one way: [`http`] streams an upload to the object store and commits the recording ([`recordings`]) with its
-//! first message, [`outbox`] sends what was committed, [`decode`] takes the job (on any ingest process), stores chunk by chunk
-//! and commits each with the job for a worker. [`upkeep`] deletes what must go from the object store. [`heartbeats`] takes what services tell of
+//! turn to come; [`release`] gives turns, [`outbox`] sends what was committed, [`decode`] takes the job (on any ingest process), stores chunk by chunk
+//! and commits each. [`upkeep`] deletes what must go from the object store. [`heartbeats`] takes what services tell of
 //! themselves, [`announcements`] tells workers which queues are paused, and [`operations`] shows operators the whole. [`service`] wires these together; [`config`] says how.
 
 mod announcements;
@@ -23,6 +23,7 @@ mod nesting;
 mod operations;
 pub mod outbox;
 pub mod recordings;
+pub mod release;
 pub mod service;
 pub mod session;
 mod thread;

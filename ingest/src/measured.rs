@@ -18,7 +18,12 @@ pub const ALL: &[Metric] = &[
     ),
     Metric::counter("throughline_upload_bytes_total", Unit::Bytes, "Bytes of uploads received."),
     Metric::counter("throughline_audio_decoded_seconds_total", Unit::Seconds, "Seconds of audio decoded."),
-    Metric::counter("throughline_chunks_stored_total", Unit::Count, "Chunks stored and ordered."),
+    Metric::counter("throughline_chunks_stored_total", Unit::Count, "Chunks stored; they wait their turn."),
+    Metric::counter(
+        "throughline_chunks_released_total",
+        Unit::Count,
+        "Chunks that had their turn: their jobs were sent.",
+    ),
     Metric::counter("throughline_outbox_sent_total", Unit::Count, "Messages sent from the outbox."),
     Metric::gauge(
         "throughline_outbox_pending_messages",

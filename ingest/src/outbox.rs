@@ -1,9 +1,10 @@
 //! Outbox: messages are committed with what they tell of, and sent once that is committed.
 //!
-//! Every ingest process sends; rows that another one has in hand are skipped. A message may be sent twice (a crash between
+//! What waits its turn is given turns here too ([`crate::release`]). Every ingest process sends; rows that another one has in hand are skipped. A message may be sent twice (a crash between
 //! confirm and commit), never not at all.
 
 use crate::context::Context;
+use crate::release;
 use service_kit::broker::Backoff;
 use service_kit::messages::{self, Message};
 use service_kit::publisher::{Post, Publisher};
@@ -20,6 +21,8 @@ use uuid::Uuid;
 const BATCH: i64 = 50;
 /// How soon rows of other processes, or left by a crash, are seen.
 const POLL: Duration = Duration::from_millis(500);
+/// How soon it is looked again whether there is room for what waits its turn.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long the broker has to confirm; row locks are held meanwhile.
 pub(crate) const CONFIRM_WITHIN: Duration = Duration::from_secs(15);
 /// How often the rows that wait are counted.
@@ -43,8 +46,19 @@ pub async fn add<M: Message>(
     queue: &str,
     message: &M,
 ) -> Result<(), sqlx::Error> {
+    add_with(transaction, recording, queue, message, &Json(telemetry::current_context())).await
+}
+
+/// Adds `message` to `queue` with the trace that it belongs to.
+pub async fn add_with<M: Message>(
+    transaction: &mut PgTransaction<'static>,
+    recording: Uuid,
+    queue: &str,
+    message: &M,
+    trace: &Json<BTreeMap<String, String>>,
+) -> Result<(), sqlx::Error> {
     let body = messages::encode(message).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    add_raw(transaction, recording, queue, M::TYPE, &body, &Json(telemetry::current_context())).await
+    add_raw(transaction, recording, queue, M::TYPE, &body, trace).await
 }
 
 /// Adds an encoded message of type `kind`.
@@ -97,6 +111,11 @@ pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
             }
             continue;
         }
+        // A database that is away is told of below.
+        let looking = Instant::now();
+        let released = release::pass(&context).await.unwrap_or_default();
+        // Where very much waits, looking takes time: most of it must be left for other work.
+        let look_after = if released.waiting { LOOK.max(4 * looking.elapsed()) } else { POLL };
         let queues: Vec<String> = refusing.keys().cloned().collect();
         match send_batch(&context, &publisher, &queues).await {
             // One queue that refuses must not hold up the others: go on without it, then wait.
@@ -111,7 +130,7 @@ pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
                 backoff = Backoff::default();
                 tokio::select! {
                     () = context.wake.0.notified() => {}
-                    () = tokio::time::sleep(POLL) => {}
+                    () = tokio::time::sleep(look_after) => {}
                     () = context.shutdown.asked() => {}
                 }
             }

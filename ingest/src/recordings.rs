@@ -1,6 +1,7 @@
 //! Recordings: the statements by which ingest reads and changes them.
 
 pub mod accept;
+pub(crate) mod budget;
 pub mod cancel;
 pub mod change;
 pub mod claims;
@@ -10,6 +11,7 @@ pub(crate) mod labels;
 pub(crate) mod matches;
 pub mod one_at_a_time;
 pub(crate) mod player;
+pub mod priority;
 pub(crate) mod resumable;
 pub(crate) mod speakers;
 pub(crate) mod state;

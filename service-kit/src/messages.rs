@@ -38,7 +38,7 @@ pub struct ChunkJob {
     pub first_block: u32,
     /// Blocks of the chunk; fewer may be present where the recording ends.
     pub blocks: u32,
-    /// Object that holds the chunk's samples: f32, little-endian, 16 kHz; all of the first channel, then all of the second.
+    /// Object that holds the chunk's samples at 16 kHz, as `diarization::pcm` packs them; all of the first channel, then all of the second.
     pub object: String,
     /// Number of samples of each channel in the object.
     pub samples: u64,

@@ -6,6 +6,7 @@ use crate::kept::{Finished, Kept};
 use diarization::analysis::CONFIGURATION;
 use diarization::blocks::{Chunk, MAX_CHUNK_BLOCKS, SAMPLE_RATE, WINDOW_SAMPLES};
 use diarization::channels::MOST_SIDES;
+use diarization::pcm;
 use service_kit::budget::{Budget, BudgetError, CONFIRM_WITHIN};
 use service_kit::delivery::Delivery;
 use service_kit::messages::{ChunkAnalysed, ChunkJob};
@@ -127,7 +128,7 @@ impl Worker {
     }
 
     async fn fetch(&self, job: &ChunkJob) -> Result<bytes::Bytes, Verdict> {
-        let bytes = job.samples * u64::from(job.channels) * size_of::<f32>() as u64;
+        let bytes = pcm::packed_len(job.samples as usize) as u64 * u64::from(job.channels);
         match timeout(FETCH_WITHIN, self.objects.get_sized(&job.object, bytes)).await {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(error)) if error.is_not_found() => Err(self.missing(&job.object).await),
@@ -249,11 +250,10 @@ pub fn fitting(job: &ChunkJob, model_version: &str) -> Result<Chunk, String> {
     Ok(chunk)
 }
 
-/// The samples in `bytes` of each of so many channels, one behind the other: f32, little-endian.
+/// The samples in `bytes` of each of so many channels, one behind the other.
 fn channels(bytes: &[u8], channels: usize) -> Vec<Vec<f32>> {
-    let values = bytes.as_chunks::<4>().0;
-    let each = (values.len() / channels.max(1)).max(1);
-    values.chunks(each).map(|own| own.iter().map(|value| f32::from_le_bytes(*value)).collect()).collect()
+    let each = (bytes.len() / channels.max(1)).max(1);
+    bytes.chunks(each).map(pcm::unpack).collect()
 }
 
 #[cfg(test)]
@@ -296,9 +296,11 @@ mod tests {
 
     #[test]
     fn samples_are_read_as_ingest_writes_them() {
-        let bytes = [0, 0, 128, 63, 0, 0, 0, 0];
-        assert_eq!(channels(&bytes, 1), [[1.0, 0.0]]);
-        assert_eq!(channels(&bytes, 2), [[1.0], [0.0]]);
+        let mut bytes = Vec::new();
+        pcm::pack(&[0.5, -1.0], &mut bytes);
+        assert_eq!(channels(&bytes, 1), [[0.5, -1.0]]);
+        pcm::pack(&[0.0, 0.25], &mut bytes);
+        assert_eq!(channels(&bytes, 2), [[0.5, -1.0], [0.0, 0.25]]);
     }
 
     #[test]

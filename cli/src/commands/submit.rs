@@ -33,6 +33,9 @@ pub struct Args {
     /// Complete the recording even if parts of it cannot be analysed, with gaps there.
     #[arg(long)]
     allow_gaps: bool,
+    /// How soon it is analysed, beside others: interactive has eight turns where bulk has one.
+    #[arg(long, value_name = "PRIORITY", default_value = "interactive", value_parser = ["interactive", "bulk"])]
+    priority: String,
     #[command(flatten)]
     recording: RecordingOptions,
     #[command(flatten)]
@@ -88,7 +91,8 @@ async fn form(args: &Args) -> anyhow::Result<Form> {
         .text("labels", options.labels.to_string())
         .text("threshold", options.threshold.to_string())
         .text("channels", options.channels.to_string())
-        .text("chunk_blocks", options.chunk_blocks.to_string());
+        .text("chunk_blocks", options.chunk_blocks.to_string())
+        .text("priority", args.priority.clone());
     let numbers = [
         ("num_speakers", options.num_speakers),
         ("min_speakers", options.min_speakers),

@@ -39,6 +39,7 @@ mod pcm;
 mod pcm_header;
 mod placer;
 mod plan;
+mod plausible;
 mod resample;
 mod sides;
 mod sniff;
@@ -56,6 +57,7 @@ use std::path::Path;
 pub use error::AudioError;
 pub use give_up::GiveUp;
 pub use plan::{Layout, SIDE_LEVEL_DB, Wish};
+pub use plausible::longest_seconds;
 pub(crate) use sides::APART_DB;
 pub use sides::Heard;
 
@@ -80,7 +82,7 @@ pub fn media_type(head: &[u8]) -> Option<&'static str> {
 /// Samples per second of everything this module gives out.
 pub const SAMPLE_RATE: u32 = 16_000;
 /// The lowest sample rate accepted, in Hz: below it there is no speech to hear.
-pub const MIN_SOURCE_RATE: u32 = 1_000;
+pub const MIN_SOURCE_RATE: u32 = 4_000;
 /// The highest sample rate accepted, in Hz.
 pub const MAX_SOURCE_RATE: u32 = 768_000;
 /// The most channels accepted.

@@ -11,6 +11,10 @@ use service_kit::{topology, transaction};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+/// Configurations of which workers read f32.
+const UNPACKED: [&str; 3] =
+    ["blocks-24x148.pieces-3s.1", "blocks-24x148.pieces-3s.2", "blocks-24x148.pieces-3s.3"];
+
 /// A recording whose decoding is in hand.
 #[derive(Clone, Debug)]
 pub struct Decoding {
@@ -20,6 +24,8 @@ pub struct Decoding {
     pub upload_object: String,
     /// Blocks per chunk.
     pub chunk_blocks: usize,
+    /// Chunks that are cut already, the first ones.
+    pub cut: usize,
     /// What the uploader wants of channels.
     pub wish: Wish,
     model_version: String,
@@ -27,6 +33,12 @@ pub struct Decoding {
 }
 
 impl Decoding {
+    /// Whether its workers read samples as [`diarization::pcm`] packs them. Recordings of the releases before that are pinned to another
+    /// configuration, and to workers that do not.
+    pub fn is_packed(&self) -> bool {
+        !UNPACKED.contains(&self.configuration.as_str())
+    }
+
     /// The job for a chunk.
     pub fn job_for(&self, job: &DecodeJob, chunk: &ReadyChunk) -> ChunkJob {
         ChunkJob {
@@ -51,7 +63,8 @@ pub async fn begin(context: &Context, job: &DecodeJob) -> Result<Option<Decoding
         let row = sqlx::query!(
             r#"UPDATE recordings SET state = 'processing', updated_at = now()
                WHERE id = $1 AND run = $2 AND state IN ('queued', 'processing')
-               RETURNING upload_object, chunk_blocks, model_version, configuration, chunk_count, settings AS "settings: Json<Settings>""#,
+               RETURNING upload_object, chunk_blocks, model_version, configuration, chunk_count, settings AS "settings: Json<Settings>",
+                         (SELECT count(*) FROM chunks c WHERE c.recording_id = id) AS "cut!""#,
             job.recording,
             job.run
         )
@@ -61,6 +74,7 @@ pub async fn begin(context: &Context, job: &DecodeJob) -> Result<Option<Decoding
             ended: row.chunk_count.is_some(),
             upload_object: row.upload_object,
             chunk_blocks: usize::try_from(row.chunk_blocks).unwrap_or(1),
+            cut: usize::try_from(row.cut).unwrap_or(0),
             wish: row.settings.0.wish(),
             model_version: row.model_version,
             configuration: row.configuration,
@@ -69,7 +83,7 @@ pub async fn begin(context: &Context, job: &DecodeJob) -> Result<Option<Decoding
     .await
 }
 
-/// Orders the analysis of a stored chunk, once however often it is stored; false if the run is over.
+/// Lets a stored chunk wait its turn, once however often it is stored; false if the run is over.
 pub async fn order(context: &Context, order: &ChunkJob) -> Result<bool, sqlx::Error> {
     transaction::run_through_locks(&context.pool, "order chunk", &context.shutdown, async |transaction| {
         // Shared, not key-shared: a reprocessing that raises the run must wait until this row is in, so that it deletes it.
@@ -83,8 +97,9 @@ pub async fn order(context: &Context, order: &ChunkJob) -> Result<bool, sqlx::Er
         if current.is_none() {
             return Ok(false);
         }
-        let inserted = sqlx::query!(
-            "INSERT INTO chunks (recording_id, chunk, object, samples, channels) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        sqlx::query!(
+            "INSERT INTO chunks (recording_id, chunk, object, samples, channels, released_at)
+             VALUES ($1, $2, $3, $4, $5, NULL) ON CONFLICT DO NOTHING",
             order.recording,
             order.chunk as i32,
             order.object,
@@ -93,10 +108,6 @@ pub async fn order(context: &Context, order: &ChunkJob) -> Result<bool, sqlx::Er
         )
         .execute(&mut **transaction)
         .await?;
-        if inserted.rows_affected() == 1 {
-            let queue = topology::chunk_queue(&order.model_version, &order.configuration);
-            outbox::add(transaction, order.recording, &queue, order).await?;
-        }
         Ok(true)
     })
     .await
@@ -128,6 +139,21 @@ pub async fn end(context: &Context, job: &DecodeJob, whole: &Whole) -> Result<()
             .await?;
             outbox::add(transaction, job.recording, topology::MATCH, &notice).await?;
         }
+        Ok(())
+    })
+    .await
+}
+
+/// Lets the decoding wait until it is ordered again ([`crate::release`]); what is cut stays.
+pub async fn park(context: &Context, job: &DecodeJob) -> Result<(), sqlx::Error> {
+    transaction::run(&context.pool, "park decoding", &context.shutdown, async |transaction| {
+        sqlx::query!(
+            "UPDATE recordings SET decode_ordered_at = NULL WHERE id = $1 AND run = $2 AND chunk_count IS NULL",
+            job.recording,
+            job.run
+        )
+        .execute(&mut **transaction)
+        .await?;
         Ok(())
     })
     .await
@@ -177,6 +203,7 @@ mod tests {
             ended: false,
             upload_object: "u".into(),
             chunk_blocks: 5,
+            cut: 0,
             wish: Wish::default(),
             model_version: "m".into(),
             configuration: "c".into(),

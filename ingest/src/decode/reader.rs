@@ -4,9 +4,10 @@ use super::peaks::Peaks;
 use super::scratch::Scratch;
 use bytes::Bytes;
 use decoder::{Decoder, Failure, Limits};
-use diarization::audio::{GiveUp, Layout, Wish};
+use diarization::audio::{self, GiveUp, Layout, Wish};
 use diarization::blocks::{Chunk, SAMPLE_RATE};
 use diarization::chunks::{ChunkAudio, Chunker};
+use diarization::pcm;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -23,7 +24,7 @@ pub struct ReadyChunk {
     pub samples: u64,
     /// Number of channels.
     pub channels: u32,
-    /// The samples, all of the first channel and then all of the second: f32, little-endian.
+    /// The samples, all of the first channel and then all of the second, as [`pcm`] packs them.
     pub bytes: Bytes,
 }
 
@@ -108,8 +109,13 @@ fn decode(
     let rate = u64::from(SAMPLE_RATE);
     let most_seconds = u64::from(max_hours) * 3600;
     let longest = most_seconds * rate;
+    let bytes = std::fs::metadata(path)
+        .map_err(|error| Fault::Server(format!("reading the temporary file: {error}")))?
+        .len();
+    let plausible = audio::longest_seconds(bytes);
     let decoded_seconds = metrics::counter!("throughline_audio_decoded_seconds_total");
-    let mut stream = Decoder::start(&program.path, path, wish, most_seconds, program.limits, give_up)?;
+    let plausible_seconds = most_seconds.min(plausible.saturating_add(1));
+    let mut stream = Decoder::start(&program.path, path, wish, plausible_seconds, program.limits, give_up)?;
     tell_of(&stream);
     let mut chunker = Chunker::new(chunk_blocks);
     let (mut samples, mut chunks, mut peaks) = (0, 0, Peaks::default());
@@ -124,6 +130,12 @@ fn decode(
                 hours(max_hours)
             );
             return Err(Fault::File(format!("{limit}; split it into shorter files")));
+        }
+        if samples / rate > plausible {
+            return Err(Fault::File(format!(
+                "the file has {bytes} bytes and claims more than {} minutes of sound, which no recording has; record or export it again",
+                plausible / 60
+            )));
         }
         peaks.push(&loudest(&part, layout));
         chunks += send(chunker.push(&part), sender)?;
@@ -144,10 +156,8 @@ fn send(ready: Vec<ChunkAudio>, sender: &mpsc::Sender<ReadyChunk>) -> Result<usi
     let count = ready.len();
     for audio in ready {
         let (samples, ChunkAudio { index, chunk, channels }) = (audio.samples(), audio);
-        let mut bytes = Vec::with_capacity(channels.len() * samples * size_of::<f32>());
-        for sample in channels.iter().flatten() {
-            bytes.extend_from_slice(&sample.to_le_bytes());
-        }
+        let mut bytes = Vec::with_capacity(channels.len() * pcm::packed_len(samples));
+        channels.iter().for_each(|samples| pcm::pack(samples, &mut bytes));
         let (samples, channels) = (samples as u64, channels.len() as u32);
         let ready = ReadyChunk { index, chunk, samples, channels, bytes: bytes.into() };
         sender.blocking_send(ready).map_err(|_| abandoned())?;

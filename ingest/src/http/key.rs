@@ -3,6 +3,7 @@
 use super::body::Received;
 use super::options::Chosen;
 use super::problem::ApiError;
+use crate::recordings::priority::Priority;
 use axum::http::HeaderMap;
 use sha2::{Digest, Sha256};
 
@@ -41,6 +42,10 @@ pub(crate) fn fingerprint(received: &Received, chosen: &Chosen) -> String {
     ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
+    }
+    // Keys of uploads before there were priorities stay good.
+    if chosen.priority != Priority::default() {
+        hash.update(chosen.priority.name());
     }
     hex::encode(hash.finalize())
 }

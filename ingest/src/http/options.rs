@@ -2,6 +2,7 @@
 
 use super::file_name;
 use super::shown::shown;
+use crate::recordings::priority::Priority;
 use diarization::blocks::MAX_CHUNK_BLOCKS;
 use diarization::channels::Channels;
 use diarization::diarize::Settings;
@@ -12,7 +13,7 @@ use diarization::tracks::Tracks;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, channels, tracks, allow_gaps, chunk_blocks and file_name";
+const KNOWN: &str = "title, labels, num_speakers, min_speakers, max_speakers, threshold, channels, tracks, allow_gaps, chunk_blocks, priority and file_name";
 /// Longest value of an option, in bytes.
 pub(crate) const LONGEST_VALUE: usize = 16 << 10;
 /// Longest title, in characters.
@@ -37,6 +38,8 @@ pub(crate) enum OptionError {
     Channels(String),
     #[error("the option 'tracks' must be default, all, or the number of an audio track, not '{0}'")]
     Tracks(String),
+    #[error("the option 'priority' must be interactive or bulk, not '{0}'")]
+    Priority(String),
     #[error("{0}")]
     Threshold(String),
     #[error("{0}")]
@@ -72,6 +75,7 @@ pub(crate) struct Options {
     tracks: Option<Tracks>,
     allow_gaps: Option<bool>,
     chunk_blocks: Option<usize>,
+    priority: Option<Priority>,
 }
 
 /// What an uploader can say, for the document.
@@ -114,6 +118,10 @@ pub(crate) struct UploadOptions {
     #[schema(minimum = 1, maximum = 20)]
     #[param(minimum = 1, maximum = 20)]
     chunk_blocks: Option<u32>,
+    /// How soon it is analysed, beside others: an interactive recording has eight turns where a bulk one has one.
+    #[schema(inline, default = "interactive")]
+    #[param(inline, default = "interactive")]
+    priority: Option<Priority>,
     /// Name of the file; for a form, in place of the name that it has there.
     file_name: Option<String>,
 }
@@ -139,6 +147,7 @@ pub(crate) struct Chosen {
     pub settings: Settings,
     pub allow_gaps: bool,
     pub chunk_blocks: u32,
+    pub priority: Priority,
 }
 
 impl Options {
@@ -161,6 +170,7 @@ impl Options {
             "tracks" => self.tracks = if given { Some(tracks(value)?) } else { None },
             "allow_gaps" => self.allow_gaps = if given { Some(yes_or_no(value)?) } else { None },
             "chunk_blocks" => self.chunk_blocks = chunk_blocks(whole("chunk_blocks", value)?)?,
+            "priority" => self.priority = if given { Some(priority(value)?) } else { None },
             unknown => return Err(OptionError::Unknown(shown(unknown))),
         }
         if self.seen.iter().any(|seen| seen == name) {
@@ -187,6 +197,7 @@ impl Options {
             },
             allow_gaps: self.allow_gaps.unwrap_or(false),
             chunk_blocks: self.chunk_blocks.map_or(default_chunk_blocks, |blocks| blocks as u32),
+            priority: self.priority.unwrap_or_default(),
         })
     }
 }
@@ -220,6 +231,10 @@ pub(crate) fn tracks(value: &str) -> Result<Tracks, OptionError> {
     value.parse().map_err(|_| OptionError::Tracks(shown(value)))
 }
 
+fn priority(value: &str) -> Result<Priority, OptionError> {
+    value.parse().map_err(|_| OptionError::Priority(shown(value)))
+}
+
 fn yes_or_no(value: &str) -> Result<bool, OptionError> {
     value.parse().map_err(|_| OptionError::NotTrueOrFalse(shown(value)))
 }
@@ -248,6 +263,7 @@ mod tests {
         let chosen = chosen(&[("title", " "), ("num_speakers", "")], Some("dir/My talk.mp3")).expect("fits");
         assert_eq!((chosen.title.as_str(), chosen.file_stem.as_str()), ("My talk.mp3", "My talk"));
         assert_eq!((chosen.settings, chosen.chunk_blocks), (Settings::default(), 5));
+        assert_eq!(chosen.priority, Priority::Interactive);
     }
 
     #[test]
@@ -268,6 +284,7 @@ mod tests {
             ("tracks", "2"),
             ("allow_gaps", "true"),
             ("chunk_blocks", "20"),
+            ("priority", "bulk"),
             ("file_name", "seven.wav"),
         ];
         let chosen = chosen(&options, Some("part.wav")).expect("fits");
@@ -276,6 +293,7 @@ mod tests {
             ("Call 7", "seven", 20, true)
         );
         assert_eq!((chosen.settings.channels, chosen.settings.tracks), (Channels::Separate, Tracks::One(2)));
+        assert_eq!(chosen.priority, Priority::Bulk);
         let hints = chosen.settings.hints;
         assert_eq!((hints.min_speakers, hints.max_speakers), (Some(2), Some(4)));
         assert_eq!(hints.threshold.probability(), 0.6);
@@ -298,6 +316,7 @@ mod tests {
         assert!(
             refused(&[("tracks", "0")]).contains("default, all, or the number of an audio track, not '0'")
         );
+        assert!(refused(&[("priority", "urgent")]).contains("interactive or bulk, not 'urgent'"));
         assert!(refused(&[("title", "a"), ("title", "b")]).contains("twice"));
         assert!(refused(&[("labels", "Ann,,Bob")]).contains("interview"));
     }

@@ -129,6 +129,10 @@ pub(crate) enum ApiError {
     BusyAddress,
     #[error("your address holds as many connections to this service as one may; close some and try again")]
     ManyConnections,
+    #[error(
+        "{0:.1} hours of audio are still to be analysed, and this service takes no more past {1}; send it again when some of it is done"
+    )]
+    Backlog(f64, u32),
     #[error("this address takes no body; leave it out")]
     UnwantedBody,
     #[error(
@@ -271,6 +275,7 @@ impl ApiError {
             Self::ManyConnections => {
                 (StatusCode::TOO_MANY_REQUESTS, "many-connections", "Too many connections from one address")
             }
+            Self::Backlog(..) => (StatusCode::TOO_MANY_REQUESTS, "backlog", "Too much is undone"),
             Self::BadKey => (StatusCode::BAD_REQUEST, "bad-idempotency-key", "Not an Idempotency-Key"),
             Self::KeyInUse => {
                 (StatusCode::CONFLICT, "idempotency-key-in-use", "The same upload is under way")

@@ -19,7 +19,7 @@ use super::peer;
 use super::problem::ApiError;
 use super::query::NoQuery;
 use super::recordings::RecordingId;
-use super::upload::trace_of;
+use super::upload::{refuse_past_the_budget, trace_of};
 use crate::composing::{self, ComposeError};
 use crate::context::Context;
 use crate::recordings::resumable::{self, NewUpload, Progress};
@@ -146,6 +146,7 @@ async fn new(
         }
     };
     let chosen = metadata::options(&metadata)?.choose(None, context.chunk_blocks)?;
+    refuse_past_the_budget(context).await?;
     // Of two at once both may find the last place.
     let (open, most) = (resumable::open(context, &caller.0).await?, &context.limits);
     if open.of_caller >= i64::from(most.max_open_uploads_per_caller) {
@@ -165,6 +166,7 @@ async fn new(
         settings: chosen.settings,
         allow_gaps: chosen.allow_gaps,
         chunk_blocks: chosen.chunk_blocks,
+        priority: chosen.priority,
     };
     let shared = context.clone();
     context.changes.run_in_turn(async move || resumable::create(&shared, &new).await).await??;

@@ -12,6 +12,7 @@ use super::problem::{ApiError, Problem};
 use super::query;
 use crate::context::{Context, folder};
 use crate::recordings::accept::{self, FIRST_RUN, NewRecording};
+use crate::recordings::budget::{self, Undone};
 use crate::recordings::claims::{self, Claim, Held, Key};
 use crate::recordings::state;
 use crate::upkeep::orphans::{self, UPLOAD_WITHIN};
@@ -95,7 +96,7 @@ struct UploadForm {
         (status = 409, description = "An upload with this key is still under way", body = Problem, content_type = "application/problem+json",
          headers(("Retry-After" = u32, description = "Seconds to wait"))),
         (status = 422, description = "The key belongs to another upload", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "As many uploads as are taken at once are under way", body = Problem, content_type = "application/problem+json",
+        (status = 429, description = "As many uploads as are taken at once are under way, or as much audio is undone as may be", body = Problem, content_type = "application/problem+json",
          headers(("Retry-After" = u32, description = "Seconds to wait"))),
         (status = 507, description = "The object store is full; nothing was kept", body = Problem, content_type = "application/problem+json"),
         Usual
@@ -221,6 +222,7 @@ async fn take_in(
         return Err(ApiError::TooLarge(context.max_upload_bytes));
     }
     let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0.clone(), key });
+    refuse_past_the_budget(context).await?;
     let _place = context.uploads.place(peer::client(context, &parts.extensions, &parts.headers))?;
     let claim = match key {
         Some(key) => Some(claims::claim(context, key, id).await?),
@@ -255,6 +257,14 @@ async fn take_in(
     }
 }
 
+/// Refuses an upload while as much audio is undone as may be.
+pub(crate) async fn refuse_past_the_budget(context: &Context) -> Result<(), ApiError> {
+    match budget::exceeded(context).await? {
+        Some(Undone { used, allowed }) => Err(ApiError::Backlog(used, allowed)),
+        None => Ok(()),
+    }
+}
+
 async fn store(
     context: &Arc<Context>,
     id: Uuid,
@@ -285,6 +295,7 @@ async fn store(
         settings: chosen.settings.clone(),
         allow_gaps: chosen.allow_gaps,
         chunk_blocks: chosen.chunk_blocks,
+        priority: chosen.priority,
     };
     let key = held.map(|held| (held.key.clone(), key::fingerprint(&received, &chosen)));
     let shared = context.clone();

@@ -37,7 +37,7 @@ pub(crate) struct Overview {
 /// What waits to be analysed or is in hand.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) struct Backlog {
-    /// Seconds of audio. Recordings whose decoding has not begun count by their size, as the latest ones turned out.
+    /// Seconds of audio. What is not decoded yet counts by its size, as the latest ones turned out.
     pub audio_seconds: f64,
     /// Seconds for which the oldest of it has been waiting; 0 when nothing waits.
     pub oldest_seconds: f64,

@@ -110,7 +110,8 @@ pub(super) async fn recordings(snapshot: &mut PgTransaction<'static>) -> Result<
     Ok(recording.collect())
 }
 
-/// Chunks that are ordered and not analysed, in the order in which they were ordered; and whether those are all.
+/// Chunks that are cut and not analysed, about in the order in which they will be: those that were released, then those that wait, recordings
+/// taking turns; and whether those are all.
 pub(super) async fn undone(
     snapshot: &mut PgTransaction<'static>,
 ) -> Result<(Vec<Undone>, bool), sqlx::Error> {
@@ -123,7 +124,8 @@ pub(super) async fn undone(
                  WHERE i.recording_id = r.id AND i.chunk = c.chunk
                    AND i.model_version = r.model_version AND i.configuration = r.configuration)
              AND NOT EXISTS (SELECT 1 FROM gaps g WHERE g.recording_id = r.id AND g.chunk = c.chunk)
-           ORDER BY c.created_at, c.recording_id, c.chunk LIMIT $1"#,
+           ORDER BY c.released_at NULLS LAST, row_number() OVER (PARTITION BY c.recording_id ORDER BY c.chunk),
+                    c.created_at, c.recording_id LIMIT $1"#,
         MOST_CHUNKS
     )
     .fetch_all(&mut **snapshot)
@@ -151,14 +153,15 @@ pub(crate) async fn backlog(snapshot: &mut PgTransaction<'static>) -> Result<Bac
                        AND i.model_version = r.model_version AND i.configuration = r.configuration)
                  AND NOT EXISTS (SELECT 1 FROM gaps g WHERE g.recording_id = r.id AND g.chunk = c.chunk)
                UNION ALL
-               SELECT r.upload_bytes * coalesce((
+               -- What is not cut yet.
+               SELECT greatest(0, r.upload_bytes * coalesce((
                           SELECT sum(d.samples)::double precision / nullif(sum(d.upload_bytes), 0)::double precision
                           FROM (SELECT samples, upload_bytes FROM recordings WHERE samples IS NOT NULL
-                                ORDER BY created_at DESC LIMIT $1) d), 0),
+                                ORDER BY created_at DESC LIMIT $1) d), 0)
+                          - coalesce((SELECT sum(c.samples) FROM chunks c WHERE c.recording_id = r.id), 0)),
                       CASE WHEN r.run = 1 THEN r.created_at ELSE r.updated_at END
                FROM recordings r
                WHERE r.state IN ('queued', 'processing') AND r.chunk_count IS NULL
-                 AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.recording_id = r.id)
            )
            SELECT coalesce(sum(samples), 0)::double precision AS "samples!", min(since) AS "since: DateTime<Utc>", now() AS "now!"
            FROM waiting"#,

@@ -1,13 +1,12 @@
-//! Accept: an upload becomes a recording, and its decoding is ordered, in one transaction.
+//! Accept: an upload becomes a recording, whose decoding waits its turn from then on.
 
 use crate::audit;
 use crate::context::Context;
-use crate::outbox;
 use crate::recordings::claims::{self, Key};
+use crate::recordings::priority::Priority;
 use diarization::analysis::CONFIGURATION;
 use diarization::diarize::Settings;
-use service_kit::messages::DecodeJob;
-use service_kit::{telemetry, topology, transaction};
+use service_kit::{telemetry, transaction};
 use sqlx::PgTransaction;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -35,12 +34,14 @@ pub struct NewRecording {
     pub allow_gaps: bool,
     /// Blocks per chunk.
     pub chunk_blocks: u32,
+    /// How soon, beside others.
+    pub priority: Priority,
 }
 
 /// Run that a new recording starts with.
 pub const FIRST_RUN: i32 = 1;
 
-/// Commits the recording and the order to decode it; with `key`, which must still be this upload's, the recording has it from
+/// Commits the recording, which is to be decoded; with `key`, which must still be this upload's, the recording has it from
 /// then on, with its fingerprint. False, and nothing is committed, where the key has been lost to another upload.
 pub async fn accept(
     context: &Context,
@@ -68,7 +69,7 @@ pub async fn accept(
     Ok(accepted)
 }
 
-/// Adds the recording and the order to decode it, unless it is there already.
+/// Adds the recording, which is to be decoded, unless it is there already.
 pub(crate) async fn insert(
     transaction: &mut PgTransaction<'static>,
     context: &Context,
@@ -76,8 +77,9 @@ pub(crate) async fn insert(
 ) -> Result<(), sqlx::Error> {
     let inserted = sqlx::query!(
         "INSERT INTO recordings (id, title, file_stem, run, upload_object, upload_sha256, upload_bytes, settings,
-                                 model_version, configuration, chunk_blocks, trace, allow_gaps, caller)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                                 model_version, configuration, chunk_blocks, trace, allow_gaps, caller, priority,
+                                 decode_ordered_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, NULL)
          ON CONFLICT (id) DO NOTHING",
         new.id,
         new.title,
@@ -93,12 +95,11 @@ pub(crate) async fn insert(
         Json(telemetry::current_context()) as _,
         new.allow_gaps,
         new.caller,
+        new.priority.name(),
     )
     .execute(&mut **transaction)
     .await?;
     if inserted.rows_affected() == 1 {
-        let job = DecodeJob { recording: new.id, run: FIRST_RUN };
-        outbox::add(transaction, new.id, topology::DECODE, &job).await?;
         audit::note_upload(transaction, &new.caller, new.id).await?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use diarization::analysis::CONFIGURATION;
 use diarization::channels::Channels;
 use diarization::diarize::Settings;
 use diarization::hints::HintError;
-use service_kit::messages::{DecodeJob, RecordingDecoded};
+use service_kit::messages::RecordingDecoded;
 use service_kit::{telemetry, topology, transaction};
 use sqlx::PgTransaction;
 use sqlx::types::Json;
@@ -65,7 +65,6 @@ pub async fn reprocess(
         } else {
             sqlx::query!("DELETE FROM inbox WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
             sqlx::query!("DELETE FROM chunks WHERE recording_id = $1", recording).execute(&mut **transaction).await?;
-            outbox::add(transaction, recording, topology::DECODE, &DecodeJob { recording, run }).await?;
         }
         Ok(Reprocessing::Begun { run, reused })
     })
@@ -109,7 +108,8 @@ async fn has_fitting_channels(
     Ok(!separated.fetch_one(&mut **transaction).await?)
 }
 
-/// Raises the run and puts the cursor before the first chunk; unless analyses are `reused`, nothing is decoded either.
+/// Raises the run and puts the cursor before the first chunk; unless analyses are `reused`, nothing is decoded either, and its decoding waits
+/// its turn.
 async fn begin(
     context: &Context,
     transaction: &mut PgTransaction<'static>,
@@ -122,7 +122,8 @@ async fn begin(
          SET run = run + 1, state = 'queued', failure = NULL, completed_at = NULL, next_chunk = 0, reference_set = NULL,
              chunk_count = CASE WHEN $6 THEN chunk_count END, samples = CASE WHEN $6 THEN samples END,
              warnings = CASE WHEN $6 THEN warnings ELSE '{}' END, result_warnings = '{}',
-             model_version = $2, configuration = $3, trace = $4, settings = $5, resend = false, updated_at = now()
+             model_version = $2, configuration = $3, trace = $4, settings = $5, resend = false, updated_at = now(),
+             turn = NULL, decode_ordered_at = CASE WHEN $6 THEN decode_ordered_at END
          WHERE id = $1
          RETURNING run",
         recording,

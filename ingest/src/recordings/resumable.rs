@@ -5,6 +5,7 @@
 
 use crate::context::{Context, folder};
 use crate::recordings::accept::{self, NewRecording};
+use crate::recordings::priority::Priority;
 use chrono::{DateTime, Utc};
 use diarization::diarize::Settings;
 use service_kit::transaction;
@@ -39,6 +40,8 @@ pub(crate) struct NewUpload {
     pub allow_gaps: bool,
     /// Blocks per chunk.
     pub chunk_blocks: u32,
+    /// How soon, beside others.
+    pub priority: Priority,
 }
 
 /// How far an upload is.
@@ -107,8 +110,8 @@ pub(crate) async fn create(context: &Context, new: &NewUpload) -> Result<(), sql
     transaction::run(&context.pool, "create upload", &context.shutdown, async |transaction| {
         sqlx::query!(
             "INSERT INTO resumable_uploads (id, caller, length, metadata, title, file_stem, settings, allow_gaps, chunk_blocks,
-                                            expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10))
+                                            priority, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + make_interval(secs => $11))
              ON CONFLICT (id) DO NOTHING",
             new.id,
             new.caller,
@@ -119,6 +122,7 @@ pub(crate) async fn create(context: &Context, new: &NewUpload) -> Result<(), sql
             Json(&new.settings) as _,
             new.allow_gaps,
             new.chunk_blocks as i32,
+            new.priority.name(),
             context.limits.upload_expires_seconds as f64,
         )
         .execute(&mut **transaction)
@@ -241,7 +245,7 @@ pub(crate) async fn hold(context: &Context, upload: Uuid) -> Result<Composing, s
             r#"UPDATE resumable_uploads SET composing_until = now() + make_interval(secs => $2)
                WHERE id = $1 AND received = length AND recording_id IS NULL
                  AND (composing_until IS NULL OR composing_until < now())
-               RETURNING title, file_stem, settings AS "settings: Json<Settings>", allow_gaps, chunk_blocks, received, caller"#,
+               RETURNING title, file_stem, settings AS "settings: Json<Settings>", allow_gaps, chunk_blocks, priority, received, caller"#,
             upload,
             HOLDS
         )
@@ -283,6 +287,7 @@ pub(crate) async fn hold(context: &Context, upload: Uuid) -> Result<Composing, s
                 settings: row.settings.0,
                 allow_gaps: row.allow_gaps,
                 chunk_blocks: row.chunk_blocks as u32,
+                priority: row.priority.parse().unwrap_or_default(),
             },
             parts: parts.into_iter().map(|row| part(row.object, row.first_byte, row.bytes)).collect(),
         })))
@@ -316,7 +321,7 @@ pub(crate) async fn release(context: &Context, upload: Uuid) {
     }
 }
 
-/// Makes the upload the recording `new`, which is stored, with the order to decode it; false where the upload is gone.
+/// Makes the upload the recording `new`, which is stored, which is to be decoded; false where the upload is gone.
 pub(crate) async fn accept(context: &Context, new: &NewRecording) -> Result<bool, sqlx::Error> {
     let accepted = transaction::run(&context.pool, "accept upload", &context.shutdown, async |transaction| {
         let row = sqlx::query!("SELECT recording_id FROM resumable_uploads WHERE id = $1 FOR UPDATE", new.id)

@@ -2,6 +2,7 @@
 
 use super::filter::Filter;
 use super::labels::Labels;
+use super::priority::Priority;
 use super::{matches, state};
 use crate::http::ChannelsWanted;
 use chrono::{DateTime, Utc};
@@ -100,6 +101,9 @@ pub(crate) struct ShownSettings {
     pub allow_gaps: bool,
     /// Blocks of 59.94 s per chunk.
     pub chunk_blocks: i32,
+    /// How soon it is analysed, beside others.
+    #[schema(value_type = Priority)]
+    pub priority: String,
 }
 
 /// What was done with the channels of a file.
@@ -168,7 +172,7 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
     let mut snapshot = snapshot(pool).await?;
     let row = sqlx::query!(
         r#"SELECT title, caller, file_stem, state, failure, warnings || result_warnings AS "warnings!", run, next_chunk, chunk_count, samples, settings AS "settings: Json<Settings>",
-                  allow_gaps, chunk_blocks, model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at, updated_at,
+                  allow_gaps, chunk_blocks, priority, model_version, configuration, upload_sha256, upload_bytes, created_at, completed_at, updated_at,
                   (SELECT max(channels) FROM chunks WHERE recording_id = $1) AS channels
            FROM recordings WHERE id = $1"#,
         id
@@ -204,6 +208,7 @@ pub(crate) async fn recording(pool: &PgPool, id: Uuid) -> Result<Option<Recordin
             tracks: tracks.to_string(),
             allow_gaps: row.allow_gaps,
             chunk_blocks: row.chunk_blocks,
+            priority: row.priority,
         },
         channels: row.channels.map(|channels| done(channels).word()),
         model_version: row.model_version,

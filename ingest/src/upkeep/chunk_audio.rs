@@ -1,4 +1,4 @@
-//! Chunk audio: deletes what was cut from an upload once nobody needs it (an hour of chunks takes 230 MB).
+//! Chunk audio: deletes what was cut from an upload once nobody needs it (an hour of chunks takes 125 MB).
 //!
 //! A run needs its chunks while it is in work, and as long as a dead letter of it may be replayed. A run that was replaced needs
 //! none. Reprocessing cuts the upload anew. First it is committed that nobody may count on them, then they are deleted, then it is

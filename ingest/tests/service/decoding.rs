@@ -2,6 +2,7 @@
 
 use crate::stack::{Stack, interview, interview_path};
 use diarization::blocks::Chunk;
+use diarization::pcm;
 use service_kit::messages::{ChunkJob, DecodeJob, RecordingDecoded};
 use service_kit::topology;
 use std::fs::Permissions;
@@ -14,11 +15,14 @@ fn samples() -> Vec<f32> {
     while let Some(part) = stream.next_samples().expect("decodes") {
         samples.extend(part);
     }
+    samples.chunks_mut(pcm::STRETCH).for_each(pcm::round);
     samples
 }
 
 fn bytes_of(samples: &[f32]) -> Vec<u8> {
-    samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
+    let mut bytes = Vec::new();
+    pcm::pack(samples, &mut bytes);
+    bytes
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,7 @@ mod scene;
 mod schema;
 mod stack;
 mod takeover;
+mod turns;
 mod upkeep;
 mod uploads;
 mod webhooks;

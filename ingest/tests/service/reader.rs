@@ -2,14 +2,15 @@
 
 use diarization::audio::Wish;
 use diarization::blocks::SAMPLE_RATE;
+use diarization::pcm;
 use ingest::decode::reader::{Fault, Program, Reading, read};
 use ingest::decode::scratch::Scratch;
 use service_kit::testing::program;
 
-fn reading(seconds: u32, max_hours: u32) -> Reading {
+fn reading(file: Scratch, max_hours: u32) -> Reading {
     let limits = decoder::Limits { memory_mib: 2048, cpu_seconds: 60 };
     let program = Program { path: program("throughline-decoder"), limits };
-    read(program, wav(seconds), Wish::default(), 1, max_hours)
+    read(program, file, Wish::default(), 1, max_hours)
 }
 
 /// `seconds` of a ramp as 16-bit PCM.
@@ -30,10 +31,13 @@ fn wav(seconds: u32) -> Scratch {
 
 #[tokio::test]
 async fn a_file_comes_out_as_chunks_and_then_as_a_whole() {
-    let mut reading = reading(150, 24);
+    let mut reading = reading(wav(150), 24);
     let mut lengths = Vec::new();
     while let Some(chunk) = reading.chunks.recv().await {
-        assert_eq!((chunk.bytes.len() as u64, chunk.channels), (chunk.samples * 4, 1));
+        assert_eq!(
+            (chunk.bytes.len() as u64, chunk.channels),
+            (pcm::packed_len(chunk.samples as usize) as u64, 1)
+        );
         lengths.push(chunk.samples);
     }
     assert_eq!(lengths.len(), 3);
@@ -44,15 +48,30 @@ async fn a_file_comes_out_as_chunks_and_then_as_a_whole() {
 
 #[tokio::test]
 async fn a_recording_longer_than_the_limit_is_refused_with_the_limit() {
-    let mut reading = reading(3601, 1);
+    let mut reading = reading(wav(3601), 1);
     while reading.chunks.recv().await.is_some() {}
     let Err(Fault::File(words)) = reading.whole().await else { panic!("it was taken") };
     assert!(words.contains("longer than an hour, the most"), "{words}");
 }
 
 #[tokio::test]
+async fn a_file_that_claims_hours_in_a_few_bytes_is_refused_after_the_first_minutes() {
+    let bomb = std::fs::read("tests/data/bomb_8khz.flac").expect("is there");
+    let file = Scratch::new().expect("a temporary file");
+    std::fs::write(file.path(), &bomb).expect("writes");
+    let mut reading = reading(file, 24);
+    let mut stored = 0;
+    while let Some(chunk) = reading.chunks.recv().await {
+        stored += chunk.bytes.len();
+    }
+    let Err(Fault::File(words)) = reading.whole().await else { panic!("it was taken") };
+    assert!(words.contains("claims more than") && words.contains("no recording has"), "{words}");
+    assert!(stored < 200_000_000, "{stored} bytes were cut");
+}
+
+#[tokio::test]
 async fn a_reader_that_is_dropped_stops_decoding() {
-    let mut reading = reading(600, 24);
+    let mut reading = reading(wav(600), 24);
     let given_up = || Err(Fault::Server("decoding was given up".to_owned()));
     let thread = std::mem::replace(&mut reading.thread, tokio::spawn(async move { given_up() }));
     drop(reading);

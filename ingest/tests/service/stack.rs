@@ -308,6 +308,9 @@ fn arguments_for(database: &str, broker: &str, store: &TempDir) -> Vec<String> {
         format!("--object-store=file://{}", store.path().display()),
         format!("--models={}", required("THROUGHLINE_MODELS")),
         format!("--decoder={}", program("throughline-decoder").display()),
+        // No worker takes what is sent here: there is room for all of it.
+        "--chunks-queued=1000".to_owned(),
+        "--chunks-ahead=1000".to_owned(),
     ]
 }
 

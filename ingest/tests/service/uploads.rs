@@ -36,7 +36,7 @@ async fn a_form_is_taken_with_options_before_and_after_its_file() {
 
     let shown: Value = stack.get(&location).send().await.expect("answers").json().await.expect("is JSON");
     assert_eq!((&shown["title"], &shown["file_name"]), (&json!("Talk 7.opus"), &json!("Talk 7")));
-    let settings = json!({ "labels": "interview", "min_speakers": 2, "max_speakers": 3, "threshold": 0.6, "allow_gaps": false, "chunk_blocks": 2, "channels": "auto", "tracks": "default" });
+    let settings = json!({ "labels": "interview", "min_speakers": 2, "max_speakers": 3, "threshold": 0.6, "allow_gaps": false, "chunk_blocks": 2, "channels": "auto", "tracks": "default", "priority": "interactive" });
     assert_eq!(shown["settings"], settings);
     assert_eq!(std::fs::read(stack.object(&format!("recordings/{id}/upload"))).expect("is stored"), bytes);
     stack.stop().await;
@@ -49,7 +49,7 @@ async fn a_bare_body_takes_its_options_from_the_query() {
     let accepted = stack.upload(query, interview()).await;
     let shown = stack.recording(accepted["id"].as_str().expect("an id")).await;
     assert_eq!((&shown["title"], &shown["file_name"]), (&json!("Call été"), &json!("b")));
-    let settings = json!({ "labels": "Ann,Bob", "min_speakers": 2, "max_speakers": 2, "threshold": 0.45, "allow_gaps": true, "chunk_blocks": 3, "channels": "auto", "tracks": "default" });
+    let settings = json!({ "labels": "Ann,Bob", "min_speakers": 2, "max_speakers": 2, "threshold": 0.45, "allow_gaps": true, "chunk_blocks": 3, "channels": "auto", "tracks": "default", "priority": "interactive" });
     assert_eq!(shown["settings"], settings);
     stack.stop().await;
 }

@@ -260,8 +260,9 @@ impl World {
         self.release_locks().await?;
         sqlx::query(
             "WITH passed AS (SELECT make_interval(secs => $1) AS time),
-                  r AS (UPDATE recordings SET updated_at = updated_at - time, created_at = created_at - time FROM passed),
-                  c AS (UPDATE chunks SET created_at = created_at - time FROM passed),
+                  r AS (UPDATE recordings SET updated_at = updated_at - time, created_at = created_at - time,
+                                           decode_ordered_at = decode_ordered_at - time FROM passed),
+                  c AS (UPDATE chunks SET created_at = created_at - time, released_at = released_at - time FROM passed),
                   e AS (UPDATE erasures SET due_at = due_at - time, asked_at = asked_at - time, emptied_at = emptied_at - time FROM passed),
                   i AS (UPDATE inbox SET received_at = received_at - time FROM passed)
              SELECT 1",

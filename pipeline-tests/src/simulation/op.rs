@@ -113,7 +113,7 @@ pub fn of_seed(seed: u64) -> Schedule {
     if faults.deaths && random.random_bool(0.6) {
         ops.push(Op::Rough(random.random_range(10..40), random.random()));
     }
-    Schedule { recordings, ops, replay: random.random_bool(0.5) }
+    Schedule { recordings, ops, replay: random.random_bool(0.5), narrow: random.random_bool(0.5) }
 }
 
 /// Schedules in which cleaning dies at each of its points, both of what was deleted and of what is done: those made from seeds
@@ -134,7 +134,7 @@ pub fn of_cleaning() -> Vec<Schedule> {
             }
             let recording = spec(&mut StdRng::seed_from_u64(u64::from(point)));
             let recording = Spec { unreadable: false, poison: None, ..recording };
-            Schedule { recordings: vec![recording], ops, replay: false }
+            Schedule { recordings: vec![recording], ops, replay: false, narrow: false }
         })
     });
     schedules.collect()

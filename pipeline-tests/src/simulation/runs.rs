@@ -6,6 +6,7 @@ use super::work::Met;
 use super::world::{Counts, World};
 use clap::Parser;
 use ingest::Config;
+use ingest::config::WorkConfig;
 use ingest::context::Context;
 use service_kit::object_store::Objects;
 use service_kit::shutdown::Shutdown;
@@ -26,6 +27,23 @@ const CLEAR_EVERY: u64 = 100;
 const CONNECTIONS: u32 = 24;
 /// Schedules tried to shorten one that fails.
 const SHRINKING_TRIES: usize = 400;
+
+/// Two chunks cut ahead of one job on the broker; nothing is kept half decoded, since that takes real time.
+const NARROW: WorkConfig = WorkConfig {
+    decoders: 2,
+    held_decodings: 0,
+    chunks_ahead: 1,
+    chunks_queued: Some(1),
+    max_undone_hours: 2000,
+};
+/// Room for all.
+const WIDE: WorkConfig = WorkConfig {
+    decoders: 2,
+    held_decodings: 0,
+    chunks_ahead: 100,
+    chunks_queued: Some(100),
+    max_undone_hours: 2000,
+};
 
 /// What came of many schedules.
 #[derive(Debug, Default)]
@@ -70,6 +88,8 @@ impl Ground {
                 &corner.database_url,
                 "--amqp-url",
                 "none",
+                "--held-decodings",
+                "0",
             ];
             let config = Config::try_parse_from(config).expect("is a configuration");
             let context = Context::open(&config, String::new(), None, Shutdown::default()).expect("opens");
@@ -88,7 +108,8 @@ impl Ground {
     pub fn run(&mut self, schedule: &Schedule, counts: &mut Counts, met: &mut Met) -> Result<(), Failure> {
         self.run += 1;
         let objects = Objects::in_memory();
-        let context = Context { pool: self.pool.clone(), objects, ..self.context.clone() };
+        let work = if schedule.narrow { NARROW } else { WIDE };
+        let context = Context { pool: self.pool.clone(), objects, work, ..self.context.clone() };
         let mut world = World::new(self.pool.clone(), context, schedule);
         let clear = self.run.is_multiple_of(CLEAR_EVERY);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -168,7 +189,7 @@ async fn run(world: &mut World, schedule: &Schedule) -> Result<(), String> {
 
 /// Leaves nothing of the schedule before.
 async fn empty(pool: &PgPool, clear: bool) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("DELETE FROM recordings; DELETE FROM dead_letters; DELETE FROM broker_epoch; DELETE FROM erasures; DELETE FROM object_store")
+    sqlx::raw_sql("DELETE FROM recordings; DELETE FROM dead_letters; DELETE FROM broker_epoch; DELETE FROM erasures; DELETE FROM object_store; DELETE FROM release_callers; UPDATE release_clock SET clock = 0")
         .execute(pool)
         .await?;
     if clear {

@@ -12,6 +12,8 @@ pub struct Schedule {
     pub ops: Vec<Op>,
     /// Whether at the end what was broken is repaired and every dead letter replayed, so that all must complete.
     pub replay: bool,
+    /// Whether one chunk alone may be on the broker at a time, and two may be cut ahead of that; else there is room for all.
+    pub narrow: bool,
 }
 
 /// Characters by which failures are told apart.
@@ -87,6 +89,9 @@ pub fn shrunk(
     let mut candidate = schedule.clone();
     candidate.replay = false;
     attempt(candidate, &mut schedule);
+    let mut candidate = schedule.clone();
+    candidate.narrow = false;
+    attempt(candidate, &mut schedule);
     schedule
 }
 
@@ -97,7 +102,7 @@ mod tests {
     #[test]
     fn what_does_not_matter_is_left_out() {
         let ops = vec![Op::Cut, Op::Wipe, Op::Pass(2), Op::Refuse, Op::Cut, Op::RollOut, Op::Pass(12)];
-        let whole = Schedule { recordings: vec![], ops, replay: true };
+        let whole = Schedule { recordings: vec![], ops, replay: true, narrow: false };
         let fails = |s: &Schedule| s.ops.contains(&Op::Wipe) && s.ops.contains(&Op::RollOut);
         let least = shrunk(whole.clone(), 100, fails);
         assert_eq!((least.ops, least.replay), (vec![Op::Wipe, Op::RollOut], false));

@@ -11,9 +11,10 @@ use ingest::context::{Context, folder};
 use ingest::decode::reader::{Fault, Reading, ReadyChunk, Whole};
 use ingest::recordings::accept::{self, NewRecording};
 use ingest::recordings::change;
+use ingest::recordings::priority::Priority;
 use ingest::recordings::wanted::Wanted;
 use ingest::upkeep::{chunk_audio, erasure};
-use ingest::{dead_letters, decode, outbox};
+use ingest::{dead_letters, decode, outbox, release};
 use matcher::database::Database;
 use matcher::reconcile;
 use matcher::republish::Watch;
@@ -163,6 +164,7 @@ impl Services {
                 settings: spec.settings(),
                 allow_gaps: spec.allow_gaps,
                 chunk_blocks: spec.chunk_blocks.into(),
+                priority: Priority::default(),
             };
             accept::accept(&context, &new, None).await.map(|_| ()).map_err(|e| e.to_string())
         };
@@ -200,10 +202,14 @@ impl Services {
         Ended::Answered(replayed.map(|_| ()).map_err(|error| error.to_string()))
     }
 
-    /// Sends a batch of the outbox.
+    /// Gives turns to what waits for them, and sends a batch of the outbox.
     pub async fn send(self: Rc<Self>, shutdown: Shutdown) -> Ended {
         let publisher = Publisher::over(self.broker.clone());
-        match outbox::send_batch(&self.ingest(shutdown), &publisher, &[]).await {
+        let context = self.ingest(shutdown);
+        if let Err(error) = release::pass(&context).await {
+            return Ended::Answered(Err(error.to_string()));
+        }
+        match outbox::send_batch(&context, &publisher, &[]).await {
             Ok(_) => Ended::Passed,
             Err(error) => Ended::Answered(Err(error.to_string())),
         }

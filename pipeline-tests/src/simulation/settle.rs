@@ -17,6 +17,10 @@ const MOST_CLEANINGS: usize = 4;
 /// Looks at everything within which every recording must have moved to its end.
 const MOST_LOOKS: usize = 12;
 
+/// Whether something waits for its turn.
+const WAITS_FOR_A_TURN: &str = "SELECT EXISTS (SELECT 1 FROM chunks WHERE released_at IS NULL)
+    OR EXISTS (SELECT 1 FROM recordings WHERE chunk_count IS NULL AND decode_ordered_at IS NULL)";
+
 impl World {
     /// Lets everything come to its end, and makes sure that it is the right one.
     pub async fn settle(&mut self) -> Result<(), String> {
@@ -128,18 +132,30 @@ impl World {
         if self.deliver(0, Until::End).await? {
             return Ok(true);
         }
-        let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
-            .fetch_one(&self.services.pool)
-            .await
-            .map_err(|error| error.to_string())?;
-        if waiting > 0 {
+        if self.waits("SELECT EXISTS (SELECT 1 FROM outbox)").await? {
             self.apply(Op::Send(Until::End)).await?;
-        } else if let Some(due) = self.services.broker.next_due() {
+            return Ok(true);
+        }
+        // What waits for its turn may have to wait on, for what is out.
+        if self.waits(WAITS_FOR_A_TURN).await? {
+            let before = self.services.broker.messages();
+            self.apply(Op::Send(Until::End)).await?;
+            if self.services.broker.messages() > before
+                || self.waits("SELECT EXISTS (SELECT 1 FROM outbox)").await?
+            {
+                return Ok(true);
+            }
+        }
+        if let Some(due) = self.services.broker.next_due() {
             self.pass(due).await?;
         } else {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    async fn waits(&self, sql: &'static str) -> Result<bool, String> {
+        sqlx::query_scalar(sql).fetch_one(&self.services.pool).await.map_err(|error| error.to_string())
     }
 
     async fn ends_well(&mut self) -> Result<(), String> {

@@ -29,9 +29,12 @@ fn goes_well(recording: Spec, ops: &[Op]) {
 }
 
 fn goes_well_on(ground: &mut Ground, recording: Spec, ops: &[Op]) {
-    let schedule = Schedule { recordings: vec![recording], ops: ops.to_vec(), replay: true };
-    if let Err(failure) = ground.run_one(&schedule) {
-        panic!("{}: {:#?}", failure.what, failure.events);
+    for narrow in [false, true] {
+        let schedule =
+            Schedule { recordings: vec![recording.clone()], ops: ops.to_vec(), replay: true, narrow };
+        if let Err(failure) = ground.run_one(&schedule) {
+            panic!("narrow: {narrow}: {}: {:#?}", failure.what, failure.events);
+        }
     }
 }
 

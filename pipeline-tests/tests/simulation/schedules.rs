@@ -16,7 +16,7 @@ const EVERY_POINT: u64 = 10_000;
 const SAME: u64 = 40;
 
 /// Every transaction by its name. One that is added must be added here, and met.
-const TRANSACTIONS: [&str; 27] = [
+const TRANSACTIONS: [&str; 29] = [
     "accept upload",
     "advance",
     "begin decoding",
@@ -38,8 +38,10 @@ const TRANSACTIONS: [&str; 27] = [
     "inbox",
     "note store",
     "order chunk",
+    "park decoding",
     "read epoch",
     "reconcile",
+    "release",
     "replay",
     "reprocess",
     "republish",
