@@ -5,6 +5,7 @@ pub mod bench_data;
 pub mod cancel;
 pub mod dead_letters;
 pub mod diarize;
+pub mod diarize_many;
 pub mod migrate;
 pub mod models;
 pub mod operations;

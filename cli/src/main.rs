@@ -1,6 +1,7 @@
 //! The `throughline` command.
 
 mod api;
+mod batch;
 mod bench;
 mod commands;
 mod local;
@@ -22,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Diarize a file on this machine; no services needed.
+    /// Diarize files on this machine; no services needed.
     Diarize(commands::diarize::Args),
     /// Compare a diarization with a reference: DER, JER, speakers.
     Score(commands::score::Args),

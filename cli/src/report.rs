@@ -87,6 +87,11 @@ pub fn clock(seconds: f64) -> String {
     }
 }
 
+/// `1 speaker`, `2 speakers`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A plain table whose columns from `numbers` on are right-aligned.
 pub fn table(header: &[&str], numbers: std::ops::Range<usize>) -> Table {
     let mut table = Table::new();

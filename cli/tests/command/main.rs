@@ -1,6 +1,7 @@
 //! The `throughline` command, run as its users run it. Needs the models and ONNX Runtime (deploy/install); a test fails
 //! where they are missing.
 
+mod batch;
 mod bench;
 mod channels;
 mod diarize;
