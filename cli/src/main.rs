@@ -11,7 +11,7 @@ mod report;
 mod retry;
 mod synthesis;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Who spoke when, in recordings of any length.
 #[derive(Parser)]
@@ -31,8 +31,16 @@ enum Command {
     Bench(commands::bench::Args),
     /// Make recordings with an exact reference for the bench, out of what single speakers said or out of real conversations.
     BenchData(commands::bench_data::Args),
-    /// Send a file to the ingest service.
+    /// Send files to the ingest service.
     Submit(commands::submit::Args),
+    /// List the recordings that the service has.
+    List(commands::list::Args),
+    /// Get the turns of recordings from the service, in any format.
+    Export(commands::export::Args),
+    /// Correct a result: names, speakers, turns; or undo that.
+    Correct(commands::correct::Args),
+    /// Delete recordings from the service for good.
+    Delete(commands::delete::Args),
     /// Show what the service knows of a recording.
     Status(commands::status::Args),
     /// Call off a recording in work.
@@ -51,6 +59,10 @@ enum Command {
     Models(commands::models::Args),
     /// Bring the database's schema up to date.
     Migrate(commands::migrate::Args),
+    /// Print completions for a shell.
+    Completions(commands::completions::Args),
+    /// Write manual pages.
+    Man(commands::man::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -69,6 +81,12 @@ fn main() -> std::process::ExitCode {
         Command::Token(args) => commands::token::run(&args),
         Command::Models(args) => commands::models::run(&args),
         Command::Migrate(args) => commands::migrate::run(&args),
+        Command::List(args) => commands::list::run(&args),
+        Command::Export(args) => commands::export::run(&args),
+        Command::Correct(args) => commands::correct::run(&args),
+        Command::Delete(args) => commands::delete::run(&args),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Man(args) => commands::man::run(&args, Cli::command()),
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -128,6 +128,28 @@ fn the_border_between_two_parts_of_one_turn_moves_both() {
 }
 
 #[test]
+fn several_turns_of_one_speaker_are_corrected_as_one() {
+    let before = diarize(&TALK);
+    let own: Vec<Turn> = before.turns.iter().filter(|it| it.speaker == 1).copied().collect();
+    let (first, last) = (own[2], own[4]);
+    let whole = Turn { end_frame: last.end_frame, ..first };
+    let (_, after) = ask(&TALK, &[give(&before, &whole, new("Zoe"))]);
+    let moved: Vec<(usize, usize)> = own[2..5].iter().map(|it| (it.first_frame, it.end_frame)).collect();
+    assert_eq!(spans(&after, "Zoe", 0..usize::MAX), moved);
+    let others = |found: &Diarization| {
+        let names = ["SPEAKER_00", "SPEAKER_02"];
+        names.map(|name| spans(found, name, 0..usize::MAX))
+    };
+    assert_eq!(others(&after), others(&before), "what others say in between stays theirs");
+    let (_, after) = ask(&TALK, &[border(&before, &whole, Edge::Start, own[3].first_frame + 20)]);
+    let left = spans(&after, &label(&before, &whole), whole.first_frame..whole.end_frame);
+    assert_eq!(left, [(own[3].first_frame + 20, own[3].end_frame), (last.first_frame, last.end_frame)]);
+    let (state, _) = Corrected::of(labelled(&TALK, &Settings::default()), &[]);
+    let pause = state.correction(&split(&before, &whole, first.end_frame + 10));
+    assert!(matches!(pause, Err(Refusal::Pause(_))), "{pause:?}");
+}
+
+#[test]
 fn what_is_removed_is_nobodys_and_a_speaker_without_speech_is_gone() {
     let before = diarize(&TALK);
     let turn = before.turns[4];
@@ -255,6 +277,10 @@ fn what_cannot_be_done_is_refused_and_said_why() {
     assert!(matches!(refused(add(first, end, To::Label(whose.clone()))), Refusal::SpeaksThere(..)));
     assert!(matches!(refused(add(0, 100, To::Label("Bob".into()))), Refusal::NoSuchSpeaker(..)));
     assert!(matches!(refused(add(0, 100, new(&whose))), Refusal::Taken(_)));
+    let mut ending = state.clone();
+    ending.end_at(end + 10);
+    let longer = |by: usize| ending.correction(&border(&found, &turn, Edge::End, end + by));
+    assert!(longer(10).is_ok() && matches!(longer(11), Err(Refusal::PastTheEnd(_))));
     let longer = Turn { end_frame: end + 1, ..turn };
     assert!(matches!(refused(remove(&found, &longer)), Refusal::NoSuchTurn { .. }));
 }

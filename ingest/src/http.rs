@@ -4,6 +4,7 @@ mod audio;
 mod auth;
 mod body;
 mod change;
+mod checks;
 mod corrections;
 mod dead_letters;
 mod events;
@@ -77,7 +78,7 @@ pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router
 fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(recordings::list, upload::upload))
-        .routes(routes!(recordings::show, recordings::delete))
+        .routes(routes!(recordings::show, recordings::delete, recordings::edit))
         .routes(routes!(turns::turns))
         .routes(routes!(matches::matches))
         .routes(routes!(audio::audio))
@@ -89,6 +90,7 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(speakers::speakers))
         .routes(routes!(corrections::list, corrections::correct))
         .routes(routes!(corrections::undo))
+        .routes(routes!(checks::check))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::drop))
         .routes(routes!(dead_letters::replay))

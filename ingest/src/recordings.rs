@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod cancel;
 pub mod change;
+pub(crate) mod checks;
 pub mod claims;
 pub(crate) mod corrections;
 pub(crate) mod filter;
@@ -12,5 +13,6 @@ pub(crate) mod player;
 pub(crate) mod resumable;
 pub(crate) mod speakers;
 pub(crate) mod state;
+pub(crate) mod title;
 pub(crate) mod view;
 pub mod wanted;

@@ -31,6 +31,12 @@ impl Input {
         if is_stdin(&self.path) { "standard input".into() } else { self.path.display().to_string() }
     }
 
+    /// What the file is called where it is uploaded.
+    pub fn upload_name(&self) -> String {
+        let name = if is_stdin(&self.path) { None } else { self.path.file_name() };
+        name.map_or_else(|| "stdin".into(), |name| name.to_string_lossy().into_owned())
+    }
+
     /// Name of the recording.
     pub fn stem(&self) -> String {
         self.name.file_name().map_or_else(|| "recording".into(), |name| name.to_string_lossy().into_owned())

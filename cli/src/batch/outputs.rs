@@ -83,15 +83,13 @@ impl Outputs {
     pub fn skips(&self, input: &Input) -> bool {
         self.skip_existing && self.of(input).iter().all(|(_, path)| path.is_file())
     }
+}
 
-    /// Makes the folder and tries whether it can be written to, before any work is done.
-    pub fn prepare(&self) -> anyhow::Result<()> {
-        let Some(folder) = &self.out_dir else { return Ok(()) };
-        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        tempfile::tempfile_in(folder)
-            .map(|_| ())
-            .with_context(|| format!("cannot write to {}", folder.display()))
-    }
+/// Makes the folder of results and tries whether it can be written to, before any work is done.
+pub fn prepare(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let tried = tempfile::tempfile_in(folder).map(|_| ());
+    tried.with_context(|| format!("cannot write to {}", folder.display()))
 }
 
 /// Writes `text`, in its place only once it is whole, so that a result cut short is never taken for one that is there.

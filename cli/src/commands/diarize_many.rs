@@ -14,7 +14,7 @@ use std::time::Instant;
 
 /// Diarizes `inputs`, several at once if wanted. One that fails holds up no other; an error at the end lists those.
 pub fn run(args: &Args, settings: &Settings, inputs: &[Input]) -> anyhow::Result<()> {
-    args.outputs.prepare()?;
+    args.outputs.out_dir.as_deref().map_or(Ok(()), outputs::prepare)?;
     let tally = Tally::of(inputs.len(), args.quiet);
     let (there, wanted): (Vec<&Input>, Vec<&Input>) = inputs.iter().partition(|it| args.outputs.skips(it));
     there.iter().for_each(|input| tally.end(&input.shown(), Fate::Skipped));

@@ -2,6 +2,7 @@
 
 use super::finding::Runs;
 use super::{Correction, Made, Newcomer, Stretch, Target};
+use crate::blocks::BLOCK_FRAMES;
 use crate::evidence::Choice;
 use crate::labelled::{Heard, Labelled};
 use crate::speakers;
@@ -30,6 +31,8 @@ pub struct Corrected {
     /// Speakers whose speech is no longer what was decided.
     pub(super) changed: BTreeSet<usize>,
     pub(super) next_speaker: usize,
+    /// One past the last frame at which somebody may speak.
+    pub(super) end_frame: usize,
 }
 
 impl Corrected {
@@ -42,6 +45,7 @@ impl Corrected {
         let mut corrected = Self {
             speaker_of_voice: (0..labelled.cast.len()).collect(),
             next_speaker: labelled.cast.len(),
+            end_frame: labelled.blocks * BLOCK_FRAMES,
             choices: std::mem::take(&mut labelled.choices),
             by_sound: None,
             fixed: BTreeMap::new(),
@@ -55,6 +59,11 @@ impl Corrected {
         };
         let applied = corrections.iter().map(|made| corrected.apply(made)).collect();
         (corrected, applied)
+    }
+
+    /// Says where the recording ends, which is known from its analyses only to the block. Nothing is corrected to reach further.
+    pub fn end_at(&mut self, frame: usize) {
+        self.end_frame = self.end_frame.min(frame);
     }
 
     /// Applies one more correction; false, and nothing is changed, where its speech is no longer anywhere.

@@ -18,7 +18,8 @@ pub enum To {
     New(Newcomer),
 }
 
-/// A turn, as the recording's turns show it.
+/// A turn, as the recording's turns show it; or several of one speaker, from the start of the first to the end of the last, with all that they say in
+/// between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnShown {
     /// Its first frame.
@@ -112,6 +113,9 @@ pub enum Refusal {
         /// End asked for.
         end_frame: u32,
     },
+    /// Nobody speaks where a turn is to be split.
+    #[error("at {0:.2} s there is a pause, so there are two turns already")]
+    Pause(f64),
     /// A border would stay where it is.
     #[error("the turn has that border already; move it somewhere else")]
     Unmoved,
@@ -157,15 +161,17 @@ impl Corrected {
         let spoken = |shown: &TurnShown| {
             let TurnShown { first_frame, end_frame, speaker } = shown.clone();
             let number = find(&speaker)?;
-            let turn =
-                Turn { first_frame: first_frame as usize, end_frame: end_frame as usize, speaker: number };
-            if !self.turns().contains(&turn) {
+            let turns = self.turns();
+            let mut own = turns.iter().filter(|turn| turn.speaker == number);
+            let begins = own.clone().any(|turn| turn.first_frame == first_frame as usize);
+            let ends = own.any(|turn| turn.end_frame == end_frame as usize);
+            if !(begins && ends && first_frame < end_frame) {
                 return Err(Refusal::NoSuchTurn { speaker, first_frame, end_frame });
             }
             let turn = self.speech(number, first_frame, end_frame);
             Ok(Spoken { first_frame, end_frame, turn, speaker: self.anchor(number, &speaker) })
         };
-        let end = self.labelled.blocks * BLOCK_FRAMES;
+        let end = self.end_frame;
         let long_enough = |first_frame: u32, end_frame: u32| {
             if end_frame.saturating_sub(first_frame) < LEAST_FRAMES as u32 {
                 return Err(Refusal::TooShort);
@@ -206,6 +212,10 @@ impl Corrected {
                 let turn = spoken(turn)?;
                 long_enough(turn.first_frame, *at_frame)?;
                 long_enough(*at_frame, turn.end_frame)?;
+                let speaks = |it: &Stretch| it.first_frame <= *at_frame && *at_frame < it.end_frame;
+                if !turn.turn.iter().any(speaks) {
+                    return Err(Refusal::Pause(frame_start_seconds(*at_frame as usize)));
+                }
                 Ok(Correction::Split { turn, at_frame: *at_frame })
             }
             Request::Border { turn, edge, at_frame } => {

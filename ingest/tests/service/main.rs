@@ -19,6 +19,7 @@ mod raw;
 mod reading;
 mod resumable;
 mod resumed_by_tus_js;
+mod review;
 #[path = "../../../diarization/tests/support/scene.rs"]
 mod scene;
 mod stack;

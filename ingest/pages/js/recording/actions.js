@@ -5,7 +5,7 @@ import { ask } from "../dialog.js";
 import { byId, h } from "../dom.js";
 import { tell, told } from "../notices.js";
 import { isInWork } from "../text.js";
-import { correct, loadRecording, on, state, take } from "./state.js";
+import { correct, loadRecording, makeAgain, on, state, take } from "./state.js";
 
 const FORMATS = [
   ["json", "JSON, with all that is known", "json"], ["rttm", "RTTM", "rttm"], ["csv", "CSV, for spreadsheets", "csv"], ["srt", "SRT subtitles", "srt"],
@@ -30,6 +30,17 @@ export async function undo() {
   await told(async () => {
     await correct(null);
     tell("Taken back.");
+  });
+  undoing = false;
+}
+
+/** Makes again what was taken back last. */
+export async function redo() {
+  if (undoing || state.undone.length === 0) return;
+  undoing = true;
+  await told(async () => {
+    await makeAgain();
+    tell("Done again.");
   });
   undoing = false;
 }
@@ -105,8 +116,9 @@ export function start() {
   });
   on("corrections", () => {
     byId("undo").disabled = state.corrections.length === 0;
+    byId("redo").disabled = state.undone.length === 0;
   });
-  for (const [id, act] of Object.entries({ undo, cancel, reprocess, delete: remove })) byId(id).addEventListener("click", act);
+  for (const [id, act] of Object.entries({ undo, redo, cancel, reprocess, delete: remove })) byId(id).addEventListener("click", act);
   const menu = byId("export");
   document.addEventListener("click", (event) => {
     if (!menu.contains(event.target)) menu.open = false;

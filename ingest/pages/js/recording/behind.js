@@ -50,11 +50,16 @@ async function similarity() {
   );
 }
 
+const whose = (speaker) => (typeof speaker === "string" ? speaker : `${speaker?.new} (new${speaker?.similar ? ", with what sounds like it" : ""})`);
+
 function words(correction) {
   if (correction.kind === "rename") return `${correction.speaker} is called ${correction.name}`;
   if (correction.kind === "merge") return `${correction.speaker} is ${correction.into}`;
-  const to = typeof correction.to === "string" ? correction.to : `${correction.to?.new} (new${correction.to?.similar ? ", with what sounds like it" : ""})`;
-  return `A turn of ${correction.speaker} is ${to}'s`;
+  if (correction.kind === "add") return `A turn of ${whose(correction.speaker)} is added from ${clock(correction.start, true)} to ${clock(correction.end, true)}`;
+  if (correction.kind === "remove") return `A turn of ${correction.speaker} is no speech`;
+  if (correction.kind === "split") return `A turn of ${correction.speaker} is split at ${clock(correction.at, true)}`;
+  if (correction.kind === "border") return `A turn of ${correction.speaker} ${correction.edge === "start" ? "begins" : "ends"} at ${clock(correction.at, true)}`;
+  return `A turn of ${correction.speaker} is ${whose(correction.to)}'s`;
 }
 
 async function corrections() {

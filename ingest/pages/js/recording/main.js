@@ -7,11 +7,16 @@ import { clock, isInWork, moment, span, stateWords } from "../text.js";
 import * as actions from "./actions.js";
 import * as behind from "./behind.js";
 import { who } from "./colours.js";
+import * as edges from "./edges.js";
 import * as keys from "./keys.js";
 import * as lanes from "./lanes.js";
+import * as loop from "./loop.js";
 import * as player from "./player.js";
+import * as review from "./review.js";
+import * as shaping from "./shaping.js";
 import * as speakers from "./speakers.js";
 import { loadRecording, on, state, take } from "./state.js";
+import * as title from "./title.js";
 import * as turns from "./turns.js";
 import * as why from "./why.js";
 
@@ -112,7 +117,8 @@ on("recording", progress);
 on("time", time);
 on("time", speaking);
 on("current", speaking);
-for (const part of [lanes, speakers, turns, why, behind, actions, keys]) part.start();
+for (const part of [lanes, edges, speakers, turns, why, behind, actions, keys, loop, shaping, title]) part.start();
+review.start(turns.choose);
 controls();
 
 const gone = () => byId("state").replaceChildren(h("p", { class: "note bad", role: "alert" }, "This recording is gone: it was deleted, or never was."));
