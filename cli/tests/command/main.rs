@@ -7,6 +7,7 @@ mod channels;
 mod diarize;
 mod export;
 mod formats;
+mod help;
 mod installation;
 mod run;
 mod score;
