@@ -19,6 +19,8 @@ let overlaps = [];
 let longest = 0;
 /** A turn that is being dragged out: {speaker, start, end}. */
 let drawn = null;
+/** Whether the press that ended last was no click. */
+let dragged = false;
 
 /** Stretches in which two or more speak, as [start, end]. */
 export function overlapsOf(turns) {
@@ -161,6 +163,7 @@ function under(event) {
 
 /** Drags a turn out where a lane is empty. */
 function drag(event) {
+  dragged = false;
   const speaker = labelAt(event);
   if (event.button !== 0 || event.pointerType === "touch" || !speaker || !isFinished(state.recording.state) || under(event) >= 0) return;
   const from = event.clientX;
@@ -168,6 +171,7 @@ function drag(event) {
   const move = (now) => {
     if (!drawn && Math.abs(now.clientX - from) <= CLICK) return;
     const ends = [from, now.clientX].map(secondsAt).map((seconds) => Math.min(Math.max(0, seconds), duration()));
+    dragged = true;
     drawn = { speaker, start: Math.min(...ends), end: Math.max(...ends) };
     draw();
   };
@@ -179,8 +183,6 @@ function drag(event) {
     drawn = null;
     draw();
     if (now.type === "pointercancel") return;
-    // It was no click.
-    canvas.addEventListener("click", (click) => click.stopImmediatePropagation(), { once: true, capture: true });
     add(start, until, speaker);
   };
   canvas.addEventListener("pointermove", move);
@@ -216,7 +218,7 @@ export function start() {
   on("preview", draw);
   on("sight", draw);
   on("time", movePlayhead);
-  canvas.addEventListener("click", pressed);
+  canvas.addEventListener("click", (event) => dragged || pressed(event));
   canvas.addEventListener("pointerdown", drag);
   new ResizeObserver(draw).observe(canvas);
 }
