@@ -35,11 +35,11 @@ async function answerDialog(page, values, button) {
 test("labels are provisional while chunks come in and settle without a reload", async () => {
   id = await upload("interview_20min.opus", { labels: "interview", title: "An interview of twenty minutes", chunk_blocks: "1" });
   const page = await open(browser, `/recordings/${id}`);
-  await page.locator("#state .note", { hasText: "In work" }).waitFor();
+  await page.locator("#state .note", { hasText: "Processing" }).waitFor();
   await page.locator(".turn.provisional").first().waitFor({ timeout: 120_000 });
   const early = await page.locator("#turns-count").textContent();
   assert.equal(await state(id), "processing");
-  assert.match(await page.locator("#legend").textContent(), /provisional/);
+  assert.match(await page.locator("#legend").textContent(), /Provisional/);
   await page.locator("progress").waitFor();
   await picture(page, "in-work");
   await page.evaluate(() => {
@@ -53,15 +53,19 @@ test("labels are provisional while chunks come in and settle without a reload", 
   await close(page);
 });
 
-test("a click on a turn plays from there, and the list follows the sound", async () => {
+test("a click on a turn plays it to its end, playing goes on from there, and the list follows the sound", async () => {
   const page = await open(browser, `/recordings/${id}`);
-  const turn = page.locator("#turn-6");
-  await turn.click();
-  const start = (await turns())[6].start;
+  // One of a few seconds, near the start.
+  const all = await turns();
+  const index = all.findIndex((turn) => turn.end - turn.start > 2 && turn.end - turn.start < 6);
+  await page.locator("#turns").evaluate((list, at) => (list.scrollTop = at * 40 - 100), index);
+  await page.locator(`#turn-${index}`).click();
   await page.locator("#play", { hasText: "Pause" }).waitFor();
   const heard = () => page.locator("#now").textContent().then((text) => text.split(":").reduce((sum, part) => sum * 60 + Number(part), 0));
-  await eventually("the sound goes on from there", async () => (await heard()) > start + 1, 20_000);
-  assert.ok((await heard()) < start + 60);
+  await page.locator("#play", { hasText: "Play" }).waitFor();
+  assert.ok(Math.abs((await heard()) - Math.floor(all[index].end)) <= 1);
+  await page.locator("#play").click();
+  await eventually("the sound goes on from there", async () => (await heard()) > all[index].end + 1, 20_000);
   await page.locator(".turn[aria-current]").waitFor();
   await page.locator("#play").click();
   await page.locator("#play", { hasText: "Play" }).waitFor();
@@ -81,6 +85,9 @@ test("why a turn has its label is told, with who comes next", async () => {
   const told = await page.locator("#turn").textContent();
   assert.ok(told.includes(`${Math.round(all[unsure].confidence * 100)} %`), told);
   assert.ok(told.includes(all[unsure].runner_up.speaker), told);
+  // All that is shown adds up.
+  const figures = await page.locator("#turn .candidates .figure").allTextContents();
+  assert.equal(figures.reduce((sum, text) => sum + Number.parseInt(text, 10), 0), 100, `${figures}`);
   await page.locator("#play", { hasText: "Pause" }).waitFor();
   await page.locator("#play").click();
   await picture(page, "recording");
@@ -107,18 +114,18 @@ test("a speaker is renamed, a turn moved to somebody new, two merged, and all of
   await page.locator("#play", { hasText: "Pause" }).waitFor();
   await page.locator("#play").click();
   await page.locator("#move").click();
-  await answerDialog(page, { Speaker: "somebody new, called:", "Name of a new speaker": "A passer-by" }, "Move");
+  await answerDialog(page, { Speaker: "new speaker", "Name of the new speaker": "A passer-by" }, "Change");
   await page.locator("#turn-2 .name", { hasText: "A passer-by" }).waitFor();
   await page.locator("#speakers li", { hasText: "A passer-by" }).waitFor();
 
-  await page.getByRole("button", { name: "Merge A passer-by into another" }).click();
-  await answerDialog(page, { "The same person as": "Ms Berg" }, "Merge");
+  await page.getByRole("button", { name: "Merge A passer-by into another speaker" }).click();
+  await answerDialog(page, { "Same person as": "Ms Berg" }, "Merge");
   await page.locator("#speakers li", { hasText: "A passer-by" }).waitFor({ state: "detached" });
   const middle = (found[2].start + found[2].end) / 2;
   assert.ok((await turns()).some((turn) => turn.start < middle && turn.end > middle && turn.speaker === "Ms Berg"));
   await page.locator("#corrections summary").click();
   await eventually("three corrections are listed", async () => (await page.locator("#corrections li").count()) === 3, 20_000);
-  await page.locator("#corrections li", { hasText: "A passer-by (new, with what sounds like it)" }).waitFor();
+  await page.locator("#corrections li", { hasText: "A passer-by (new, with similar turns)" }).waitFor();
 
   for (const left of [2, 1, 0]) {
     await page.locator("#undo").click();
@@ -128,6 +135,36 @@ test("a speaker is renamed, a turn moved to somebody new, two merged, and all of
   assert.equal(await page.locator("#undo").isDisabled(), true);
   const bare = (all) => all.map(({ start, end, speaker }) => ({ start, end, speaker }));
   assert.deepEqual(bare(await turns()), bare(found));
+  await close(page);
+});
+
+test("what was done is told once, and what went wrong stays until it is closed", async () => {
+  const page = await open(browser, `/recordings/${id}`);
+  await page.locator("#turn-0").waitFor();
+  const post = "**/corrections";
+  await page.route(post, (route) => (route.request().method() === "POST" ? route.fulfill({ status: 503, contentType: "application/problem+json", body: '{"detail":"the database is away"}' }) : route.continue()));
+  for (let times = 0; times < 2; times++) {
+    await page.getByRole("button", { name: "Rename Interviewer" }).click();
+    await answerDialog(page, { Name: "Ms Berg" }, "Rename");
+    await page.locator(".notices .wrong", { hasText: "the database is away" }).waitFor();
+  }
+  await page.unroute(post);
+  for (const [before, name] of [["Interviewer", "Ms Berg"], ["Ms Berg", "Ms Lund"]]) {
+    await page.getByRole("button", { name: `Rename ${before}` }).click();
+    await answerDialog(page, { Name: name }, "Rename");
+    await page.locator(".notices p", { hasText: `Renamed ${before} to ${name}.` }).waitFor();
+  }
+  // Of two things done the later is told; of two failures alike, one, which is still there after what was done has faded.
+  assert.equal(await page.locator('.notices [role="status"] p').count(), 1);
+  await page.locator('.notices [role="status"] p').waitFor({ state: "detached" });
+  assert.equal(await page.locator(".notices .wrong").count(), 1);
+  await accessible(page, "a failure that is told");
+  await page.locator(".notices .wrong").getByRole("button", { name: "Close" }).click();
+  assert.equal(await page.locator(".notices .wrong").count(), 0);
+  for (const left of [1, 0]) {
+    await page.locator("#undo").click();
+    await eventually("it is taken back", async () => (await api(`/v1/recordings/${id}/corrections`)).corrections.length === left, 20_000);
+  }
   await close(page);
 });
 
@@ -225,7 +262,7 @@ test("a key that is held takes one correction back", async () => {
     await page.waitForTimeout(250);
   }
   await page.keyboard.up("u");
-  await page.locator(".notices p", { hasText: "Taken back" }).waitFor();
+  await page.locator(".notices p", { hasText: "Undone: rename of" }).waitFor();
   assert.equal((await api(`/v1/recordings/${id}/corrections`)).corrections.length, 1);
   await page.keyboard.press("u");
   await page.locator("#undo:disabled").waitFor();
@@ -251,11 +288,48 @@ test("the page is usable at both widths and axe-core finds nothing serious", asy
   }
 });
 
+test("nothing can be done with a recording that is not there", async () => {
+  const page = await open(browser, "/recordings/0199a3c4-5d6e-7f80-9123-456789abcdef");
+  await page.getByRole("heading", { name: "Recording not found" }).waitFor();
+  assert.deepEqual(await page.locator("button:visible, summary:visible, select:visible").allTextContents(), []);
+  await accessible(page, "a recording that is not there");
+  await page.getByRole("link", { name: "See all recordings" }).click();
+  await page.waitForURL("**/");
+  await close(page);
+});
+
+test("an address that is none is a page that leads on, and the description of the API is linked", async () => {
+  const page = await open(browser, "/no/such/page");
+  await page.getByRole("heading", { name: "Page not found" }).waitFor();
+  await accessible(page, "a page that is not there");
+  await page.getByRole("link", { name: "API" }).click();
+  await page.waitForURL("**/docs**");
+  assert.equal(page.url().includes("/docs"), true);
+  await page.context().close();
+});
+
+test("a recording without speech says so", async () => {
+  const silence = Buffer.alloc(44 + 16_000 * 2 * 5);
+  silence.write("RIFF", 0);
+  silence.writeUInt32LE(silence.length - 8, 4);
+  silence.write("WAVEfmt ", 8);
+  for (const [at, bytes, value] of [[16, 4, 16], [20, 2, 1], [22, 2, 1], [24, 4, 16_000], [28, 4, 32_000], [32, 2, 2], [34, 2, 16]]) silence.writeUIntLE(value, at, bytes);
+  silence.write("data", 36);
+  silence.writeUInt32LE(silence.length - 44, 40);
+  const form = new FormData();
+  form.set("file", new Blob([silence]), "silence.wav");
+  const silent = (await api("/v1/recordings", { method: "POST", body: form })).id;
+  const page = await open(browser, `/recordings/${silent}`);
+  await page.locator("#badge", { hasText: "finished" }).waitFor({ timeout: 60_000 });
+  await page.locator("#turns-none", { hasText: "No speech was found." }).waitFor();
+  await close(page);
+});
+
 test("a recording that is in work is cancelled, and one that is deleted is gone", async () => {
   const other = await upload("interview_20min.opus", { title: "To be cancelled", chunk_blocks: "1" });
   const page = await open(browser, `/recordings/${other}`);
   await page.locator("#cancel").click();
-  await answerDialog(page, {}, "Cancel it");
+  await answerDialog(page, {}, "Cancel recording");
   await page.locator("#badge", { hasText: "cancelled" }).waitFor();
   assert.equal(await state(other), "cancelled");
   await page.locator("#delete").click();

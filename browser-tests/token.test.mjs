@@ -19,12 +19,12 @@ test("a page asks for the token once, says when it is wrong, and goes on with th
   for (let times = 0; times < 3; times++) await page.keyboard.press("Escape");
   await page.locator("dialog[open]").waitFor();
   await input.fill("not-a-token-of-this-service");
-  await page.getByRole("button", { name: "Go on" }).click();
-  await page.locator("dialog .note.bad", { hasText: "not a token" }).waitFor();
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.locator("dialog .note.bad", { hasText: "Invalid token" }).waitFor();
   await input.fill(given("THROUGHLINE_TOKEN"));
   await page.keyboard.press("Enter");
   await page.locator("dialog").waitFor({ state: "detached" });
-  await page.locator("#none", { hasText: "There are none yet" }).waitFor();
+  await page.locator("#none", { hasText: "No recordings yet" }).waitFor();
   // No script can read what stands for it now, and no other page asks again.
   assert.equal(await page.evaluate(() => document.cookie + JSON.stringify(localStorage)), "{}");
   await page.getByRole("link", { name: "Operations" }).click();

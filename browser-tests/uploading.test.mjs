@@ -11,14 +11,14 @@ before(async () => {
 });
 after(() => browser.close());
 
-test("files that are dropped are uploaded, and one that is no audio is refused with the reason", async () => {
+test("files that are dropped are uploaded, and one that is no audio fails with the reason", async () => {
   const page = await open(browser, "/");
   await page.locator("#options summary").click();
   await page.locator("#option-labels").selectOption("interview");
   await page.locator("#option-speakers").fill("2");
   await drop(page, "#drop", ["interview_3min.opus", { name: "notes.txt", text: "Not a sound in here.\n".repeat(50) }]);
   const refused = page.locator('#uploads li[data-file="notes.txt"] .said');
-  await refused.filter({ hasText: "refused:" }).waitFor({ timeout: 60_000 });
+  await refused.filter({ hasText: "failed:" }).waitFor({ timeout: 60_000 });
   assert.match(await refused.textContent(), /plain text/);
   const taken = page.locator('#uploads li[data-file="interview_3min.opus"]');
   await taken.locator("a").waitFor();
@@ -79,7 +79,7 @@ test("an upload that is paused stands still until it goes on", async () => {
   letGo();
   await page.waitForTimeout(500);
   assert.deepEqual(asked, ["POST", "PATCH"]);
-  await item.getByRole("button", { name: "Go on" }).click();
+  await item.getByRole("button", { name: "Resume" }).click();
   await item.locator("a").waitFor({ timeout: 60_000 });
   assert.deepEqual(asked, ["POST", "PATCH", "HEAD", "PATCH"]);
   await close(page);
@@ -92,7 +92,7 @@ test("the list is filtered by title and by state", async () => {
   await page.locator("#list li", { hasText: "interview_3min" }).waitFor({ state: "detached" });
   assert.deepEqual(await page.locator("#list .title").allTextContents(), ["notes"]);
   await page.locator("#filter-title").fill("no such title");
-  await page.locator("#none", { hasText: "No recording is like that" }).waitFor();
+  await page.locator("#none", { hasText: "No matching recordings" }).waitFor();
   await close(page);
 });
 

@@ -14,10 +14,10 @@ use uuid::Uuid;
 /// Where the service is and how to prove who we are.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Server {
-    /// Address of the ingest service.
+    /// Address of the service.
     #[arg(long, env = "THROUGHLINE_SERVER", default_value = "http://127.0.0.1:8080")]
     pub server: String,
-    /// API token, if the service wants one.
+    /// API token, if the service asks for one.
     #[arg(long, env = "THROUGHLINE_API_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 }
@@ -92,8 +92,10 @@ pub struct DeadLetter {
     pub chunk: Option<i32>,
     /// Queue that it was on.
     pub queue: String,
-    /// Why it died.
+    /// Why it was given up.
     pub reason: String,
+    /// What went wrong at the last attempt.
+    pub failure: String,
     /// Name of the message.
     pub message: String,
     /// What was tried, oldest first.
@@ -113,6 +115,33 @@ pub struct Attempt {
     pub by: String,
     /// When it ended.
     pub at: String,
+}
+
+/// What became of dead letters that were to be replayed.
+#[derive(Debug, Deserialize)]
+pub struct ReplayedMany {
+    /// Those that were.
+    pub replayed: Vec<ReplayedOne>,
+    /// Those that could not be.
+    pub refused: Vec<Refused>,
+}
+
+/// A dead letter that was replayed.
+#[derive(Debug, Deserialize)]
+pub struct ReplayedOne {
+    /// Number.
+    pub letter: i64,
+    /// Its recording.
+    pub recording: String,
+}
+
+/// A dead letter that could not be replayed.
+#[derive(Debug, Deserialize)]
+pub struct Refused {
+    /// Number.
+    pub letter: i64,
+    /// Why.
+    pub detail: String,
 }
 
 /// Progress of a recording.
@@ -149,11 +178,12 @@ impl Api {
     }
 
     /// Uploads the form that `form` makes, again and again where the connection breaks or the service says to come back: a
-    /// key of its own makes all of these one recording, whose id is returned. `told` is given the reason of every wait.
+    /// key of its own makes all of these one recording, whose id is returned. `told` is given the reason of a wait, once where the next have
+    /// the same.
     pub async fn submit(
         &self,
         form: impl AsyncFn() -> anyhow::Result<reqwest::multipart::Form>,
-        told: impl Fn(&str, Duration),
+        told: impl Fn(&str),
     ) -> anyhow::Result<String> {
         #[derive(Deserialize)]
         struct Accepted {
@@ -161,6 +191,7 @@ impl Api {
         }
         let key = Uuid::new_v4().to_string();
         let mut retry = Retry::default();
+        let mut last = String::new();
         loop {
             let request = self.http.post(self.url("")).header("idempotency-key", format!("\"{key}\""));
             let request = self.signed(request.multipart(form().await?));
@@ -176,12 +207,18 @@ impl Api {
                 },
                 Ok(answer) => return Err(problem(answer).await),
                 Err(error) if error.is_builder() => {
-                    return Err(error).context("the address of the service is none");
+                    return Err(anyhow!(self.not_an_address()));
                 }
                 Err(error) => (self.unreachable(error), None),
             };
-            let Some(wait) = retry.wait(asked, rand::random()) else { return Err(why) };
-            told(&format!("{why:#}"), wait);
+            let Some(wait) = retry.wait(asked, rand::random()) else {
+                return Err(why.context("gave up after two minutes"));
+            };
+            let reason = format!("{why:#}");
+            if reason != last {
+                told(&reason);
+            }
+            last = reason;
             tokio::time::sleep(wait).await;
         }
     }
@@ -234,14 +271,10 @@ impl Api {
         Ok(self.json::<One>(self.http.get(self.under(&format!("dead-letters/{id}")))).await?.dead_letter)
     }
 
-    /// Replays a dead letter; returns the id of its recording.
-    pub async fn replay(&self, id: i64) -> anyhow::Result<String> {
-        #[derive(Deserialize)]
-        struct Replayed {
-            recording: String,
-        }
-        let request = self.http.post(self.under(&format!("dead-letters/{id}/replay")));
-        Ok(self.json::<Replayed>(request).await?.recording)
+    /// Replays those dead letters; the numbers and recordings of those replayed, and the numbers of the others with the reason.
+    pub async fn replay_many(&self, letters: &[i64]) -> anyhow::Result<ReplayedMany> {
+        let body = serde_json::json!({ "letters": letters });
+        self.json(self.http.post(self.under("dead-letters/replay")).json(&body)).await
     }
 
     /// What operators see at a glance, as the service shows it.
@@ -299,12 +332,25 @@ impl Api {
         }
     }
 
+    /// One line: of all that lies between, the last cause says the most.
     fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {
-        anyhow::Error::from(error).context(format!("cannot reach the service at {}", self.server.server))
+        if error.is_builder() {
+            return anyhow!(self.not_an_address());
+        }
+        let error = anyhow::Error::from(error);
+        anyhow!("cannot reach the service at {}: {}", self.server.server, error.root_cause())
+    }
+
+    fn not_an_address(&self) -> String {
+        format!(
+            "'{}' is not the address of a service, which looks like http://127.0.0.1:8080",
+            self.server.server
+        )
     }
 }
 
-const UNREADABLE: &str = "the service's answer cannot be read; are both of the same version?";
+const UNREADABLE: &str =
+    "the service's answer cannot be read; are the service and this program of the same version?";
 
 /// An answer that is not a success, in the service's words.
 async fn problem(answer: Response) -> anyhow::Error {

@@ -1,11 +1,16 @@
 //! The `throughline` command.
 
+// First: all others print by its macros.
+#[macro_use]
+mod printing;
+
 mod api;
 mod batch;
 mod bench;
 mod commands;
 mod local;
 mod options;
+mod output;
 mod process;
 mod report;
 mod retry;
@@ -23,15 +28,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Diarize files on this machine; no services needed.
+    /// Diarize files on this machine, without any services.
     Diarize(commands::diarize::Args),
     /// Compare a diarization with a reference: DER, JER, speakers.
     Score(commands::score::Args),
-    /// Diarize and score every recording of some folders that has an RTTM beside it.
+    /// Diarize and score every recording in a folder that has a reference RTTM beside it.
     Bench(commands::bench::Args),
-    /// Make recordings with an exact reference for the bench, out of what single speakers said or out of real conversations.
+    /// Make test recordings with an exact reference, from single speakers or from real conversations.
     BenchData(commands::bench_data::Args),
-    /// Send files to the ingest service.
+    /// Upload files to the service.
     Submit(commands::submit::Args),
     /// List the recordings that the service has.
     List(commands::list::Args),
@@ -41,15 +46,15 @@ enum Command {
     Correct(commands::correct::Args),
     /// Delete recordings from the service for good.
     Delete(commands::delete::Args),
-    /// Show what the service knows of a recording.
+    /// Show the state of a recording.
     Status(commands::status::Args),
-    /// Call off a recording in work.
+    /// Cancel a recording.
     Cancel(commands::cancel::Args),
-    /// Process a recording again, with other settings if wanted.
+    /// Process a recording again, with other settings if you like.
     Reprocess(commands::reprocess::Args),
-    /// List, show, replay or drop what the service gave up on.
+    /// List, show, replay or drop jobs that failed for good.
     DeadLetters(commands::dead_letters::Args),
-    /// Show what waits, how fast it goes, the workers, the queues and the failures.
+    /// Show what is wrong, the backlog, the speed, workers, queues and failures.
     Operations(commands::operations::Args),
     /// Pause or resume a queue.
     Queues(commands::queues::Args),
@@ -57,7 +62,7 @@ enum Command {
     Token(commands::token::Args),
     /// Check the model folder against its manifest.
     Models(commands::models::Args),
-    /// Bring the database's schema up to date.
+    /// Create or update the database schema.
     Migrate(commands::migrate::Args),
     /// Print completions for a shell.
     Completions(commands::completions::Args),

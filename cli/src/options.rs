@@ -30,10 +30,10 @@ pub struct RecordingOptions {
     /// Probability from which two voices count as the same: lower merges more speakers, higher splits more.
     #[arg(long, default_value_t = Threshold::default().probability(), value_name = "P")]
     pub threshold: f64,
-    /// What is done with the channels of a file: auto (two that are two sides of a call are told apart, others mixed), mix, or separate.
+    /// What to do with the channels of a file: auto (the two sides of a call are kept apart, all others mixed), mix, or separate.
     #[arg(long, default_value_t = Channels::Auto, value_name = "WHAT")]
     pub channels: Channels,
-    /// Blocks of 59.94 s per chunk; the result does not depend on it.
+    /// Blocks of 59.94 s per chunk; the result is the same with any number.
     #[arg(long, default_value_t = DEFAULT_CHUNK_BLOCKS, value_name = "N")]
     pub chunk_blocks: usize,
 }
@@ -59,10 +59,10 @@ pub struct ModelOptions {
     /// ONNX Runtime's shared library [default: THROUGHLINE_ONNXRUNTIME, or the one deploy/install fetched].
     #[arg(long, value_name = "FILE")]
     pub onnxruntime: Option<PathBuf>,
-    /// Where to infer: cpu or cuda.
+    /// Where to run the models: cpu or cuda.
     #[arg(long, default_value = "cpu")]
     pub device: Device,
-    /// Threads that infer, each with its own copy of the models; they share every chunk.
+    /// Threads to run the models on, each with its own copy of them; the result is the same with any number.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub threads: usize,
 }

@@ -87,9 +87,12 @@ pub fn clock(seconds: f64) -> String {
     }
 }
 
-/// `1 speaker`, `2 speakers`.
-pub fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+/// `1 speaker`, `2 speakers`: so many of what `noun` names, which takes an s.
+pub fn count(number: impl Into<u64>, noun: &str) -> String {
+    match number.into() {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
 }
 
 /// A plain table whose columns from `numbers` on are right-aligned.
@@ -156,7 +159,7 @@ pub fn print(turns: &[Turn], shares: &[Share]) {
         println!("No speech was found.");
         return;
     }
-    let mut lines = table(&["start", "end", "speaker", "sure"], 0..2);
+    let mut lines = table(&["start", "end", "speaker", "confidence"], 0..2);
     for turn in readable(turns) {
         lines.add_row([clock(turn.start), clock(turn.end), turn.speaker.clone(), sure(&turn)]);
     }
@@ -181,6 +184,12 @@ mod tests {
             (clock(0.04), clock(75.34), clock(3_600.0)),
             ("0:00.0".into(), "1:15.3".into(), "1:00:00.0".into())
         );
+    }
+
+    #[test]
+    fn one_is_singular_and_all_else_plural() {
+        let counted = [0_u64, 1, 2].map(|number| count(number, "speaker"));
+        assert_eq!(counted, ["0 speakers", "1 speaker", "2 speakers"]);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(crate) struct DeadLetter {
     pub queue: String,
     /// Why it was given up.
     pub reason: String,
+    /// What went wrong at the last attempt; where nobody could say, why it was given up.
+    pub failure: String,
     /// Type of the message.
     pub message: String,
     /// Bytes of the message.
@@ -104,6 +106,7 @@ async fn find(
     .fetch_all(pool)
     .await?;
     let letters = rows.into_iter().map(|row| DeadLetter {
+        failure: row.attempts.0.attempts().last().map_or_else(|| row.reason.clone(), |it| it.reason.clone()),
         id: row.id,
         recording: row.recording_id,
         run: row.run,

@@ -85,8 +85,8 @@ async fn keep(pool: &PgPool, heartbeat: &Heartbeat) -> Result<Kept, sqlx::Error>
     let work = heartbeat.work.as_ref();
     let new = sqlx::query_scalar!(
         r#"INSERT INTO workers AS w (id, service, host, version, started_at, model_version, configuration, device, threads,
-                                     audio_seconds, audio_seconds_per_second, speed, stages)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                                     audio_seconds, audio_seconds_per_second, speed, stages, process)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
            ON CONFLICT (id) DO UPDATE SET last_seen = now(), audio_seconds = excluded.audio_seconds,
                audio_seconds_per_second = excluded.audio_seconds_per_second, speed = excluded.speed, stages = excluded.stages
            RETURNING xmax = 0 AS "new!""#,
@@ -103,6 +103,7 @@ async fn keep(pool: &PgPool, heartbeat: &Heartbeat) -> Result<Kept, sqlx::Error>
         work.map_or(0.0, |work| work.audio_seconds_per_second),
         work.and_then(|work| work.speed),
         Json(work.map(|work| work.stages.clone()).unwrap_or_default()) as _,
+        heartbeat.process.map(i64::from),
     )
     .fetch_one(&mut *transaction)
     .await?;

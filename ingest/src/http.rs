@@ -68,7 +68,7 @@ pub(crate) fn router(context: Arc<Context>, metrics: PrometheusHandle) -> Router
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
             ApiError::Method(shown::shown(method.as_str()), shown::shown(uri.path()))
         })
-        .fallback(async |uri: Uri| ApiError::Route(shown::shown(uri.path())))
+        .fallback(pages::nothing)
         .layer(middleware::from_fn(guard::bound))
         .layer(middleware::from_fn(guard::no_smuggling))
         .layer(middleware::from_fn(measure))
@@ -94,7 +94,9 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::drop))
         .routes(routes!(dead_letters::replay))
+        .routes(routes!(dead_letters::replay_many))
         .routes(routes!(operations::overview))
+        .routes(routes!(operations::history))
         .routes(routes!(operations::pause))
         .routes(routes!(operations::resume))
         .merge(tus::routes())

@@ -1,7 +1,9 @@
 //! Operations: what operators see of the whole, and what they do to it.
 
 mod eta;
+pub(crate) mod history;
 pub(crate) mod overview;
+pub(crate) mod problems;
 pub(crate) mod queues;
 pub(crate) mod read;
 
@@ -10,7 +12,7 @@ use chrono::{DateTime, Utc};
 use eta::{Hand, InHand, Waiting};
 use overview::{InWork, Overview, Queue, Worker};
 use read::Undone;
-use service_kit::topology::MATCH;
+use service_kit::topology::{DECODE, MATCH};
 use sqlx::{PgPool, PgTransaction};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -27,8 +29,14 @@ pub(crate) async fn overview(context: &Context) -> Result<Overview, sqlx::Error>
     let (workers, services) = read::processes(&mut snapshot).await?;
     let mut recordings = read::recordings(&mut snapshot).await?;
     let (undone, all) = read::undone(&mut snapshot).await?;
-    tell_when_done(&mut recordings, &workers, &undone, all, &queues, Utc::now());
-    Ok(Overview {
+    let now = Utc::now();
+    tell_when_done(&mut recordings, &workers, &undone, all, &queues, now);
+    let mut waiting: BTreeMap<String, usize> = BTreeMap::new();
+    for chunk in &undone {
+        *waiting.entry(chunk.queue.clone()).or_default() += 1;
+    }
+    let mut overview = Overview {
+        problems: Vec::new(),
         backlog: read::backlog(&mut snapshot).await?,
         throughput: read::throughput(&mut snapshot).await?,
         queues,
@@ -38,10 +46,12 @@ pub(crate) async fn overview(context: &Context) -> Result<Overview, sqlx::Error>
         confidence: read::confidence(&mut snapshot).await?,
         failures: read::failures(&mut snapshot).await?,
         dead_letters: read::dead_letters(&mut snapshot).await?,
-    })
+    };
+    overview.problems = problems::find(&overview, &waiting, now);
+    Ok(overview)
 }
 
-/// Fills in when the recordings will be done, where that can be told. Where not `all` undone chunks are given, it cannot for a recording that
+/// Fills in when the recordings will be done, and where that cannot be told, why. Where not `all` undone chunks are given, it cannot for a recording that
 /// has others.
 fn tell_when_done(
     recordings: &mut [InWork],
@@ -64,16 +74,27 @@ fn tell_when_done(
         }
     }
     for recording in recordings {
-        let Some(total) = recording.chunks.total else { continue };
-        let of_it: Vec<i32> =
-            undone.iter().filter(|chunk| chunk.recording == recording.id).map(|chunk| chunk.chunk).collect();
-        // Others of its chunks may wait behind those that are given.
-        let is_known = all || of_it.contains(&(total - 1));
-        recording.eta_seconds = match done_at.get(&recording.id) {
-            Some(seconds) if is_known => Some(*seconds),
+        let of_it: Vec<&Undone> = undone.iter().filter(|chunk| chunk.recording == recording.id).collect();
+        let queue = of_it.first().map(|chunk| chunk.queue.as_str());
+        let alive = |queue: &str| workers.iter().any(|worker| worker.alive && worker.queue() == queue);
+        let told = match (recording.chunks.total, queue, done_at.get(&recording.id)) {
+            (None, ..) if is_paused(DECODE) => Err("decoding is paused".to_owned()),
+            (None, ..) => Err("not decoded yet".to_owned()),
+            (_, Some(queue), _) if is_paused(queue) => Err("the queue of its chunks is paused".to_owned()),
+            _ if is_paused(MATCH) => Err("matching is paused".to_owned()),
+            // Others of its chunks may wait behind those that are given.
+            (Some(total), ..) if !all && !of_it.iter().any(|chunk| chunk.chunk == total - 1) => {
+                Err(format!("more than {} chunks wait before it", read::MOST_CHUNKS))
+            }
             // Only its matching is left.
-            None if is_known && of_it.is_empty() && !is_paused(MATCH) => Some(0.0),
-            _ => None,
+            (_, None, _) => Ok(0.0),
+            (.., Some(seconds)) => Ok(*seconds),
+            (_, Some(queue), None) if !alive(queue) => Err("no worker is alive for it".to_owned()),
+            _ => Err("no worker has finished a chunk yet".to_owned()),
+        };
+        (recording.eta_seconds, recording.eta_unknown) = match told {
+            Ok(seconds) => (Some(seconds), None),
+            Err(why) => (None, Some(why)),
         };
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::context::Context;
+use crate::operations::history;
 use crate::{
     announcements, decode, gauges, heartbeats, http, measured, outbox, thread, token_file, upkeep, webhooks,
 };
@@ -75,6 +76,7 @@ impl Service {
         parts.spawn(heartbeats::run(context.clone()));
         parts.spawn(announcements::run(context.clone()));
         parts.spawn(gauges::run(context.clone()));
+        parts.spawn(history::run(context.clone()));
         let (this, alive) =
             (Heartbeat::of_this_process("ingest", env!("CARGO_PKG_VERSION")), context.clone());
         parts.spawn(async move {

@@ -31,6 +31,9 @@ pub struct Heartbeat {
     pub service: String,
     /// Name of its machine.
     pub host: String,
+    /// Number of the process on it; nothing from earlier releases.
+    #[serde(default)]
+    pub process: Option<u32>,
     /// Release of the program.
     pub version: String,
     /// When it started.
@@ -88,6 +91,7 @@ impl Heartbeat {
             id: Uuid::now_v7(),
             service,
             host,
+            process: Some(std::process::id()),
             version,
             started_at: Utc::now(),
             leaving: false,

@@ -10,6 +10,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::collections::{BTreeMap, HashMap};
+use std::io::IsTerminal;
 use std::time::Duration;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -56,7 +57,8 @@ impl Telemetry {
     ) -> anyhow::Result<Self> {
         let filter = EnvFilter::try_from_env("THROUGHLINE_LOG")
             .unwrap_or_else(|_| EnvFilter::new("info,lapin=warn,symphonia=warn"));
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines =
+            tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(are_colours_wanted());
         let lines = match format {
             LogFormat::Text => lines.with_target(false).boxed(),
             LogFormat::Json => lines.json().flatten_event(true).boxed(),
@@ -96,6 +98,11 @@ impl Drop for Telemetry {
             tracing::warn!(%error, "the last spans were not exported");
         }
     }
+}
+
+/// Colours are for eyes: in a file or a journal they would stand as codes. Nobody has them who does not want any (no-color.org).
+fn are_colours_wanted() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn exporter(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
@@ -150,6 +157,25 @@ pub(crate) fn trace_of(headers: &FieldTable) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
+
+    /// Set in the process that only logs.
+    const LOGS: &str = "THROUGHLINE_TEST_LOGS";
+
+    #[test]
+    fn lines_that_go_to_a_file_have_no_colour_codes() {
+        if std::env::var_os(LOGS).is_some() {
+            let _telemetry = Telemetry::start("test", LogFormat::Text, None).expect("starts");
+            tracing::warn!(answer = 42, "a line for a file");
+            return;
+        }
+        // Logs are set up once per process, and this one is the tests'.
+        let this = std::env::current_exe().expect("has a name");
+        let name = "telemetry::tests::lines_that_go_to_a_file_have_no_colour_codes";
+        let output = Command::new(this).args(["--exact", name, "--nocapture"]).env(LOGS, "1").output();
+        let told = String::from_utf8(output.expect("starts").stderr).expect("UTF-8");
+        assert!(told.contains("WARN a line for a file answer=42") && !told.contains('\u{1b}'), "{told:?}");
+    }
 
     #[test]
     fn the_trace_context_survives_the_headers_and_nothing_else_is_taken() {

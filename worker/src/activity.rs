@@ -92,7 +92,8 @@ impl Activity {
     pub fn work(&self, identity: &Identity, now: Instant) -> Work {
         let state = self.state();
         let lately = state.done.iter().filter(|done| now.duration_since(done.at) <= LATELY);
-        let audio_lately: f64 = lately.map(|done| done.audio_seconds).sum();
+        // The sum of nothing is minus zero, which would be shown.
+        let audio_lately: f64 = lately.map(|done| done.audio_seconds).sum::<f64>() + 0.0;
         let over = now.duration_since(self.started).clamp(Duration::from_secs(1), LATELY);
         let last: Vec<&Done> = state.done.iter().rev().take(LAST_CHUNKS).collect();
         let audio: f64 = last.iter().map(|done| done.audio_seconds).sum();
@@ -169,6 +170,7 @@ mod tests {
         assert_eq!(work.audio_seconds_per_second, 2.0);
         let later = activity.work(&identity(), start + Duration::from_secs(1000));
         assert_eq!((later.speed, later.audio_seconds_per_second), (Some(15.0), 0.0));
+        assert!(later.audio_seconds_per_second.is_sign_positive(), "no -0.0 is shown");
     }
 
     #[test]

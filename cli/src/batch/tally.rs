@@ -1,6 +1,6 @@
 //! Tally: a line per file while a batch runs, and at its end a summary with what failed.
 
-use crate::report::{clock, counted};
+use crate::report::{clock, count};
 use anyhow::bail;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -99,7 +99,7 @@ impl Tally {
         bail!(
             "{} of {} failed:\n  {}",
             counts.failures.len(),
-            counted(self.all, "file"),
+            count(self.all as u64, "file"),
             counts.failures.join("\n  ")
         )
     }
@@ -107,7 +107,7 @@ impl Tally {
 
 fn summary(counts: &Counts, took: Duration) -> String {
     let took = took.as_secs_f64();
-    let mut said = format!("{} done", counted(counts.done, "file"));
+    let mut said = format!("{} done", count(counts.done as u64, "file"));
     for (count, what) in [(counts.skipped, "skipped"), (counts.failures.len(), "failed")] {
         if count > 0 {
             said += &format!(", {count} {what}");

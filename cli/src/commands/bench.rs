@@ -13,7 +13,7 @@ use crate::bench::summary::{Measured, Peer};
 use crate::bench::table::Table;
 use crate::commands::score;
 use crate::options::{ModelOptions, RecordingOptions};
-use crate::process;
+use crate::{output, process, report as words};
 use anyhow::{Context, bail};
 use diarization::diarize::Settings;
 use diarization::onnx::Models;
@@ -87,6 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     let settings = args.recording.settings()?;
+    output::prove([&args.markdown, &args.json].into_iter().flatten().map(PathBuf::as_path))?;
     let models = match args.score_only {
         Some(_) => Vec::new(),
         None => (0..args.models.threads.max(1)).map(|_| args.models.load()).collect::<anyhow::Result<_>>()?,
@@ -104,14 +105,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let mut report = Report::of(&measured, &bench.points);
     report.speed = args.speed.then_some(bench.stages);
-    show(args, &report)?;
-    if args.speed {
-        println!("instruction set: {}", speed::instruction_set());
-    }
-    if let Some(bytes) = process::peak_memory() {
-        println!("peak memory {} MB, {} thread(s)", bytes / 1_000_000, args.models.threads);
-    }
-    Ok(())
+    show(args, &report)
 }
 
 impl Bench<'_> {
@@ -135,7 +129,7 @@ impl Bench<'_> {
             ours = Some(results);
         }
         if let Some(folder) = &args.rttm {
-            write(&beside(folder, recording), rttm::write(&last))?;
+            output::write(&beside(folder, recording), &rttm::write(&last))?;
         }
         let peer = |folder: &PathBuf| -> anyhow::Result<Peer> {
             let file = beside(folder, recording);
@@ -185,19 +179,25 @@ fn beside(folder: &Path, recording: &Recording) -> PathBuf {
 
 fn show(args: &Args, report: &Report) -> anyhow::Result<()> {
     let tables = report.tables();
-    for table in &tables {
-        println!("{}", table.text());
-    }
+    let to_standard =
+        [&args.markdown, &args.json].into_iter().flatten().any(|path| output::is_standard(path));
+    let mut written = Vec::new();
     if let Some(path) = &args.markdown {
         let text: Vec<String> = tables.iter().map(Table::markdown).collect();
-        write(path, text.join("\n"))?;
+        written.push(output::write(path, &text.join("\n")));
     }
     if let Some(path) = &args.json {
-        write(path, serde_json::to_string_pretty(report)?)?;
+        written.push(output::write(path, &format!("{}\n", serde_json::to_string_pretty(report)?)));
     }
-    Ok(())
-}
-
-fn write(path: &Path, text: String) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    if !to_standard {
+        tables.iter().for_each(|table| println!("{}", table.text()));
+        if args.speed {
+            println!("instruction set: {}", speed::instruction_set());
+        }
+        if let Some(bytes) = process::peak_memory() {
+            let threads = words::count(args.models.threads as u64, "thread");
+            println!("peak memory {} MB, {threads}", bytes / 1_000_000);
+        }
+    }
+    output::all(written)
 }

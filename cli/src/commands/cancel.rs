@@ -15,6 +15,6 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(Api::new(&args.server).cancel(&args.id))?;
-    println!("{} is cancelled; `throughline reprocess` takes it up again", args.id);
+    println!("{}: cancelled; `throughline reprocess` starts it again", args.id);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `throughline completions SHELL`.
 
+use crate::printing;
 use clap_complete::Shell;
 
 /// Arguments of the command.
@@ -13,6 +14,6 @@ pub struct Args {
 pub fn run(args: &Args, mut program: clap::Command) -> anyhow::Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut program, "throughline", &mut text);
-    print!("{}", String::from_utf8_lossy(&text));
+    printing::text(&String::from_utf8_lossy(&text));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::api::recordings::PlacedTurn;
 use crate::api::{Api, Server};
-use crate::report::{READABLE_GAP_S, clock, counted};
+use crate::report::{READABLE_GAP_S, clock, count};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
@@ -112,7 +112,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 all
             }
         };
-        println!("{}", counted(all.len(), "correction"));
+        println!("{}", count(all.len() as u64, "correction"));
         Ok(())
     })
 }

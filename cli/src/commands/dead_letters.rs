@@ -5,6 +5,9 @@ use crate::report;
 use anyhow::bail;
 use clap::Subcommand;
 
+/// Most letters in one call.
+const LARGEST: usize = 500;
+
 /// Arguments of the command.
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,22 +25,25 @@ enum Action {
         #[arg(long, value_name = "ID")]
         recording: Option<String>,
     },
-    /// Show one: what it was, why it died, and every attempt.
+    /// Show one: what it was, why it failed, and every attempt.
     Show {
         /// Number of the dead letter.
         letter: i64,
     },
-    /// Send dead letters to their queues again and take their recordings up again.
+    /// Send the jobs to their queues again and resume their recordings.
     Replay(Which),
-    /// Delete dead letters for good; their recordings stay as they are.
+    /// Delete dead letters; their recordings stay as they are.
     Drop(Which),
 }
 
 #[derive(clap::Args)]
 struct Which {
     /// Numbers of the dead letters.
-    #[arg(required_unless_present = "recording")]
+    #[arg(required_unless_present_any = ["recording", "all"])]
     letters: Vec<i64>,
+    /// All dead letters.
+    #[arg(long, conflicts_with_all = ["letters", "recording"])]
+    all: bool,
     /// All of this recording.
     #[arg(long, value_name = "ID", conflicts_with = "letters")]
     recording: Option<String>,
@@ -58,10 +64,23 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 Ok(())
             }
             Action::Replay(which) => {
-                for letter in which.numbers(&api).await? {
-                    println!("{letter}: sent again, recording {}", api.replay(letter).await?);
+                let mut refused = 0;
+                for letters in which.numbers(&api).await?.chunks(LARGEST) {
+                    let answer = api.replay_many(letters).await?;
+                    for it in &answer.replayed {
+                        println!("{}: replayed, recording {}", it.letter, it.recording);
+                    }
+                    for it in &answer.refused {
+                        eprintln!("{}: {}", it.letter, it.detail);
+                    }
+                    refused += answer.refused.len();
                 }
-                Ok(())
+                match refused {
+                    0 => Ok(()),
+                    refused => {
+                        bail!("{} could not be replayed", report::count(refused as u64, "dead letter"))
+                    }
+                }
             }
             Action::Drop(which) => {
                 for letter in which.numbers(&api).await? {
@@ -76,14 +95,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 impl Which {
     async fn numbers(&self, api: &Api) -> anyhow::Result<Vec<i64>> {
-        let Some(recording) = &self.recording else { return Ok(self.letters.clone()) };
-        // Oldest first, as they died.
-        let letters: Vec<i64> =
-            api.dead_letters(Some(recording)).await?.iter().rev().map(|letter| letter.id).collect();
-        if letters.is_empty() {
-            bail!("the recording {recording} has no dead letters");
+        if !self.all && self.recording.is_none() {
+            return Ok(self.letters.clone());
         }
-        Ok(letters)
+        let recording = self.recording.as_deref();
+        // Oldest first, as they failed.
+        let letters: Vec<i64> =
+            api.dead_letters(recording).await?.iter().rev().map(|letter| letter.id).collect();
+        match recording {
+            Some(recording) if letters.is_empty() => bail!("the recording {recording} has no dead letters"),
+            _ => Ok(letters),
+        }
     }
 }
 
@@ -92,7 +114,7 @@ fn print(letters: &[DeadLetter]) {
         println!("no dead letters");
         return;
     }
-    let header = ["letter", "died", "recording", "chunk", "message", "attempts", "reason"];
+    let header = ["letter", "failed", "recording", "chunk", "message", "attempts", "what failed"];
     let mut table = report::table(&header, 0..0);
     for letter in letters {
         table.add_row([
@@ -102,7 +124,7 @@ fn print(letters: &[DeadLetter]) {
             letter.chunk.map_or(String::new(), |chunk| chunk.to_string()),
             letter.message.clone(),
             letter.attempts.len().to_string(),
-            letter.reason.clone(),
+            letter.failure.clone(),
         ]);
     }
     println!("{table}");
@@ -110,7 +132,7 @@ fn print(letters: &[DeadLetter]) {
 
 fn show(letter: &DeadLetter) {
     println!("{}: {} on {}", letter.id, letter.message, letter.queue);
-    println!("  died:      {}, {}", letter.died_at, letter.reason);
+    println!("  failed:    {}, {}", letter.died_at, letter.reason);
     if let Some(recording) = &letter.recording {
         let chunk = letter.chunk.map_or(String::new(), |chunk| format!(", chunk {chunk}"));
         println!("  recording: {recording}, run {}{chunk}", letter.run.unwrap_or_default());

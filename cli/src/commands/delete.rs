@@ -1,7 +1,7 @@
 //! `throughline delete ID…`.
 
 use crate::api::{Api, Server};
-use crate::report::counted;
+use crate::report::count;
 use anyhow::bail;
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -20,7 +20,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let many = counted(args.ids.len(), "recording");
+    let many = count(args.ids.len() as u64, "recording");
     if !args.yes && !confirmed(&many)? {
         bail!("nothing was deleted");
     }

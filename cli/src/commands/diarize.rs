@@ -5,7 +5,7 @@ use crate::batch::inputs::{self, Readable, is_stdin};
 use crate::batch::outputs::Outputs;
 use crate::local::{self, Outcome};
 use crate::options::{ModelOptions, RecordingOptions};
-use crate::report;
+use crate::{output, report};
 use anyhow::{Context, bail};
 use diarization::channels::Channels;
 use diarization::diarize::{Settings, Speaker};
@@ -19,7 +19,7 @@ use std::time::Instant;
 /// Arguments of the command.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Audio or video files, and folders of them; - for standard input.
+    /// Audio or video files, and folders of them; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -27,15 +27,15 @@ pub struct Args {
     /// Files that are diarized at once, each with --threads copies of the models.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(super) jobs: usize,
-    /// Of one file: write the turns as RTTM.
+    /// Of one file: write the turns as RTTM; `-` is standard output.
     #[arg(long, value_name = "OUT", conflicts_with = "out_dir")]
     rttm: Option<PathBuf>,
-    /// Of one file: write turns, speakers and voice vectors as JSON.
+    /// Of one file: write turns, speakers and voice vectors as JSON; `-` is standard output.
     #[arg(long, value_name = "OUT", conflicts_with = "out_dir")]
     json: Option<PathBuf>,
-    /// Of one file: write the turns for another program, by the ending of the name: .csv, .srt, .vtt, .txt (Audacity), .TextGrid (Praat), .eaf (ELAN),
-    /// .label-studio.json; may be given several times.
-    #[arg(long, value_name = "OUT", value_parser = exported, conflicts_with = "out_dir")]
+    /// Of one file: write the turns for another program. The ending of the name says which: .csv, .srt, .vtt, .txt (Audacity), .TextGrid (Praat),
+    /// .eaf (ELAN), .label-studio.json. `-.srt` is SRT on standard output. May be given several times.
+    #[arg(long, value_name = "OUT", value_parser = exported, allow_hyphen_values = true, conflicts_with = "out_dir")]
     export: Vec<(Format, PathBuf)>,
     /// Print nothing but errors and warnings.
     #[arg(long, short)]
@@ -80,6 +80,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Diarizes one file and prints what was found.
 fn one(args: &Args, file: &Path, settings: Settings) -> anyhow::Result<()> {
+    output::prove(args.outputs_of_one())?;
     let mut models = args.models.load_all()?;
     let model_version = models[0].manifest().model_version.clone();
     let started = Instant::now();
@@ -98,17 +99,20 @@ fn one(args: &Args, file: &Path, settings: Settings) -> anyhow::Result<()> {
         eprintln!("warning: {}: {warning}", file.display());
     }
     let stem = if is_stdin(file) { "stdin".into() } else { file_stem(file) };
+    // One that cannot be written does not keep the others from being written.
+    let mut written = Vec::new();
     if let Some(path) = &args.rttm {
-        write(path, rttm::write(&outcome.diarization.segments(&stem)))?;
+        written.push(output::write(path, &rttm::write(&outcome.diarization.segments(&stem))));
     }
     for (format, path) in &args.export {
-        write(path, format.write(&report::sheet(&stem, outcome.seconds(), &outcome.diarization)))?;
+        let sheet = report::sheet(&stem, outcome.seconds(), &outcome.diarization);
+        written.push(output::write(path, &format.write(&sheet)));
     }
     let (turns, shares) = (report::turns(&outcome.diarization), report::shares(&outcome.diarization));
     if let Some(path) = &args.json {
-        write(path, json(&stem, &outcome, &model_version)?)?;
+        written.push(output::write(path, &json(&stem, &outcome, &model_version)?));
     }
-    if !args.quiet {
+    if !args.quiet && !args.outputs_of_one().any(output::is_standard) {
         report::print(&turns, &shares);
         let took = started.elapsed().as_secs_f64();
         println!(
@@ -119,7 +123,15 @@ fn one(args: &Args, file: &Path, settings: Settings) -> anyhow::Result<()> {
             outcome.seconds() / took
         );
     }
-    Ok(())
+    output::all(written)
+}
+
+impl Args {
+    /// Where results are to go.
+    fn outputs_of_one(&self) -> impl Iterator<Item = &Path> {
+        let exports = self.export.iter().map(|(_, path)| path);
+        self.rttm.iter().chain(&self.json).chain(exports).map(PathBuf::as_path)
+    }
 }
 
 /// The JSON document of what was found in the recording `stem`.
@@ -138,7 +150,7 @@ pub fn json(stem: &str, outcome: &Outcome, model_version: &str) -> anyhow::Resul
         speakers: report::shares(&outcome.diarization).into_iter().zip(speakers).map(speaker).collect(),
         turns: report::turns(&outcome.diarization),
     };
-    Ok(serde_json::to_string_pretty(&document)?)
+    Ok(format!("{}\n", serde_json::to_string_pretty(&document)?))
 }
 
 /// A file and the format that its name says.
@@ -147,16 +159,13 @@ fn exported(name: &str) -> anyhow::Result<(Format, PathBuf)> {
         let endings: Vec<String> = Format::all().map(|format| format!(".{}", format.extension())).collect();
         format!("the name must end in one of {}", endings.join(", "))
     })?;
-    Ok((format, name.into()))
+    let is_standard = name.to_lowercase() == format!("-.{}", format.extension().to_lowercase());
+    Ok((format, if is_standard { "-" } else { name }.into()))
 }
 
 /// Name of the recording in RTTM: the file's name without its extension.
 pub fn file_stem(path: &Path) -> String {
     path.file_stem().map_or_else(|| "recording".into(), |stem| stem.to_string_lossy().into_owned())
-}
-
-fn write(path: &Path, text: String) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A bar on a terminal, nothing elsewhere.

@@ -62,7 +62,7 @@ fn one(
     let took = started.elapsed().as_secs_f64();
     let said = format!(
         "{}, {} in {took:.1} s ({:.0} × real time)",
-        report::counted(outcome.diarization.speakers.len(), "speaker"),
+        report::count(outcome.diarization.speakers.len() as u64, "speaker"),
         report::clock(outcome.seconds()),
         outcome.seconds() / took
     );

@@ -2,6 +2,7 @@
 
 use crate::api::{Api, Server};
 use crate::batch::outputs::{self, Form};
+use crate::printing;
 use anyhow::bail;
 use std::path::PathBuf;
 
@@ -30,7 +31,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             let ([id], [form]) = (&args.ids[..], &args.format[..]) else {
                 bail!("several files go to a folder: name it with --out-dir");
             };
-            print!("{}", api.export(id, *form).await?);
+            printing::text(&api.export(id, *form).await?);
             return Ok(());
         };
         outputs::prepare(folder)?;

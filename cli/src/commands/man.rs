@@ -1,5 +1,6 @@
 //! `throughline man`.
 
+use crate::printing;
 use anyhow::Context;
 use std::path::PathBuf;
 
@@ -20,6 +21,6 @@ pub fn run(args: &Args, program: clap::Command) -> anyhow::Result<()> {
     }
     let mut page = Vec::new();
     clap_mangen::Man::new(program).render(&mut page)?;
-    print!("{}", String::from_utf8_lossy(&page));
+    printing::text(&String::from_utf8_lossy(&page));
     Ok(())
 }

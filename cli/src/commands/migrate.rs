@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 /// Arguments of the command.
 #[derive(Parser)]
 pub struct Args {
-    /// Address of Postgres.
+    /// Address of Postgres, as postgres://USER:PASSWORD@HOST/DATABASE.
     #[arg(long, env = "THROUGHLINE_DATABASE_URL")]
     database_url: String,
     /// Undo migrations down to this version instead (0 undoes all; data is lost).
@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             None => MIGRATIONS.run(&mut database).await?,
         }
         println!(
-            "the schema is at version {}",
+            "the database schema is at version {}",
             args.down_to.unwrap_or(MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0))
         );
         Ok(())

@@ -18,6 +18,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         println!("  {role}: {} ({}), sha256 {}", model.file, model.licence, model.sha256);
         println!("    {}", model.provenance);
     }
-    println!("  vectors of {} dimensions; both files match the manifest and load", manifest.dimension());
+    println!(
+        "  voice vectors of {} numbers; both files match the manifest and can be loaded",
+        manifest.dimension()
+    );
     Ok(())
 }

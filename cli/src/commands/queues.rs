@@ -14,12 +14,12 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Have nothing more taken from a queue; what is in hand is finished.
+    /// Pause a queue; jobs already started are finished.
     Pause {
         /// Name of the queue; `throughline operations` lists them.
         name: String,
     },
-    /// Let a queue be worked off again.
+    /// Resume a queue.
     Resume {
         /// Name of the queue.
         name: String,
@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         match &args.action {
             Action::Pause { name } => {
                 api.set_queue(name, true).await?;
-                println!("{name}: paused; what is in hand is finished");
+                println!("{name}: paused; jobs already started are finished");
             }
             Action::Resume { name } => {
                 api.set_queue(name, false).await?;

@@ -10,7 +10,7 @@ pub struct Args {
     id: String,
     #[command(flatten)]
     changes: Changes,
-    /// Analyse all of it anew, although what is stored could be used.
+    /// Analyse the audio again, even if the earlier analysis could be reused.
     #[arg(long)]
     analyse: bool,
     #[command(flatten)]
@@ -20,11 +20,11 @@ pub struct Args {
 /// What is to be different; the rest stays as it was.
 #[derive(clap::Args, Serialize)]
 struct Changes {
-    /// Probability from which two voices count as the same.
+    /// Probability from which two voices count as the same: lower merges more speakers, higher splits more.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<f64>,
-    /// Number of speakers, in place of a range given before.
+    /// Exact number of speakers.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     num_speakers: Option<u32>,
@@ -36,11 +36,11 @@ struct Changes {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_speakers: Option<u32>,
-    /// numbered, interview, or names with commas between.
+    /// Names of the speakers in the order in which they first speak: interview, numbered, or NAME,NAME,…
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<String>,
-    /// auto, mix or separate: what is done with the channels of the file.
+    /// What to do with the channels of the file: auto, mix or separate.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     channels: Option<String>,
@@ -58,14 +58,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let body = Body { changes: &args.changes, analyse: if args.analyse { "always" } else { "auto" } };
     let begun = runtime.block_on(Api::new(&args.server).reprocess(&args.id, &body))?;
-    println!(
-        "{} is in run {}; its analyses are {}",
-        args.id,
-        begun.run,
-        match begun.analyses.as_str() {
-            "reused" => "used again",
-            _ => "made anew",
-        }
-    );
+    let analysis = match begun.analyses.as_str() {
+        "reused" => "reusing earlier analysis",
+        _ => "analysing the audio again",
+    };
+    println!("{}: run {} started ({analysis})", args.id, begun.run);
     Ok(())
 }

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 /// Arguments of the command.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What was said, RTTM.
+    /// Reference RTTM.
     reference: PathBuf,
-    /// What was found, RTTM.
+    /// RTTM to score.
     hypothesis: PathBuf,
-    /// Seconds forgiven on each side of a reference border.
+    /// Seconds not scored on each side of a border in the reference.
     #[arg(long, default_value_t = 0.0, value_name = "S")]
     collar: f64,
-    /// Leave overlapped speech out.
+    /// Do not score overlapping speech.
     #[arg(long)]
     skip_overlap: bool,
     /// Fail when the diarization error rate is above this many percent.
@@ -52,10 +52,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     ]);
     println!("{table}");
     println!(
-        "{:.1} s of reference speech, collar ±{} s, overlapped speech {}",
+        "{:.1} s of reference speech, collar ±{} s, overlapping speech {}",
         score.reference_s,
         args.collar,
-        if args.skip_overlap { "left out" } else { "scored" }
+        if args.skip_overlap { "not scored" } else { "scored" }
     );
     for (found, truth) in &score.mapping {
         println!("  {found} = {truth}");

@@ -31,20 +31,34 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Prints what is known of a recording.
 pub fn print(recording: &Recording) {
-    let total = recording.chunks.total.map_or("?".into(), |n| n.to_string());
-    println!("{} '{}': {}", recording.id, recording.title, recording.state);
-    if let Some(failure) = &recording.failure {
-        println!("  it failed: {failure}");
-    }
-    for warning in &recording.warnings {
-        println!("  warning: {warning}");
-    }
+    println!("{}", text(recording));
+}
+
+/// What is known of a recording, in lines.
+pub fn text(recording: &Recording) -> String {
+    let mut lines = vec![format!("{} '{}': {}", recording.id, recording.title, words(&recording.state))];
+    lines.extend(recording.failure.iter().map(|failure| format!("  error: {failure}")));
+    lines.extend(recording.warnings.iter().map(|warning| format!("  warning: {warning}")));
     for gap in &recording.gaps {
         let (start, end) = (report::clock(gap.start_seconds), report::clock(gap.end_seconds));
-        println!("  gap from {start} to {end}: {}", gap.reason);
+        lines.push(format!("  gap from {start} to {end}: {}", gap.reason));
     }
-    println!("  {} of {total} chunks matched, models {}", recording.chunks.done, recording.model_version);
+    let done = match recording.chunks.total {
+        Some(total) => format!("{} of {}", recording.chunks.done, report::count(total, "chunk")),
+        None => report::count(recording.chunks.done, "chunk"),
+    };
+    lines.push(format!("  {done} done, models {}", recording.model_version));
     if let Some(seconds) = recording.duration_seconds {
-        println!("  {} long, {} speaker(s)", report::clock(seconds), recording.speakers.len());
+        let speakers = report::count(recording.speakers.len() as u64, "speaker");
+        lines.push(format!("  {} long, {speakers}", report::clock(seconds)));
+    }
+    lines.join("\n")
+}
+
+/// A state as people say it.
+pub fn words(state: &str) -> &str {
+    match state {
+        "completed_with_gaps" => "completed with gaps",
+        state => state,
     }
 }

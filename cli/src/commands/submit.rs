@@ -5,7 +5,7 @@ use crate::batch::inputs::{self, Readable, is_stdin};
 use crate::batch::outputs::Outputs;
 use crate::commands::{status, submit_many};
 use crate::options::RecordingOptions;
-use crate::report;
+use crate::{output, report};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::multipart::{Form, Part};
@@ -27,7 +27,7 @@ pub struct Args {
     /// Of one file: title of the recording [default: the file's name].
     #[arg(long)]
     title: Option<String>,
-    /// Wait until the recording is completed, then print the turns. Implied by --out-dir, which writes them.
+    /// Wait until the recording is completed and print the turns. Implied by --out-dir, which writes them.
     #[arg(long)]
     pub(super) wait: bool,
     #[command(flatten)]
@@ -35,10 +35,10 @@ pub struct Args {
     /// Files that are uploaded and waited for at once.
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub(super) jobs: usize,
-    /// Of one file, with --wait: write the turns as RTTM.
+    /// Of one file, with --wait: write the turns as RTTM; `-` is standard output.
     #[arg(long, value_name = "OUT", requires = "wait", conflicts_with = "out_dir")]
     rttm: Option<PathBuf>,
-    /// Take a result that lacks the parts that cannot be analysed, instead of none.
+    /// Complete the recording even if parts of it cannot be analysed, with gaps there.
     #[arg(long)]
     allow_gaps: bool,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    // Impossible options are refused here, before a long upload.
+    // Impossible options and outputs are refused here, before a long upload.
     args.recording.settings()?;
     match &args.files[..] {
         [file] if args.outputs.out_dir.is_none() && !file.is_dir() => one(args, file),
@@ -64,12 +64,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Uploads `path` under `name`, with the options; returns the recording's id.
 pub async fn upload(args: &Args, api: &Api, path: &Path, name: &str) -> anyhow::Result<String> {
-    let told = |why: &str, wait: Duration| eprintln!("{why}; again in {} s", wait.as_secs().max(1));
+    let told = |why: &str| eprintln!("{why}; trying again");
     api.submit(async || form(args, path, name).await, told).await
 }
 
 /// Sends one file, and prints what was found if that is waited for.
 fn one(args: &Args, file: &Path) -> anyhow::Result<()> {
+    output::prove(args.rttm.as_deref())?;
+    let to_standard = args.rttm.as_deref().is_some_and(output::is_standard);
     let readable = Readable::of(file)?;
     let named = if is_stdin(file) { None } else { file.file_name() };
     let name = named.map_or_else(|| "stdin".into(), |name| name.to_string_lossy().into_owned());
@@ -77,7 +79,12 @@ fn one(args: &Args, file: &Path) -> anyhow::Result<()> {
     runtime.block_on(async {
         let api = Api::new(&args.server);
         let id = upload(args, &api, readable.path(), &name).await?;
-        println!("recording {id}");
+        // Beside a result on standard output stands nothing else.
+        if to_standard {
+            eprintln!("recording {id}");
+        } else {
+            println!("recording {id}");
+        }
         if !args.wait {
             return Ok(());
         }
@@ -85,13 +92,21 @@ fn one(args: &Args, file: &Path) -> anyhow::Result<()> {
         let ended = wait(&api, &id, &bar, true).await;
         bar.finish_and_clear();
         let recording = ended?;
-        status::print(&recording);
+        if to_standard {
+            eprintln!("{}", status::text(&recording));
+        } else {
+            status::print(&recording);
+        }
         if !recording.is_completed() {
-            bail!("the recording was not completed");
+            bail!("the recording is {}, not completed", status::words(&recording.state));
         }
         if let Some(path) = &args.rttm {
-            let text = api.rttm(&id).await?;
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            let written = output::write(path, &api.rttm(&id).await?);
+            if to_standard {
+                return written;
+            }
+            report::print(&api.turns(&id).await?, &recording.speakers);
+            return written;
         }
         report::print(&api.turns(&id).await?, &recording.speakers);
         Ok(())
@@ -149,7 +164,7 @@ pub async fn wait(api: &Api, id: &str, bar: &ProgressBar, lines: bool) -> anyhow
                 tokio::time::sleep(POLL).await;
                 continue;
             }
-            Err(error) => return Err(error.context(format!("recording {id} may still be in work"))),
+            Err(error) => return Err(error.context(format!("recording {id} may still be processing"))),
         };
         unanswered = 0;
         if recording.has_ended() {
@@ -160,7 +175,7 @@ pub async fn wait(api: &Api, id: &str, bar: &ProgressBar, lines: bool) -> anyhow
         bar.set_message(recording.state.clone());
         if lines && bar.is_hidden() && poll % POLLS_PER_LINE == 0 {
             let total = recording.chunks.total.map_or("?".into(), |n| n.to_string());
-            println!("{}: {} of {total} chunks", recording.state, recording.chunks.done);
+            eprintln!("{}: {} of {total} chunks", recording.state, recording.chunks.done);
         }
         tokio::time::sleep(POLL).await;
     }

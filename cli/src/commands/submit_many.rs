@@ -48,7 +48,7 @@ fn one(args: &Args, input: &Input, tally: &Tally) -> anyhow::Result<Fate> {
         for (form, path) in args.outputs.of(input) {
             outputs::write(&path, &api.export(&id, form).await?)?;
         }
-        let speakers = report::counted(recording.speakers.len(), "speaker");
+        let speakers = report::count(recording.speakers.len() as u64, "speaker");
         let length = recording.duration_seconds.map_or("?".into(), report::clock);
         Ok(Fate::Done(format!("recording {id}: {speakers}, {length}"), recording.duration_seconds))
     })

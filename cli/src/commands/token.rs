@@ -10,7 +10,7 @@ const BYTES: usize = 32;
 /// Arguments of the command.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Name of whoever is to have the token, for the file of THROUGHLINE_API_TOKENS_FILE.
+    /// Name of the token's owner, for the file named by THROUGHLINE_API_TOKENS_FILE.
     #[arg(default_value = "name", value_parser = name)]
     name: String,
 }
@@ -33,9 +33,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let token = hex::encode(random);
     let digest = hex::encode(Sha256::digest(&token));
     println!("THROUGHLINE_API_TOKEN={token}");
-    println!("  for the caller; it is shown only now");
+    println!("  for the caller; shown only once");
     println!("THROUGHLINE_API_TOKEN_SHA256={digest}");
-    println!("  for the service, or, as one of several, in its file of tokens:");
+    println!("  for the service; or, as one of several tokens, this line in its tokens file:");
     println!("{} {digest}", args.name);
     Ok(())
 }

@@ -9,6 +9,7 @@ mod export;
 mod formats;
 mod help;
 mod installation;
+mod outputs;
 mod run;
 mod score;
 mod submit;

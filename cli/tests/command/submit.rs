@@ -68,17 +68,33 @@ fn an_upload_is_sent_again_with_its_key_until_it_is_taken() {
     let (address, serving) = service(vec![None, Some(busy), Some(taken)]);
     let run = throughline(["submit", "--server", &address, "--title", "t", text(&clip())]).succeeds();
     assert!(run.stdout.contains("recording 0199a3c4-5d6e-7f80-9123-456789abcdef"), "{run:?}");
-    assert!(
-        run.stderr.contains("as many uploads as are taken; again in 1 s")
-            || run.stderr.contains("as many uploads as are taken; again in 2 s"),
-        "{run:?}"
-    );
+    assert!(run.stderr.contains("as many uploads as are taken; trying again"), "{run:?}");
     let asked = serving.join().expect("serves");
     let key = asked[0].header("idempotency-key");
     assert!(key.len() == 38 && key.starts_with('"'), "{key}");
     assert!(asked.iter().all(|again| again.header("idempotency-key") == key));
     let size = std::fs::metadata(clip()).expect("is there").len() as usize;
     assert!(asked[2].body > size && asked[1].body == asked[2].body);
+}
+
+#[test]
+fn the_same_reason_to_wait_is_told_once() {
+    let busy = r#"429 Busy|{"title":"Busy","detail":"as many uploads as are taken"}"#;
+    let taken = r#"202 Accepted|{"id":"0199a3c4-5d6e-7f80-9123-456789abcdef"}"#;
+    let (address, serving) = service(vec![Some(busy), Some(busy), Some(busy), Some(taken)]);
+    let run = throughline(["submit", "--server", &address, text(&clip())]).succeeds();
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    assert_eq!(serving.join().expect("serves").len(), 4);
+}
+
+#[test]
+fn a_service_that_is_away_is_told_in_one_line() {
+    let complaint = throughline(["operations", "--server", "http://127.0.0.1:1"]).complains();
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert!(complaint.contains("cannot reach the service at http://127.0.0.1:1: "), "{complaint}");
+    assert!(complaint.contains("refused") && !complaint.contains("error sending request"), "{complaint}");
+    let complaint = throughline(["operations", "--server", "nowhere"]).complains();
+    assert!(complaint.contains("'nowhere' is not the address of a service"), "{complaint}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ export async function request(method, path, { body, headers } = {}) {
     try {
       response = await fetch(path, { method, headers, body, credentials: "same-origin" });
     } catch {
-      throw new Problem(0, "the service cannot be reached; is it running, and the network up?");
+      throw new Problem(0, "The service cannot be reached. Check that it is running and that you are online.");
     }
     if (response.status === 401) {
       await askForToken();

@@ -3,10 +3,10 @@
 import { byKey, h } from "./dom.js";
 
 /**
- * Asks, and gives the fields' values by name, or null when the dialog is left.
+ * Asks, and gives the fields' values by name, or null when the dialog is left by the button `leave`.
  * A field is {name, label, value, options, required, type}; with options ([value, words]) it is a choice.
  */
-export function ask({ title, words, fields = [], confirm, danger = false }) {
+export function ask({ title, words, fields = [], confirm, leave = "Cancel", danger = false }) {
   const inputs = fields.map((field) => [field, inputOf(field)]);
   const form = h(
     "form",
@@ -17,7 +17,7 @@ export function ask({ title, words, fields = [], confirm, danger = false }) {
     h(
       "div",
       { class: "buttons" },
-      h("button", { type: "button", on: { click: () => dialog.close() } }, "Leave it"),
+      h("button", { type: "button", on: { click: () => dialog.close() } }, leave),
       h("button", { class: danger ? "danger" : "primary", value: "yes" }, confirm),
     ),
   );

@@ -18,11 +18,11 @@ function show(resolve) {
   const form = h(
     "form",
     { method: "dialog" },
-    h("h2", { id: "token-title" }, "This service wants a token"),
-    h("p", { class: "muted" }, "Whoever runs it has one for you. It is exchanged for a cookie and not kept in the page."),
+    h("h2", { id: "token-title" }, "Sign in"),
+    h("p", { class: "muted" }, "Ask your administrator for an API token. This browser keeps a session cookie, not the token."),
     h("label", { class: "field" }, h("span", {}, "API token"), input),
     wrong,
-    h("div", { class: "buttons" }, h("button", { class: "primary" }, "Go on")),
+    h("div", { class: "buttons" }, h("button", { class: "primary" }, "Sign in")),
   );
   let taken = false;
   // Browsers let Escape close a dialog at the second try, whatever is said to the first; but without a token nothing goes on.
@@ -39,7 +39,7 @@ function show(resolve) {
       resolve();
       return;
     }
-    wrong.textContent = answer?.status === 401 ? "This is not a token of this service." : "The token could not be checked; try again.";
+    wrong.textContent = answer?.status === 401 ? "Invalid token." : "The token could not be checked. Try again.";
     wrong.hidden = false;
     input.select();
   });

@@ -13,7 +13,7 @@ export function clock(seconds, tenths = false) {
 
 /** 83.4 -> "1 min 23 s" */
 export function span(seconds) {
-  if (seconds === null || seconds === undefined) return "unknown";
+  if (seconds === null || seconds === undefined) return "—";
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
@@ -22,12 +22,23 @@ export function span(seconds) {
 
 /** 0.974 -> "97 %" */
 export function percent(share) {
-  return share === null || share === undefined ? "unknown" : `${Math.round(share * 100)} %`;
+  return share === null || share === undefined ? "—" : `${Math.round(share * 100)} %`;
 }
 
-/** 0.6123 -> "0.61" */
+/** 0.6123 -> "0.61"; -0.15 -> "−0.15" */
 export function score(value) {
-  return value === null || value === undefined ? "none" : value.toFixed(2);
+  return value === null || value === undefined ? "—" : fixed(value, 2);
+}
+
+/** So many places, a true minus sign, and no minus before a zero. */
+export function fixed(value, places) {
+  const text = value.toFixed(places);
+  return Number(text) === 0 ? (0).toFixed(places) : text.replace("-", "−");
+}
+
+/** 1, "speaker" -> "1 speaker"; 2 -> "2 speakers" */
+export function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 export function bytes(count) {
@@ -48,8 +59,8 @@ export function ago(text) {
 }
 
 const STATES = {
-  queued: ["waiting", "work"],
-  processing: ["in work", "work"],
+  queued: ["queued", "work"],
+  processing: ["processing", "work"],
   completed: ["finished", "good"],
   completed_with_gaps: ["finished with gaps", "warn"],
   failed: ["failed", "bad"],

@@ -1,5 +1,6 @@
 //! Dead letters: the operator's calls.
 
+use super::json::Given;
 use super::openapi::Usual;
 use super::problem::{ApiError, Problem};
 use super::query::{NoQuery, Query};
@@ -11,7 +12,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{HeaderName, LOCATION};
 use axum::http::{StatusCode, Uri};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -43,6 +44,39 @@ pub(crate) struct OpenedLetter {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Replayed {
     recording: Uuid,
+}
+
+/// The dead letters to replay.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Many {
+    /// Their numbers; 500 at most.
+    #[schema(max_items = 500)]
+    letters: Vec<i64>,
+}
+
+/// What became of each.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReplayedMany {
+    /// Those whose message was sent again.
+    replayed: Vec<ReplayedOne>,
+    /// Those that could not be replayed, which stay as they are.
+    refused: Vec<Refused>,
+}
+
+/// A dead letter whose message was sent again, among others.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReplayedOne {
+    letter: i64,
+    recording: Uuid,
+}
+
+/// A dead letter that could not be replayed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Refused {
+    letter: i64,
+    /// Why, and what to do.
+    detail: String,
 }
 
 fn number(text: &str) -> Result<i64, ApiError> {
@@ -110,12 +144,46 @@ pub(crate) async fn replay(
     Path(id): Path<String>,
     NoQuery: NoQuery,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Replayed>), ApiError> {
-    let id = number(&id)?;
+    let recording = replay_one(context, number(&id)?).await?;
+    let location = format!("/v1/recordings/{recording}");
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(Replayed { recording })))
+}
+
+/// Send the messages of many dead letters again
+///
+/// One after the other, each by itself: those that cannot be replayed do not keep the others back.
+#[utoipa::path(
+    post, path = "/v1/dead-letters/replay", tag = "dead letters", request_body = Many,
+    responses((status = 200, description = "What became of each", body = ReplayedMany), Usual)
+)]
+pub(crate) async fn replay_many(
+    State(context): State<Arc<Context>>,
+    NoQuery: NoQuery,
+    Given(many): Given<Many>,
+) -> Result<Json<ReplayedMany>, ApiError> {
+    let letters = many.map(|many| many.letters).unwrap_or_default();
+    if letters.is_empty() || letters.len() > LARGEST_PAGE as usize {
+        let wanted = format!("letters must name 1 to {LARGEST_PAGE} dead letters");
+        return Err(ApiError::Body(wanted));
+    }
+    let mut answer = ReplayedMany { replayed: Vec::new(), refused: Vec::new() };
+    for letter in letters {
+        match replay_one(context.clone(), letter).await {
+            Ok(recording) => answer.replayed.push(ReplayedOne { letter, recording }),
+            Err(refused @ (ApiError::UnknownLetter(_) | ApiError::NotReplayable(..))) => {
+                answer.refused.push(Refused { letter, detail: refused.to_string() });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Json(answer))
+}
+
+async fn replay_one(context: Arc<Context>, id: i64) -> Result<Uuid, ApiError> {
     match thread::on_its_own(async move || dead_letters::replay(&context, id).await).await?? {
         Replay::Sent(recording) => {
             tracing::info!(%recording, letter = id, "replayed");
-            let location = format!("/v1/recordings/{recording}");
-            Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(Replayed { recording })))
+            Ok(recording)
         }
         Replay::Unknown => Err(ApiError::UnknownLetter(id)),
         Replay::NoRecording => Err(ApiError::NotReplayable(

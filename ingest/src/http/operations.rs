@@ -1,13 +1,15 @@
 //! Operations: the operator's overview, and pausing and resuming queues.
 
+use super::auth::Caller;
 use super::openapi::Usual;
 use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
 use super::shown::shown;
 use crate::context::Context;
+use crate::operations::history::{self, Sample};
 use crate::operations::{self, overview::Overview, queues};
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -21,9 +23,30 @@ pub(crate) struct QueueState {
     pub paused: bool,
 }
 
+/// The last hour.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct History {
+    /// A sample for each minute, oldest first; none for minutes in which no ingest was there.
+    pub samples: Vec<Sample>,
+}
+
+/// Show the last hour
+///
+/// Backlog, throughput and workers, minute by minute.
+#[utoipa::path(
+    get, path = "/v1/operations/history", tag = "operations",
+    responses((status = 200, description = "The last hour", body = History), Usual)
+)]
+pub(crate) async fn history(
+    State(context): State<Arc<Context>>,
+    NoQuery: NoQuery,
+) -> Result<Json<History>, ApiError> {
+    Ok(Json(History { samples: history::of_the_last_hour(&context.pool).await? }))
+}
+
 /// Show everything at a glance
 ///
-/// What waits and for how long, how fast it goes, the workers, the queues, the recordings in work and when they will be done, how sure the
+/// What is wrong, what waits and for how long, how fast it goes, the workers, the queues, the recordings in work and when they will be done, how sure the
 /// latest results are, and what has failed.
 #[utoipa::path(
     get, path = "/v1/operations", tag = "operations",
@@ -49,11 +72,12 @@ pub(crate) async fn overview(
 )]
 pub(crate) async fn pause(
     State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     NoQuery: NoQuery,
 ) -> Result<Json<QueueState>, ApiError> {
     known(&context, &name).await?;
-    queues::pause(&context, &name).await?;
+    queues::pause(&context, &name, &caller.0).await?;
     tracing::info!(queue = name, "paused");
     Ok(Json(QueueState { name, paused: true }))
 }

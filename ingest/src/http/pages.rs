@@ -8,7 +8,7 @@ use super::recordings::RecordingId;
 use super::shown::shown;
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::{Embed, EmbeddedFile};
@@ -16,9 +16,10 @@ use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 use uuid::Uuid;
 
-/// Where a page has the folder of its files, and the nonce of the styles that scripts make.
+/// Where a page has the folder of its files, the nonce of the styles that scripts make, and the address that was asked for.
 const FILES: &str = "{{files}}";
 const NONCE: &str = "{{nonce}}";
+const ADDRESS: &str = "{{address}}";
 
 #[derive(Embed)]
 #[folder = "pages/"]
@@ -41,17 +42,55 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(async || page("index.html")))
-        .route("/recordings/{id}", get(async |_: RecordingId| page("recording.html")))
+        .route("/recordings/{id}", get(recording))
         .route("/operations", get(async || page("operations.html")))
         .route("/files/{version}/{*path}", get(file))
 }
 
+async fn recording(uri: Uri, headers: HeaderMap, id: Result<RecordingId, ApiError>) -> Response {
+    match id {
+        Ok(_) => page("recording.html").into_response(),
+        Err(_) if wants_page(&headers) => missing(&uri),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// The answer where there is nothing at an address: a page to a browser, a problem document to all others.
+pub(crate) async fn nothing(uri: Uri, headers: HeaderMap) -> Response {
+    if wants_page(&headers) { missing(&uri) } else { ApiError::Route(shown(uri.path())).into_response() }
+}
+
+/// Whether HTML is named among what is accepted: browsers do where they show what they get, other clients do not.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut kinds = accepted.flat_map(|value| value.split(',')).filter_map(|kind| kind.split(';').next());
+    kinds.any(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
+}
+
+fn missing(uri: &Uri) -> Response {
+    let address = in_html(&shown(uri.path()));
+    match filled("missing.html", &address) {
+        Ok(page) => (StatusCode::NOT_FOUND, page).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `text` as it stands in HTML, where all of it is text.
+fn in_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 fn page(name: &'static str) -> Result<Response, ApiError> {
+    filled(name, "")
+}
+
+fn filled(name: &'static str, address: &str) -> Result<Response, ApiError> {
     let file = Files::get(name).ok_or_else(|| ApiError::Route(name.to_owned()))?;
     let nonce = Uuid::new_v4().simple().to_string();
     let html = String::from_utf8_lossy(&file.data)
         .replace(FILES, &format!("/files/{}", *VERSION))
-        .replace(NONCE, &nonce);
+        .replace(NONCE, &nonce)
+        .replace(ADDRESS, address);
     let policy = format!(
         "default-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
          form-action 'self'; frame-ancestors 'none'"
@@ -99,7 +138,7 @@ mod tests {
 
     #[test]
     fn every_file_that_a_page_names_is_there() {
-        for page in ["index.html", "recording.html", "operations.html"] {
+        for page in ["index.html", "recording.html", "operations.html", "missing.html"] {
             let html = Files::get(page).unwrap_or_else(|| panic!("{page} is missing"));
             let html = String::from_utf8_lossy(&html.data).into_owned();
             let named: Vec<&str> =
@@ -113,6 +152,17 @@ mod tests {
                 "{page}"
             );
         }
+    }
+
+    #[test]
+    fn only_whoever_names_html_gets_a_page_where_there_is_nothing() {
+        let wants = |accept: &str| {
+            let value = accept.parse().expect("a value");
+            wants_page(&HeaderMap::from_iter([(header::ACCEPT, value)]))
+        };
+        assert!(wants("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+        assert!(wants("application/json, Text/HTML;q=0.5"));
+        assert!(!wants("*/*") && !wants("application/json") && !wants_page(&HeaderMap::new()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Overview: what an operator sees at a glance, as the API shows it.
 
+use super::problems::Trouble;
 use crate::recordings::state::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,6 +12,8 @@ use uuid::Uuid;
 /// Everything at a glance.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Overview {
+    /// What is wrong, what is serious first; empty when all is well.
+    pub problems: Vec<Trouble>,
     /// What waits to be analysed or is in hand.
     pub backlog: Backlog,
     /// How fast the workers are.
@@ -58,6 +61,10 @@ pub(crate) struct Queue {
     pub consumers: Option<u32>,
     /// Whether nothing is taken from it.
     pub paused: bool,
+    /// When it was paused; null where it is not.
+    pub paused_since: Option<DateTime<Utc>>,
+    /// Name of the token by which it was paused; empty where calls need none, null where it is not paused.
+    pub paused_by: Option<String>,
     /// Whether it can be paused.
     pub pausable: bool,
 }
@@ -69,6 +76,8 @@ pub(crate) struct Worker {
     pub id: Uuid,
     /// Name of its machine.
     pub host: String,
+    /// Number of the process on it; null where its release does not tell.
+    pub process: Option<i64>,
     /// Models loaded.
     pub model_version: String,
     /// Configuration of the analysis.
@@ -128,12 +137,16 @@ pub(crate) struct Process {
     pub service: String,
     /// Name of its machine.
     pub host: String,
+    /// Number of the process on it; null where its release does not tell.
+    pub process: Option<i64>,
     /// Release of the program.
     pub version: String,
     /// When it started.
     pub started_at: DateTime<Utc>,
-    /// Its last sign of life.
+    /// Its last sign of life; it gives one every five seconds.
     pub last_seen: DateTime<Utc>,
+    /// Whether that was within the last fifteen seconds.
+    pub alive: bool,
 }
 
 /// A recording in work.
@@ -150,9 +163,10 @@ pub(crate) struct InWork {
     pub chunks: Chunks,
     /// Chunks that are analysed and wait for one before them.
     pub waiting_for_order: i64,
-    /// Seconds until it is completed; null when that cannot be told: its decoding has not ended, no worker that could do it is there or has
-    /// done anything yet, or one of its queues is paused.
+    /// Seconds until it is completed; null when that cannot be told.
     pub eta_seconds: Option<f64>,
+    /// Why it cannot be told; null when it can.
+    pub eta_unknown: Option<String>,
 }
 
 /// Progress: chunks matched, of how many; the total is known once decoding has ended.

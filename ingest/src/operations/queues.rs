@@ -2,12 +2,13 @@
 
 use super::overview::Queue;
 use crate::context::Context;
+use chrono::{DateTime, Utc};
 use diarization::analysis::CONFIGURATION;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use service_kit::paused_queues;
 use service_kit::topology::{self, DEAD, DECODE, MATCH};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long the broker has to count.
@@ -34,12 +35,14 @@ pub(crate) fn is_of_chunks(queue: &str) -> bool {
     ![DECODE, MATCH, DEAD].contains(&queue)
 }
 
-/// Pauses `queue` for all its consumers. Twice is once.
-pub(crate) async fn pause(context: &Context, queue: &str) -> Result<(), sqlx::Error> {
+/// Pauses `queue` for all its consumers, for the caller `by`. Twice is once.
+pub(crate) async fn pause(context: &Context, queue: &str, by: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO paused_queues (queue) VALUES ($1)
-         ON CONFLICT (queue) DO UPDATE SET paused_at = now(), resumed_at = NULL WHERE paused_queues.resumed_at IS NOT NULL",
-        queue
+        "INSERT INTO paused_queues (queue, paused_by) VALUES ($1, $2)
+         ON CONFLICT (queue) DO UPDATE SET paused_at = now(), paused_by = $2, resumed_at = NULL
+         WHERE paused_queues.resumed_at IS NOT NULL",
+        queue,
+        by
     )
     .execute(&context.pool)
     .await?;
@@ -59,9 +62,17 @@ pub(crate) async fn resume(context: &Context, queue: &str) -> Result<(), sqlx::E
     Ok(())
 }
 
+/// The queues that are paused: since when and by whom.
+async fn pauses(context: &Context) -> Result<BTreeMap<String, (DateTime<Utc>, String)>, sqlx::Error> {
+    let rows = sqlx::query!("SELECT queue, paused_at, paused_by FROM paused_queues WHERE resumed_at IS NULL")
+        .fetch_all(&context.pool)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.queue, (row.paused_at, row.paused_by))).collect())
+}
+
 /// All queues with what the broker counts on them.
 pub(crate) async fn all(context: &Context) -> Result<Vec<Queue>, sqlx::Error> {
-    let paused = paused_queues::read(&context.pool).await?;
+    let paused = pauses(context).await?;
     let names = pausable(context).await?.into_iter().map(|name| (name, true));
     let names: Vec<(String, bool)> = names.chain([(DEAD.to_owned(), false)]).collect();
     let counting = count(context, names.iter().map(|(name, _)| name.as_str()));
@@ -76,8 +87,11 @@ pub(crate) async fn all(context: &Context) -> Result<Vec<Queue>, sqlx::Error> {
     let mut counted = counted.into_iter();
     let queue = |(name, pausable): (String, bool)| {
         let counts = counted.next();
+        let pause = paused.get(&name);
         Queue {
-            paused: paused.contains(&name),
+            paused: pause.is_some(),
+            paused_since: pause.map(|(since, _)| *since),
+            paused_by: pause.map(|(_, by)| by.clone()),
             messages: counts.map(|(messages, _)| messages),
             consumers: counts.map(|(_, consumers)| consumers),
             name,

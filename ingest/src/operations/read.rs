@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// Recordings in work that are shown.
 const MOST_RECORDINGS: i64 = 100;
 /// Chunks by which it is worked out when recordings are done; beyond them it is not told.
-const MOST_CHUNKS: i64 = 5000;
+pub(super) const MOST_CHUNKS: i64 = 5000;
 /// Time over which throughput is told.
 const LATELY: Duration = Duration::from_secs(120);
 /// Silence after which a process counts as gone: two heartbeats that did not come.
@@ -44,7 +44,7 @@ pub(crate) async fn processes(
     snapshot: &mut PgTransaction<'static>,
 ) -> Result<(Vec<Worker>, Vec<Process>), sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT w.id, w.service, w.host, w.version, w.started_at, w.last_seen, w.model_version, w.configuration, w.device, w.threads,
+        r#"SELECT w.id, w.service, w.host, w.process, w.version, w.started_at, w.last_seen, w.model_version, w.configuration, w.device, w.threads,
                   w.audio_seconds, w.audio_seconds_per_second, w.speed, w.stages AS "stages: Json<BTreeMap<String, f64>>",
                   w.last_seen > now() - make_interval(secs => $1) AS "alive!",
                   (SELECT coalesce(jsonb_agg(jsonb_build_object('recording', c.recording_id, 'chunk', c.chunk, 'since', c.since)
@@ -57,12 +57,13 @@ pub(crate) async fn processes(
     .await?;
     let (mut workers, mut others) = (Vec::new(), Vec::new());
     for row in rows {
-        let (id, service, host, version) = (row.id, row.service, row.host, row.version);
-        let (started_at, last_seen) = (row.started_at, row.last_seen);
+        let (id, service, host, process, version) = (row.id, row.service, row.host, row.process, row.version);
+        let (started_at, last_seen, alive) = (row.started_at, row.last_seen, row.alive);
         match (row.model_version, row.configuration) {
             (Some(model_version), Some(configuration)) => workers.push(Worker {
                 id,
                 host,
+                process,
                 model_version,
                 configuration,
                 device: row.device.unwrap_or_default(),
@@ -70,7 +71,7 @@ pub(crate) async fn processes(
                 version,
                 started_at,
                 last_seen,
-                alive: row.alive,
+                alive,
                 busy: row.in_hand.first().cloned(),
                 audio_seconds: row.audio_seconds,
                 audio_seconds_per_second: row.audio_seconds_per_second,
@@ -78,7 +79,7 @@ pub(crate) async fn processes(
                 in_hand: row.in_hand.0,
                 speed: row.speed,
             }),
-            _ => others.push(Process { id, service, host, version, started_at, last_seen }),
+            _ => others.push(Process { id, service, host, process, version, started_at, last_seen, alive }),
         }
     }
     Ok((workers, others))
@@ -104,6 +105,7 @@ pub(super) async fn recordings(snapshot: &mut PgTransaction<'static>) -> Result<
         chunks: Chunks { done: row.next_chunk, total: row.chunk_count },
         waiting_for_order: row.waiting_for_order,
         eta_seconds: None,
+        eta_unknown: None,
     });
     Ok(recording.collect())
 }

@@ -108,6 +108,7 @@ async fn a_worker_is_shown_from_its_first_heartbeat_to_its_last_and_nothing_dele
     let seen = overview_when(&stack, |seen| seen["workers"][0]["busy"].is_object()).await;
     let shown = &seen["workers"][0];
     assert_eq!((&shown["id"], &shown["host"]), (&json!(heartbeat.id), &json!(heartbeat.host)));
+    assert_eq!(shown["process"], json!(std::process::id()), "two workers on a machine are told apart");
     assert_eq!(
         (&shown["device"], &shown["threads"], &shown["version"]),
         (&json!("cpu"), &json!(1), &json!("1.2.3"))
@@ -148,6 +149,10 @@ async fn the_overview_says_what_waits_and_when_it_will_be_done() {
     assert_eq!((&shown["id"], &shown["title"]), (&json!(id), &json!("Three minutes")));
     assert_eq!((&shown["chunks"], &shown["state"]), (&json!({ "done": 0, "total": 4 }), &recording["state"]));
     assert_eq!(shown["eta_seconds"], Value::Null, "there is no worker: {shown}");
+    assert_eq!(shown["eta_unknown"], "no worker is alive for it");
+    let problem = &seen["problems"][0];
+    assert_eq!((&problem["kind"], &problem["serious"]), (&json!("no-worker"), &json!(true)));
+    assert_eq!(problem["detail"], "4 chunks wait and no worker is alive: start throughline-worker");
 
     let channel = stack.channel().await;
     topology::declare_heartbeat_queue(&channel).await.expect("declares");
@@ -155,6 +160,7 @@ async fn the_overview_says_what_waits_and_when_it_will_be_done() {
     let seen = overview_when(&stack, |seen| seen["recordings"][0]["eta_seconds"].is_number()).await;
     let eta = seen["recordings"][0]["eta_seconds"].as_f64().expect("a number");
     assert!((eta - waits / 10.0).abs() < 1e-6, "{eta} s for {waits} s of audio at 10 s per second");
+    assert_eq!(seen["recordings"][0]["eta_unknown"], Value::Null);
     // What is analysed and waits for the chunk before it.
     let analysed = "INSERT INTO inbox SELECT id, 2, model_version, configuration, 'x' FROM recordings";
     sqlx::query(analysed).execute(&stack.pool).await.expect("runs");
@@ -166,7 +172,9 @@ async fn the_overview_says_what_waits_and_when_it_will_be_done() {
             < 1e-6
     );
     set(&stack, &chunks(), "pause").await;
-    assert_eq!(overview(&stack).await["recordings"][0]["eta_seconds"], Value::Null, "nothing will be done");
+    let seen = overview(&stack).await;
+    assert_eq!(seen["recordings"][0]["eta_seconds"], Value::Null, "nothing will be done");
+    assert_eq!(seen["recordings"][0]["eta_unknown"], "the queue of its chunks is paused");
     stack.stop().await;
 }
 
@@ -211,7 +219,15 @@ async fn a_paused_queue_is_not_consumed_until_it_is_resumed() {
     let id = id["id"].as_str().expect("an id");
     stack.sent().await;
     let seen = overview_when(&stack, |seen| queue(seen, DECODE)["messages"] == 1).await;
-    assert_eq!(queue(&seen, DECODE)["paused"], true);
+    assert_eq!(
+        (&queue(&seen, DECODE)["paused"], &queue(&seen, DECODE)["paused_by"]),
+        (&json!(true), &json!(""))
+    );
+    assert!(queue(&seen, DECODE)["paused_since"].is_string());
+    let problem = seen["problems"].as_array().expect("a list").iter().find(|it| it["kind"] == "queue-paused");
+    let problem = problem.expect("the pause is told");
+    assert!(problem["since"].is_string() && problem["serious"] == true, "{problem}");
+    assert_eq!(seen["recordings"][0]["eta_unknown"], "decoding is paused");
     assert!(seen["recordings"][0]["eta_seconds"].is_null() && seen["recordings"][0]["state"] == "queued");
     // Long enough for a consumer that had not heard of it.
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -258,5 +274,90 @@ async fn a_queue_that_cannot_be_paused_is_refused_with_those_that_can() {
         assert!(detail.contains(name) && detail.contains(MATCH) && detail.contains(&chunks()), "{detail}");
     }
     assert_eq!(stack.count("SELECT count(*) FROM paused_queues").await, 0);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_pauses_a_queue_is_named() {
+    let stack = Stack::start(&["--api-token=a-token-that-only-this-test-has-7c21"]).await;
+    let signed =
+        |request: reqwest::RequestBuilder| request.bearer_auth("a-token-that-only-this-test-has-7c21");
+    let answer = signed(stack.post(&format!("/v1/queues/{MATCH}/pause"))).send().await.expect("answers");
+    assert_eq!(answer.status(), StatusCode::OK);
+    let seen: Value =
+        signed(stack.get("/v1/operations")).send().await.expect("answers").json().await.expect("is JSON");
+    assert_eq!(queue(&seen, MATCH)["paused_by"], "default");
+    let detail = seen["problems"][0]["detail"].as_str().expect("words");
+    assert!(detail.contains("was paused by default"), "{detail}");
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_hour_is_kept_minute_by_minute_and_forgotten_after_a_day() {
+    let stack = Stack::start(&[]).await;
+    for sql in [
+        "INSERT INTO operations_samples VALUES (now() - interval '30 minutes', 60, 2.5, 3)",
+        "INSERT INTO operations_samples VALUES (now() - interval '2 hours', 70, 0, 0)",
+        "INSERT INTO operations_samples VALUES (now() - interval '25 hours', 80, 0, 0)",
+        "DELETE FROM operations_samples WHERE at = date_trunc('minute', now())",
+    ] {
+        sqlx::query(sql).execute(&stack.pool).await.expect(sql);
+    }
+    let started = Instant::now();
+    let samples = loop {
+        let answer = stack.get("/v1/operations/history").send().await.expect("answers");
+        let history: Value = answer.json().await.expect("is JSON");
+        let samples = history["samples"].as_array().expect("a list").clone();
+        if samples.len() > 1 && stack.count("SELECT count(*) FROM operations_samples WHERE workers = 0 AND backlog_audio_seconds = 80").await == 0 {
+            break samples;
+        }
+        assert!(started.elapsed() < PATIENCE, "still {samples:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let shown = |key: &str| samples[0][key].as_f64();
+    assert_eq!(
+        (shown("backlog_audio_seconds"), shown("audio_seconds_per_second"), shown("workers")),
+        (Some(60.0), Some(2.5), Some(3.0)),
+        "what is older than an hour is not shown: {samples:?}"
+    );
+    let now = &samples[samples.len() - 1];
+    assert_eq!((&now["backlog_audio_seconds"], &now["workers"]), (&json!(0.0), &json!(0)));
+    assert!(now["at"].as_str().is_some_and(|at| at.ends_with(":00Z")), "{now}");
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_replayed_together_and_those_that_cannot_be_are_told() {
+    let stack = Stack::start(&[]).await;
+    let id = stack.upload("", interview()).await["id"].as_str().expect("an id").to_owned();
+    stack.decoded(&id).await;
+    let history = r#"[{"reason":"the model failed","by":"worker@a/1","at":"2026-01-01T00:00:00Z"}]"#;
+    for (recording, attempts) in [(Some(&id), history), (Some(&id), "[]"), (None, "[]")] {
+        let sql = "INSERT INTO dead_letters (recording_id, run, chunk, queue, reason, kind, body, attempts)
+                   VALUES ($1::uuid, 1, 0, 'throughline.match', 'rejected', 'k', 'b', $2::jsonb)";
+        sqlx::query(sql).bind(recording).bind(attempts).execute(&stack.pool).await.expect("inserts");
+    }
+    let listed: Value =
+        stack.get("/v1/dead-letters").send().await.expect("answers").json().await.expect("is JSON");
+    let letters = listed["dead_letters"].as_array().expect("a list");
+    // What failed at the last attempt; where nobody could say, why it was given up.
+    let failures: Vec<&Value> = letters.iter().map(|letter| &letter["failure"]).collect();
+    assert_eq!(failures, ["rejected", "rejected", "the model failed"]);
+    let numbers: Vec<i64> = letters.iter().rev().filter_map(|letter| letter["id"].as_i64()).collect();
+    let replay =
+        async |body: Value| stack.post("/v1/dead-letters/replay").json(&body).send().await.expect("answers");
+    let unknown = numbers[2] + 1000;
+    let answer = replay(json!({ "letters": [numbers[0], numbers[1], numbers[2], unknown] })).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let answer: Value = answer.json().await.expect("is JSON");
+    let sent = |number: i64| json!({ "letter": number, "recording": id });
+    assert_eq!(answer["replayed"], json!([sent(numbers[0]), sent(numbers[1])]));
+    let refused = answer["refused"].as_array().expect("a list");
+    assert_eq!((&refused[0]["letter"], &refused[1]["letter"]), (&json!(numbers[2]), &json!(unknown)));
+    assert!(refused[0]["detail"].as_str().is_some_and(|why| why.contains("no recording")), "{refused:?}");
+    assert_eq!(stack.count("SELECT count(*) FROM dead_letters").await, 1);
+    for wrong in [json!({ "letters": [] }), json!({}), json!({ "letters": (0..501).collect::<Vec<_>>() })] {
+        problem(replay(wrong).await, StatusCode::BAD_REQUEST, "bad-body").await;
+    }
     stack.stop().await;
 }

@@ -3,7 +3,7 @@
 use crate::stack::{Stack, interview, problem};
 use reqwest::StatusCode;
 use reqwest::header::{
-    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE,
+    ACCEPT, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE,
 };
 use serde_json::Value;
 
@@ -42,6 +42,24 @@ async fn a_page_runs_no_script_but_its_own_and_browsers_keep_its_files_for_ever(
     {
         let answer = stack.get(path).send().await.expect("answers");
         assert!(answer.status().is_client_error(), "{path}: {}", answer.status());
+    }
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_address_is_a_page_to_a_browser_and_a_problem_to_programs() {
+    let stack = Stack::start(&[]).await;
+    for path in ["/recording", "/recordings/seven", "/v2/recordings", "/%3Cscript%3Ealert(1)%3C/script%3E"] {
+        let browser = stack.get(path).header(ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
+        let page = browser.send().await.expect("answers");
+        assert_eq!(page.status(), StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8", "{path}");
+        let html = page.text().await.expect("text");
+        assert!(html.contains("Page not found") && html.contains("href=\"/\""), "{html}");
+        assert!(!html.contains("<script") && !html.contains("{{"), "{html}");
+        let program = stack.get(path).header(ACCEPT, "*/*").send().await.expect("answers");
+        assert!(program.status().is_client_error(), "{path}");
+        assert_eq!(program.headers()[CONTENT_TYPE], "application/problem+json", "{path}");
     }
     stack.stop().await;
 }

@@ -31,9 +31,18 @@ async fn failed(stack: &mut Stack) -> Uuid {
     id
 }
 
+/// An hour that was, made up: five busy minutes in ten, and some in the middle in which nobody looked.
+async fn an_hour(stack: &Stack) {
+    let samples = "INSERT INTO operations_samples
+         SELECT date_trunc('minute', now()) - make_interval(mins => n), 600.0 * (n % 10), 20.0 * (n / 5 % 2), 1 + n / 30
+         FROM generate_series(1, 58) n WHERE n NOT BETWEEN 25 AND 31";
+    sqlx::query(samples).execute(&stack.pool).await.expect("inserts");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_look_at_the_board_replay_drop_pause_and_cancel() {
     let mut stack = Stack::start(0, 1, 1).await;
+    an_hour(&stack).await;
     // The one that is dropped, and then the one that is replayed.
     failed(&mut stack).await;
     let id = failed(&mut stack).await;

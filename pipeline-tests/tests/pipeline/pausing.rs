@@ -41,10 +41,12 @@ async fn no_chunk_is_analysed_while_their_queue_is_paused_and_the_result_is_the_
         .await;
     // One that starts now takes nothing either.
     stack.start_worker();
-    eventually("both workers are seen", async || {
-        (operations(&stack).await["workers"].as_array().map(Vec::len) == Some(2)).then_some(())
+    let workers = eventually("both workers are seen", async || {
+        let workers = operations(&stack).await["workers"].as_array().expect("a list").clone();
+        (workers.len() == 2).then_some(workers)
     })
     .await;
+    assert_ne!(workers[0]["process"], workers[1]["process"], "two on one machine are told apart");
     let analysed = "SELECT count(*) FROM inbox";
     let before = stack.count(analysed).await;
     assert!(before < 4, "it was paused too late to show anything");
@@ -54,7 +56,20 @@ async fn no_chunk_is_analysed_while_their_queue_is_paused_and_the_result_is_the_
     assert_eq!(stack.count(analysed).await, before);
     assert_eq!(stack.recording(id).await["state"], "processing");
     let shown = succeeds(&stack, &["operations"]).await;
-    assert!(shown.lines().any(|line| line.contains(&chunks) && line.contains("paused")), "{shown}");
+    let first = shown.lines().next().expect("a line");
+    assert!(
+        first.starts_with(&format!("PROBLEM: {chunks} was paused; ")),
+        "what is wrong comes first: {shown}"
+    );
+    assert!(
+        shown.lines().any(|line| line.contains(&chunks) && line.contains("paused since ")),
+        "who and since when: {shown}"
+    );
+    assert!(
+        shown.contains("the queue of its chunks is paused"),
+        "why it is not known when it is done: {shown}"
+    );
+    assert!(workers.iter().all(|worker| shown.contains(&worker["process"].to_string())), "{shown}");
 
     succeeds(&stack, &["queues", "resume", &chunks]).await;
     stack.completed(id).await;

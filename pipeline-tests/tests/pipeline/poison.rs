@@ -103,7 +103,7 @@ async fn a_chunk_that_kills_its_worker_harms_nobody_else_and_is_done_once_worker
     workers.stop().await;
     stack.start_worker();
     let replayed = succeeds(&stack, &["dead-letters", "replay", &letter.to_string()]).await;
-    assert!(replayed.contains(&format!("{letter}: sent again, recording {fails}")), "{replayed}");
+    assert!(replayed.contains(&format!("{letter}: replayed, recording {fails}")), "{replayed}");
     succeeds(&stack, &["dead-letters", "replay", "--recording", &gapped.to_string()]).await;
     let expected = oracle::diarize(&oracle::sample("interview_20min.opus"), interview_settings()).await;
     for id in [fails, gapped] {

@@ -23,7 +23,8 @@ async fn delete(stack: &Stack, id: Uuid) {
 }
 
 /// Tables that are about no recording: which broker and which object store are ours, what sessions are signed with, which processes run.
-const OF_NO_RECORDING: [&str; 4] = ["broker_epoch", "object_store", "session_key", "workers"];
+const OF_NO_RECORDING: [&str; 5] =
+    ["broker_epoch", "object_store", "operations_samples", "session_key", "workers"];
 
 async fn nothing_is_left(stack: &Stack) {
     // The id alone stays for half an hour, to look once more.

@@ -43,7 +43,7 @@ function row(it) {
     "li",
     { "data-id": it.id },
     h("a", { class: "title", href: `/recordings/${it.id}` }, it.title),
-    h("span", { class: "long" }, it.duration_seconds ? span(it.duration_seconds) : "length not known"),
+    h("span", { class: "long" }, it.duration_seconds ? span(it.duration_seconds) : "—"),
     h("span", {}, h("span", { class: `badge ${kind}` }, words)),
     h("span", { class: "when" }, moment(it.created_at)),
     it.failure && h("span", { class: "failure" }, it.failure),
@@ -74,7 +74,7 @@ export async function refresh() {
   list.replaceChildren(...answer.recordings.map(row));
   if (focused) list.querySelector(`[data-id="${focused}"] a`)?.focus();
   const filtered = byId("filter-title").value || byId("filter-state").value;
-  byId("none").textContent = filtered ? "No recording is like that." : "There are none yet.";
+  byId("none").textContent = filtered ? "No matching recordings." : "No recordings yet: drop a file above.";
   byId("none").hidden = answer.recordings.length > 0;
   byId("older").hidden = answer.next === null;
 }

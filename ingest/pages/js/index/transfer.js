@@ -7,7 +7,7 @@ const ENDPOINT = "/v1/uploads";
 /** Waits between attempts; after the last the reader decides. */
 const RETRIES_MS = [0, 1000, 3000, 5000, 10_000, 20_000, 30_000];
 
-const UNREADABLE = "the file cannot be read: it is a folder, or was moved or changed since it was chosen";
+const UNREADABLE = "the file cannot be read: it is a folder, or was moved or changed since you chose it";
 
 async function isReadable(file) {
   return file.slice(0, 1).arrayBuffer().then(() => true, () => false);

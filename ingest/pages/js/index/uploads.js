@@ -2,8 +2,8 @@
 
 import { get } from "../api.js";
 import { byId, h } from "../dom.js";
-import { tell } from "../notices.js";
-import { bytes, isFinished, percent, stateWords } from "../text.js";
+import { fail, tell } from "../notices.js";
+import { bytes, count, isFinished, percent, stateWords } from "../text.js";
 import { transfer } from "./transfer.js";
 
 /** Time between two looks at what became of an uploaded file. */
@@ -30,7 +30,7 @@ function optionsFor(files) {
 
 function add(file, options, refresh) {
   const bar = h("progress", { max: 1, value: 0, "aria-label": `Progress of ${file.name}` });
-  const said = h("span", { class: "said", role: "status" }, "waiting");
+  const said = h("span", { class: "said", role: "status" }, "queued");
   const pause = h("button", { class: "quiet small", on: { click: () => (paused ? goOn() : stop()) } }, "Pause");
   const leave = h("button", { class: "quiet small", "aria-label": `Remove ${file.name}`, on: { click: abandon } }, "Remove");
   const name = h("span", { class: "name" }, file.name);
@@ -70,14 +70,14 @@ function add(file, options, refresh) {
   function stop() {
     paused = true;
     sending.pause();
-    pause.textContent = "Go on";
+    pause.textContent = "Resume";
     say(`paused at ${latest || "the start"}`);
   }
   function goOn() {
     paused = false;
     sending.resume();
     pause.textContent = "Pause";
-    say(latest || "waiting");
+    say(latest || "queued");
   }
   async function abandon() {
     await sending.abandon();
@@ -92,7 +92,7 @@ function add(file, options, refresh) {
     } catch (error) {
       if (error.status === 404) {
         bar.remove();
-        return say("no longer there");
+        return say("deleted");
       }
       setTimeout(() => watch(id), LOOK_MS);
       return;
@@ -100,7 +100,7 @@ function add(file, options, refresh) {
     const { done, total } = recording.chunks;
     if (recording.state === "failed") {
       bar.remove();
-      return say(`refused: ${recording.failure}`, true);
+      return say(`failed: ${recording.failure}`, true);
     }
     if (isFinished(recording.state) || recording.state === "cancelled") {
       bar.remove();
@@ -108,7 +108,7 @@ function add(file, options, refresh) {
     }
     bar.max = total ?? 1;
     bar.value = total ? done : 0;
-    say(total ? `${done} of ${total} chunks` : stateWords(recording.state)[0]);
+    say(total ? `${done} of ${count(total, "chunk")}` : stateWords(recording.state)[0]);
     setTimeout(() => watch(id), LOOK_MS);
   }
 }
@@ -119,10 +119,10 @@ export function start(refresh) {
   const take = (files) => {
     const given = [...files];
     if (given.length === 0) return;
-    if (byId("option-title").value.trim() && given.length > 1) tell("The title is for a single file; these keep their names.");
+    if (byId("option-title").value.trim() && given.length > 1) tell("The title is only used for a single file; these keep their file names.");
     const options = optionsFor(given);
     for (const file of given) {
-      if (file.size === 0) tell(`${file.name} is empty, or a folder.`);
+      if (file.size === 0) fail(`${file.name} is empty, or a folder.`);
       else add(file, { title: file.name.replace(/\.[^.]+$/, ""), ...options }, refresh);
     }
   };

@@ -10,7 +10,7 @@ export function failures(all) {
   if (now === before) return;
   before = now;
   const item = (it) => h("li", {}, h("a", { href: `/recordings/${it.id}` }, it.title), h("span", { class: "muted small" }, ` · ${moment(it.failed_at)}`), h("p", { class: "small" }, it.failure));
-  byId("failures").replaceChildren(all.length ? h("ul", { class: "failures" }, all.map(item)) : h("p", { class: "muted" }, "Nothing has failed."));
+  byId("failures").replaceChildren(all.length ? h("ul", { class: "failures" }, all.map(item)) : h("p", { class: "muted" }, "No failures."));
 }
 
 let drawn = "";
@@ -22,7 +22,7 @@ export function sure(steps) {
   const all = steps.reduce((sum, step) => sum + step.matches, 0);
   const most = Math.max(1, ...steps.map((step) => step.matches));
   if (all === 0) {
-    byId("sure").replaceChildren(h("p", { class: "muted" }, "No matches yet."));
+    byId("sure").replaceChildren(h("p", { class: "muted" }, "No finished recordings yet."));
     return;
   }
   const bar = (step) =>
@@ -34,7 +34,7 @@ export function sure(steps) {
       h("span", {}, `${Math.round(step.from * 100)}–${Math.round(step.to * 100)}`),
     );
   byId("sure").replaceChildren(
-    h("p", { class: "muted small" }, `${all} matches of the newest finished recordings, by the probability in percent that the speaker is right.`),
+    h("p", { class: "muted small" }, `${all === 1 ? "1 match" : `${all} matches`} of the newest finished recordings, by the probability (in percent) that the speaker is right.`),
     h("ol", { class: "steps" }, steps.map(bar)),
   );
 }

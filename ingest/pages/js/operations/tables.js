@@ -41,5 +41,5 @@ function put(place, content) {
   written.set(place, html);
   const focused = place.contains(document.activeElement);
   place.replaceChildren(...now.childNodes);
-  if (focused) place.querySelector("a, button, summary")?.focus();
+  if (focused) place.querySelector("a, button, summary, input")?.focus();
 }

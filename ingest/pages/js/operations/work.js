@@ -4,15 +4,15 @@ import { send } from "../api.js";
 import { ask } from "../dialog.js";
 import { byId, h } from "../dom.js";
 import { tell, told } from "../notices.js";
-import { span, stateWords } from "../text.js";
+import { count, span, stateWords } from "../text.js";
 import { fill } from "./tables.js";
 
 async function cancel(it, look) {
-  const words = "What is not analysed yet will not be. It can be reprocessed later.";
-  if (!(await ask({ title: `Cancel “${it.title}”?`, words, confirm: "Cancel it", danger: true }))) return;
+  const words = "Chunks not analysed yet will not be. You can reprocess the recording later.";
+  if (!(await ask({ title: `Cancel “${it.title}”?`, words, confirm: "Cancel recording", leave: "Keep processing", danger: true }))) return;
   await told(async () => {
     await send("POST", `/v1/recordings/${it.id}/cancel`);
-    tell(`“${it.title}” is cancelled.`);
+    tell(`Cancelled “${it.title}”.`);
     await look();
   });
 }
@@ -25,18 +25,18 @@ export function work(recordings, look) {
       h("a", { href: `/recordings/${it.id}` }, it.title),
       stateWords(it.state)[0],
       it.chunks.total
-        ? [h("progress", { max: it.chunks.total, value: it.chunks.done, "aria-label": `Chunks of ${it.title}` }), h("div", { class: "small muted" }, `${it.chunks.done} of ${it.chunks.total} chunks`)]
-        : "being read",
+        ? [h("progress", { max: it.chunks.total, value: it.chunks.done, "aria-label": `Chunks of ${it.title}` }), h("div", { class: "small muted" }, `${it.chunks.done} of ${count(it.chunks.total, "chunk")}`)]
+        : "decoding",
       String(it.waiting_for_order),
-      it.eta_seconds === null ? "not known" : span(it.eta_seconds),
+      it.eta_seconds === null ? ["—", h("div", { class: "small muted" }, it.eta_unknown)] : span(it.eta_seconds),
       h("button", { class: "small", "data-cancel": it.id, "aria-label": `Cancel ${it.title}` }, "Cancel"),
     ],
   }));
   fill(box, {
-    caption: "Recordings in work",
-    columns: [["Title", "name"], ["State"], ["Progress"], ["Chunks waiting for order", "number"], ["Done in", "number"], [""]],
+    caption: "Recordings in progress",
+    columns: [["Title", "name"], ["State"], ["Progress"], ["Chunks held for ordering", "number"], ["Done in", "number"], [""]],
     rows,
-    none: "Nothing is in work.",
+    none: "No recordings in progress.",
   });
   box.onclick = (event) => {
     const it = recordings.find((recording) => recording.id === event.target.dataset?.cancel);

@@ -5,10 +5,11 @@ import { ask } from "../dialog.js";
 import { byId, h } from "../dom.js";
 import { tell, told } from "../notices.js";
 import { isInWork } from "../text.js";
+import { inWords } from "./behind.js";
 import { correct, loadRecording, makeAgain, on, state, take } from "./state.js";
 
 const FORMATS = [
-  ["json", "JSON, with all that is known", "json"], ["rttm", "RTTM", "rttm"], ["csv", "CSV, for spreadsheets", "csv"], ["srt", "SRT subtitles", "srt"],
+  ["json", "JSON, with everything", "json"], ["rttm", "RTTM", "rttm"], ["csv", "CSV, for spreadsheets", "csv"], ["srt", "SRT subtitles", "srt"],
   ["vtt", "WebVTT captions", "vtt"], ["audacity", "Audacity labels", "txt"], ["textgrid", "Praat TextGrid", "TextGrid"], ["eaf", "ELAN (EAF)", "eaf"],
   ["label-studio", "Label Studio", "label-studio.json"],
 ];
@@ -28,8 +29,9 @@ export async function undo() {
   if (undoing || state.corrections.length === 0) return;
   undoing = true;
   await told(async () => {
+    const last = state.corrections.at(-1);
     await correct(null);
-    tell("Taken back.");
+    tell(`Undone: ${inWords(last)}.`);
   });
   undoing = false;
 }
@@ -39,16 +41,17 @@ export async function redo() {
   if (undoing || state.undone.length === 0) return;
   undoing = true;
   await told(async () => {
+    const said = state.undone.at(-1);
     await makeAgain();
-    tell("Done again.");
+    tell(`Redone: ${inWords(said)}.`);
   });
   undoing = false;
 }
 
 async function cancel() {
-  const title = "Cancel the recording?";
-  const words = "What is not analysed yet will not be. It can be reprocessed later.";
-  if (!(await ask({ title, words, confirm: "Cancel it", danger: true }))) return;
+  const title = "Cancel this recording?";
+  const words = "Chunks not analysed yet will not be. You can reprocess the recording later.";
+  if (!(await ask({ title, words, confirm: "Cancel recording", leave: "Keep processing", danger: true }))) return;
   await act(() => send("POST", `${state.path}/cancel`), "Cancelled.");
 }
 
@@ -71,16 +74,16 @@ async function reprocess() {
   const number = { type: "number", min: 1, step: 1 };
   const answer = await ask({
     title: "Reprocess the recording",
-    words: "It is labelled anew, with today's models. What was analysed with the same models is used again. Corrections are kept.",
+    words: "The recording is labelled again with the current models. Earlier analysis is reused where it can be. Corrections are kept.",
     fields: [
       { name: "threshold", label: "Threshold: lower merges more speakers, higher splits more", type: "number", min: 0.01, max: 0.99, step: "any", value: settings.threshold ?? "" },
-      { name: "num_speakers", label: "Number of speakers, if you know it", ...number },
+      { name: "num_speakers", label: "Number of speakers (if known)", ...number },
       { name: "min_speakers", label: "At least", ...number, value: settings.min_speakers ?? "" },
       { name: "max_speakers", label: "At most", ...number, value: settings.max_speakers ?? "" },
       {
         name: "channels",
-        label: "Channels of the file (another choice has all analysed anew)",
-        options: [["auto", "tell the sides of a call apart"], ["mix", "mix them"], ["separate", "one side of a call each"]],
+        label: "Channels of the file (a change means analysing again)",
+        options: [["auto", "automatic (detect phone calls)"], ["mix", "mix to mono"], ["separate", "one speaker side per channel"]],
         value: settings.channels,
       },
     ],
@@ -88,12 +91,12 @@ async function reprocess() {
   });
   if (!answer) return;
   const options = changed(answer, settings);
-  await act(() => send("POST", `${state.path}/reprocess`, options), "It is labelled anew.");
+  await act(() => send("POST", `${state.path}/reprocess`, options), "Reprocessing…");
 }
 
 async function remove() {
   const title = `Delete “${state.recording.title}”?`;
-  const words = "Its audio, turns, voice vectors and corrections go for good.";
+  const words = "Its audio, turns, voice vectors and corrections are deleted for good.";
   if (!(await ask({ title, words, confirm: "Delete for good", danger: true }))) return;
   const done = await told(async () => (await send("DELETE", state.path), true));
   if (done) location.assign("/");

@@ -23,51 +23,57 @@ function table(caption, heads, rows) {
 
 async function matches() {
   const found = await get(`${state.path}/matches`);
-  if (found.matches.length === 0) return h("p", { class: "muted" }, "None are kept. Reprocess the recording to have them.");
-  const heads = [["Chunk"], ["Speaker"], ["Speech", true], ["Sure", true], ["Alike", true], ["Next"]];
+  if (found.matches.length === 0) return h("p", { class: "muted" }, "No matches are stored. Reprocess the recording to get them.");
+  const heads = [["Chunk"], ["Speaker"], ["Speech", true], ["Confidence", true], ["Similarity", true], ["Runner-up"]];
   const rows = found.matches.map((match) => [
     `${clock(match.start)} – ${clock(match.end)}`, who(match.speaker), clock(match.seconds), percent(match.confidence), score(match.score),
-    match.runner_up ? `${match.runner_up.speaker}, ${percent(match.runner_up.confidence)}` : "nobody",
+    match.runner_up ? `${match.runner_up.speaker}, ${percent(match.runner_up.confidence)}` : "—",
   ]);
-  return table("Who was found in each chunk, how sure that is, and who came next", heads, rows);
+  return table("The speakers found in each chunk, with the probability that each is right", heads, rows);
 }
 
 async function similarity() {
   const found = await get(`${state.path}/speakers`);
   const labels = found.speakers.map((speaker) => speaker.label);
-  if (!found.similarity?.length) return h("p", { class: "muted" }, "Known once the recording is finished.");
+  if (!found.similarity?.length) return h("p", { class: "muted" }, "Shown once the recording is finished.");
   const cell = (alike) => h("td", { class: "cell", style: { "--alike": String(Math.max(0, alike ?? 0)) } }, score(alike));
   return h(
     "div",
-    { class: "table", role: "region", tabIndex: 0, "data-key": "similarity", "aria-label": "How alike the speakers are" },
+    { class: "table", role: "region", tabIndex: 0, "data-key": "similarity", "aria-label": "Similarity of the speakers" },
     h(
       "table",
       {},
-      h("caption", {}, "Cosine of the voices: 1 is the same voice; two people mostly have 0 to 0.3"),
+      h("caption", {}, "Similarity of the voices (cosine): 1 = the same voice; two people are usually at 0 to 0.3"),
       h("thead", {}, h("tr", {}, h("td", {}), labels.map((label) => h("th", { scope: "col" }, label)))),
       h("tbody", {}, found.similarity.map((row, at) => h("tr", {}, h("th", { scope: "row" }, labels[at]), row.map(cell)))),
     ),
   );
 }
 
-const whose = (speaker) => (typeof speaker === "string" ? speaker : `${speaker?.new} (new${speaker?.similar ? ", with what sounds like it" : ""})`);
+const whose = (speaker) => (typeof speaker === "string" ? speaker : `${speaker?.new} (new${speaker?.similar ? ", with similar turns" : ""})`);
+
+/** A correction, as in "Undone: rename of Ann to Bob". */
+export function inWords(correction) {
+  if (correction.kind === "rename") return `rename of ${correction.speaker} to ${correction.name}`;
+  if (correction.kind === "merge") return `merge of ${correction.speaker} into ${correction.into}`;
+  if (correction.kind === "add") return `addition of a turn of ${whose(correction.speaker)}, ${clock(correction.start, true)} to ${clock(correction.end, true)}`;
+  if (correction.kind === "remove") return `removal of a turn of ${correction.speaker}`;
+  if (correction.kind === "split") return `split of a turn of ${correction.speaker} at ${clock(correction.at, true)}`;
+  if (correction.kind === "border") return `new ${correction.edge} of a turn of ${correction.speaker}, ${clock(correction.at, true)}`;
+  return `move of a turn from ${correction.speaker} to ${whose(correction.to)}`;
+}
 
 function words(correction) {
-  if (correction.kind === "rename") return `${correction.speaker} is called ${correction.name}`;
-  if (correction.kind === "merge") return `${correction.speaker} is ${correction.into}`;
-  if (correction.kind === "add") return `A turn of ${whose(correction.speaker)} is added from ${clock(correction.start, true)} to ${clock(correction.end, true)}`;
-  if (correction.kind === "remove") return `A turn of ${correction.speaker} is no speech`;
-  if (correction.kind === "split") return `A turn of ${correction.speaker} is split at ${clock(correction.at, true)}`;
-  if (correction.kind === "border") return `A turn of ${correction.speaker} ${correction.edge === "start" ? "begins" : "ends"} at ${clock(correction.at, true)}`;
-  return `A turn of ${correction.speaker} is ${whose(correction.to)}'s`;
+  const text = inWords(correction);
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 async function corrections() {
-  if (state.corrections.length === 0) return h("p", { class: "muted" }, "None. They are kept when the recording is reprocessed.");
+  if (state.corrections.length === 0) return h("p", { class: "muted" }, "No corrections. They are kept when the recording is reprocessed.");
   return h(
     "ol",
     { class: "small" },
-    state.corrections.map((it) => h("li", {}, words(it), it.applied === false && h("span", { class: "badge warn" }, "no longer found"), h("span", { class: "muted" }, ` · ${moment(it.created_at)}`))),
+    state.corrections.map((it) => h("li", {}, words(it), it.applied === false && h("span", { class: "badge warn" }, "no longer applies"), h("span", { class: "muted" }, ` · ${moment(it.created_at)}`))),
   );
 }
 
@@ -80,9 +86,9 @@ async function about() {
     ["Models", it.model_version],
     ["Configuration", it.configuration],
     ["Labels", typeof it.settings.labels === "string" ? it.settings.labels : JSON.stringify(it.settings.labels)],
-    ["Speakers", hints.length ? hints.map(([key, word]) => `${word} ${it.settings[key]}`).join(", ") : "not said"],
-    ["Channels", it.settings.channels + (it.channels === "separate" ? ": each heard by itself" : "")],
-    ["Threshold", it.settings.threshold ?? "the usual"],
+    ["Speakers", hints.length ? hints.map(([key, word]) => `${word} ${it.settings[key]}`).join(", ") : "automatic"],
+    ["Channels", it.settings.channels + (it.channels === "separate" ? ", one speaker side per channel" : "")],
+    ["Threshold", it.settings.threshold ?? "default (0.45)"],
     ["Run", String(it.run)],
   ];
   return h("dl", { class: "pairs" }, pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]));

@@ -15,7 +15,7 @@ import { select, state } from "./state.js";
 
 const HELP = [
   ["Space", "play or pause"], ["← →", "5 s back or ahead; with Shift 30 s"], ["j, k", "next turn, turn before"], ["Enter", "play the selected turn (in the list)"],
-  ["↑ ↓", "choose a turn (in the list)"], ["+ −", "zoom in, zoom out"], ["f", "let the list follow the sound, or not"], ["m", "move the selected turn to another speaker"],
+  ["↑ ↓", "choose a turn (in the list)"], ["+ −", "zoom in, zoom out"], ["f", "turn following the sound on or off"], ["m", "change the speaker of the selected turn"],
   ["r", "rename the speaker of the selected turn"], ["1 – 9", "give the selected turn to the speaker with this number"], ["c", "the selected turn is right; go to the next unsure one"],
   ["n", "next unsure turn"], ["l", "play the selected turn in a loop"], ["s", "split the selected turn at the playhead"], ["x", "the selected turn is not speech"],
   ["a", "add a turn that was missed"], ["u, y", "undo the last correction, redo it"], ["?", "this list"],
@@ -29,7 +29,7 @@ const selectedOrHeard = () => (state.selected >= 0 ? state.selected : currentTur
 /** Corrects what can be corrected by now. */
 function withTurns(act) {
   if (!state.recording) return;
-  if (!isFinished(state.recording.state)) return tell("Names and turns can be corrected once the recording is finished.");
+  if (!isFinished(state.recording.state)) return tell("You can correct names and turns once the recording is finished.");
   act();
 }
 

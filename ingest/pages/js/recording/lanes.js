@@ -1,9 +1,9 @@
 // Lanes: who spoke when, a lane for each speaker, drawn for what is in sight only.
 
 import { byId, eachFrame, h } from "../dom.js";
-import { clock, isFinished, percent } from "../text.js";
+import { clock, count, isFinished, percent } from "../text.js";
 import { learn, numberOf, paintOf, swatch } from "./colours.js";
-import { duration, now, play, seek, sight } from "./player.js";
+import { duration, now, playPart, seek, sight } from "./player.js";
 import { add } from "./shaping.js";
 import { firstAfter, on, select, state } from "./state.js";
 
@@ -51,16 +51,16 @@ function arrange() {
 }
 
 function description() {
-  const shares = labels.map((label) => `${label}: ${state.turns.filter((turn) => turn.speaker === label).length} turns`);
+  const shares = labels.map((label) => `${label}: ${count(state.turns.filter((turn) => turn.speaker === label).length, "turn")}`);
   return `A lane for each speaker. ${shares.join(", ")}`;
 }
 
 function tellOverlap() {
   const seconds = overlaps.reduce((sum, [start, end]) => sum + end - start, 0);
   const words = [
-    overlaps.length ? `Shaded: several speak at once, ${clock(seconds)} in all (${percent(seconds / (duration() || 1))})` : "Nobody speaks while another does",
-    state.turns.some((turn) => turn.provisional) && "Hatched: provisional, may still change",
-    state.recording.gaps.length > 0 && "Orange in the waveform: could not be analysed",
+    overlaps.length ? `Overlapping speech (shaded): ${clock(seconds)} (${percent(seconds / (duration() || 1))})` : "No overlapping speech",
+    state.turns.some((turn) => turn.provisional) && "Provisional (hatched): may still change",
+    state.recording.gaps.length > 0 && "Not analysed (orange in the waveform)",
   ];
   byId("legend").replaceChildren(...words.filter(Boolean).map((line) => h("span", {}, line)));
 }
@@ -201,8 +201,7 @@ export function pressed(event) {
   const index = under(event);
   if (index < 0) return seek(secondsAt(event.clientX));
   select(index);
-  seek(state.turns[index].start);
-  return play();
+  return playPart(state.turns[index].start, state.turns[index].end);
 }
 
 export function start() {

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { byId, h } from "../dom.js";
 import { follow } from "../live.js";
-import { clock, isInWork, moment, span, stateWords } from "../text.js";
+import { clock, count, isInWork, moment, span, stateWords } from "../text.js";
 import * as actions from "./actions.js";
 import * as behind from "./behind.js";
 import { who } from "./colours.js";
@@ -30,10 +30,11 @@ function heading() {
   byId("title").textContent = it.title;
   byId("facts").replaceChildren(
     h("span", { class: `badge ${kind}`, id: "badge" }, words),
-    ...[it.duration_seconds && span(it.duration_seconds), it.speakers.length && `${it.speakers.length} speakers`, `uploaded ${moment(it.created_at)}`]
+    ...[it.duration_seconds && span(it.duration_seconds), it.speakers.length && count(it.speakers.length, "speaker"), `uploaded ${moment(it.created_at)}`]
       .filter(Boolean)
       .map((fact) => h("span", {}, fact)),
   );
+  byId("actions").hidden = false;
   byId("length").textContent = clock(player.duration());
 }
 
@@ -43,18 +44,18 @@ function progress() {
   const lines = [];
   if (isInWork(it.state)) {
     const { done, total } = it.chunks;
-    const known = total ? `${done} of ${total} chunks` : done ? `${done} chunks so far` : it.state === "queued" ? "waiting for its turn" : "being read";
+    const known = total ? `${done} of ${count(total, "chunk")}` : done ? `${count(done, "chunk")} so far` : it.state === "queued" ? "queued" : "decoding";
     lines.push(
       h(
         "div",
         { class: "note" },
-        h("p", {}, `In work: ${known}. Names and borders are provisional until it is finished.`),
+        h("p", {}, `Processing: ${known}. Names and turns are provisional until it is finished.`),
         total ? h("progress", { max: total, value: done, "aria-label": "Chunks done" }) : null,
       ),
     );
   }
-  if (it.failure) lines.push(h("p", { class: "note bad" }, `It failed: ${it.failure}`));
-  if (it.state === "cancelled") lines.push(h("p", { class: "note warn" }, "It was cancelled. Reprocess it to have it labelled."));
+  if (it.failure) lines.push(h("p", { class: "note bad" }, `Failed: ${it.failure}`));
+  if (it.state === "cancelled") lines.push(h("p", { class: "note warn" }, "Cancelled. Reprocess the recording to start it again."));
   for (const warning of it.warnings) lines.push(h("p", { class: "note warn" }, warning));
   for (const gap of it.gaps) lines.push(h("p", { class: "note warn" }, `Not analysed: ${clock(gap.start_seconds)} to ${clock(gap.end_seconds)} (${gap.reason})`));
   byId("state").replaceChildren(...lines);
@@ -121,7 +122,16 @@ for (const part of [lanes, edges, speakers, turns, why, behind, actions, keys, l
 review.start(turns.choose);
 controls();
 
-const gone = () => byId("state").replaceChildren(h("p", { class: "note bad", role: "alert" }, "This recording is gone: it was deleted, or never was."));
+/** Of a recording that is not there nothing is shown, and nothing can be done with it. */
+function gone() {
+  document.title = "Recording not found · Throughline";
+  byId("title").textContent = "Recording not found";
+  byId("facts").replaceChildren();
+  for (const part of document.querySelectorAll("#actions, .player, .columns")) part.hidden = true;
+  const words = [`There is no recording ${state.id}: it was deleted, or never existed. `, h("a", { href: "/" }, "See all recordings")];
+  byId("state").replaceChildren(h("p", { class: "note bad", role: "alert" }, ...words, "."));
+}
+
 const live = () => follow(state.id, { changed, look: loadRecording, gone });
 try {
   await shown(await loadRecording());

@@ -55,8 +55,9 @@ export function playPause() {
   if (stops) seek(now() - BACK);
 }
 
-export function play() {
-  wave?.play().catch(() => {});
+/** Plays from `start` and stops at `end`, in seconds; what is played then goes on from there. */
+export function playPart(start, end) {
+  wave?.play(start, end).catch(() => {});
 }
 
 /** Marks a turn in the waveform. */
@@ -117,15 +118,15 @@ function create() {
 }
 
 const UNKNOWN_FORMAT =
-  "This browser cannot play the uploaded format. What was found in it is shown all the same; to listen, download the file or upload it as Opus, MP3, FLAC or WAV.";
+  "This browser cannot play the format of this file. The turns are shown all the same. To listen, download the file, or upload it as Opus, MP3, FLAC or WAV.";
 
 /** Says why there is no sound: browsers call a file that they could not get one of a format that they do not know. */
 async function silent() {
   const code = audio.error?.code;
   if (!code) return;
   let words = UNKNOWN_FORMAT;
-  if (code !== MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED) words = "The sound broke off. Reload the page to hear it from there.";
-  else await request("HEAD", audio.src).catch((error) => (words = `The sound cannot be had: ${error.message}. Reload the page to try again.`));
+  if (code !== MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED) words = "Playback was interrupted. Reload the page to continue.";
+  else await request("HEAD", audio.src).catch((error) => (words = `The audio cannot be loaded: ${error.message}. Reload the page to try again.`));
   const note = byId("unplayable");
   note.textContent = words;
   note.hidden = false;

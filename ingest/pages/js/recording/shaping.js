@@ -65,13 +65,13 @@ export async function askToAdd() {
     fields: [
       { name: "start", label: "Starts at, seconds", value: from.toFixed(2), ...seconds },
       { name: "end", label: "Ends at, seconds", value: Math.min(duration(), from + PROPOSED).toFixed(2), ...seconds },
-      { name: "speaker", label: "Speaker", options: [...labels().map((label) => [`=${label}`, label]), [NEW, "somebody new, called:"]] },
-      { name: "name", label: "Name of a new speaker", longest: 80 },
+      { name: "speaker", label: "Speaker", options: [...labels().map((label) => [`=${label}`, label]), [NEW, "new speaker"]] },
+      { name: "name", label: "Name of the new speaker", longest: 80 },
     ],
     confirm: "Add",
   });
   if (!answer) return;
-  if (answer.speaker === NEW && !answer.name) return tell("A new speaker needs a name.");
+  if (answer.speaker === NEW && !answer.name) return tell("Enter a name for the new speaker.");
   await add(Number(answer.start), Number(answer.end), answer.speaker === NEW ? { new: answer.name } : answer.speaker.slice(1));
 }
 

@@ -16,7 +16,7 @@ export async function rename(label) {
     const before = label;
     if (!labels().includes(answer.name)) renamed(before, answer.name);
     await correct({ kind: "rename", speaker: before, name: answer.name });
-    tell(`${before} is called ${answer.name} now.`);
+    tell(`Renamed ${before} to ${answer.name}.`);
   });
 }
 
@@ -24,15 +24,15 @@ export async function rename(label) {
 export async function merge(label) {
   const others = labels().filter((other) => other !== label);
   const answer = await ask({
-    title: `Merge ${label} into another`,
-    words: `All turns of ${label} become the other's. It can be undone.`,
-    fields: [{ name: "into", label: "The same person as", options: others.map((other) => [other, other]) }],
+    title: `Merge ${label} into another speaker`,
+    words: `All turns of ${label} go to the other speaker. You can undo this.`,
+    fields: [{ name: "into", label: "Same person as", options: others.map((other) => [other, other]) }],
     confirm: "Merge",
   });
   if (!answer) return;
   await told(async () => {
     await correct({ kind: "merge", speaker: label, into: answer.into });
-    tell(`${label} is ${answer.into} now.`);
+    tell(`Merged ${label} into ${answer.into}.`);
   });
 }
 
@@ -51,7 +51,7 @@ function item(speaker, whole, finished) {
       swatch(speaker.label),
       h("span", { class: "name" }, speaker.label),
       finished && change("Rename", () => rename(speaker.label), `Rename ${speaker.label}`),
-      finished && several && change("Merge", () => merge(speaker.label), `Merge ${speaker.label} into another`),
+      finished && several && change("Merge", () => merge(speaker.label), `Merge ${speaker.label} into another speaker`),
       h("span", { class: "share" }, `${clock(speaker.speech_seconds)} · ${percent(share)}`),
     ),
     h("div", { class: "bar" }, h("i", { style: { width: `${(share * 100).toFixed(1)}%` } })),
@@ -64,6 +64,6 @@ export function start() {
     settle(labels());
     const whole = speakers.reduce((sum, speaker) => sum + speaker.speech_seconds, 0);
     refill(byId("speakers"), ...speakers.map((speaker) => item(speaker, whole, isFinished(is))));
-    byId("speakers-sum").textContent = speakers.length ? `${clock(whole)} of speech` : "none yet";
+    byId("speakers-sum").textContent = speakers.length ? `${clock(whole)} of speech` : isFinished(is) ? "none" : "none yet";
   });
 }

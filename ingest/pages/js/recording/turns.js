@@ -1,9 +1,9 @@
 // Turns: the list, all of them or those of the review, of which only what is in sight is made; it follows the playhead.
 
 import { byId, eachFrame, h } from "../dom.js";
-import { clock, percent } from "../text.js";
+import { clock, count, isFinished, isInWork, percent } from "../text.js";
 import { swatch } from "./colours.js";
-import { isPlaying, now, play, seek, show } from "./player.js";
+import { isPlaying, now, playPart, seek, show } from "./player.js";
 import { isDone, isOfReview, isUnsure } from "./review.js";
 import { announce, firstAfter, on, select, setJoins, state, turnAt } from "./state.js";
 
@@ -41,7 +41,7 @@ function row(place) {
     swatch(turn.speaker),
     h("span", { class: "name" }, turn.speaker, mark && h("span", { class: "muted small" }, mark)),
     h("span", { class: "length" }, `${(turn.end - turn.start).toFixed(1)} s`),
-    h("span", { class: unsure ? "sure unsure" : "sure", title: unsure ? "less sure than 80 %" : "" }, isDone(turn) ? h("span", { class: "done", title: "checked" }, "✓") : unsure ? `${words} ?` : words),
+    h("span", { class: unsure ? "sure unsure" : "sure", title: unsure ? "confidence below 80 %" : "" }, isDone(turn) ? h("span", { class: "done", title: "checked" }, "✓") : unsure ? `${words} ?` : words),
   );
 }
 
@@ -78,15 +78,14 @@ function bringIntoSight(index) {
   else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top - list.clientHeight / 2;
 }
 
-/** Selects a turn and plays from its start. */
+/** Selects a turn and plays it, to its end. */
 export function choose(index) {
   const turn = state.turns[index];
   if (!turn) return;
   select(index);
   bringIntoSight(index);
-  seek(turn.start);
   show(turn.start);
-  play();
+  playPart(turn.start, turn.end);
 }
 
 /** Goes to the turn before (-1) or after (1); plays on if it was playing. */
@@ -133,15 +132,23 @@ function keys(event) {
   event.preventDefault();
 }
 
+/** Why no turn is shown. */
+function none() {
+  const { state: is } = state.recording;
+  const words = byId("turns-none");
+  if (state.turns.length > 0) words.textContent = "No turn is unsure.";
+  else if (isFinished(is)) words.textContent = "No speech was found.";
+  else words.textContent = isInWork(is) ? "No turns yet." : `No turns: the recording ${is === "failed" ? "failed" : "was cancelled"}.`;
+}
+
 /** Lists all turns, or those of the review. */
 function fill() {
   const all = state.turns.map((_, index) => index);
   listed = byId("filter").value === "unsure" ? all.filter((index) => isOfReview(state.turns[index])) : all;
   space.style.height = `${listed.length * ROW}px`;
   list.hidden = listed.length === 0;
-  const words = byId("turns-none");
-  words.hidden = listed.length > 0;
-  if (state.turns.length > 0) words.textContent = "No turn is unsure.";
+  byId("turns-none").hidden = listed.length > 0;
+  none();
 }
 
 export function start() {
@@ -152,10 +159,11 @@ export function start() {
     list.scrollTop = 0;
     draw();
   });
+  on("recording", none);
   on("turns", () => {
     const many = state.turns.length;
     fill();
-    byId("turns-count").textContent = many === 1 ? "1 turn" : `${many} turns`;
+    byId("turns-count").textContent = count(many, "turn");
     current = -1;
     follow();
     draw();

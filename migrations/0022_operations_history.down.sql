@@ -1,0 +1,3 @@
+ALTER TABLE paused_queues DROP COLUMN paused_by;
+ALTER TABLE workers DROP COLUMN process;
+DROP TABLE operations_samples;
