@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { joined } from "../ingest/pages/js/recording/joining.js";
 import { SIZES, accessible, api, close, eventually, fits, launch, open, picture, tabTo, upload } from "./browser.mjs";
 
 let browser;
@@ -15,9 +16,9 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** The labels of the turns, and their speech, as the API has them. */
+/** The turns as the page shows them. */
 async function turns() {
-  return (await api(`/v1/recordings/${id}/turns`)).turns;
+  return joined((await api(`/v1/recordings/${id}/turns`)).turns);
 }
 
 async function answerDialog(page, values, button) {

@@ -1,5 +1,7 @@
 //! API: a client of the ingest service.
 
+pub mod recordings;
+
 use crate::report::{Share, Turn};
 use crate::retry::{Retry, may_pass};
 use anyhow::{Context, anyhow};

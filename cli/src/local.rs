@@ -3,7 +3,7 @@
 use anyhow::{Context, anyhow};
 use diarization::analysis::{self, Analyst, BlockAnalysis};
 use diarization::audio::{self, AudioInfo, GiveUp, Layout, Wish};
-use diarization::blocks::{FRAME_SECONDS, SAMPLE_RATE};
+use diarization::blocks::{BLOCK_SAMPLES, SAMPLE_RATE};
 use diarization::channels::Channels;
 use diarization::chunks::{ChunkAudio, Chunker};
 use diarization::diarize::{Diarization, Diarizer, Settings};
@@ -34,25 +34,22 @@ impl Outcome {
     }
 }
 
-/// Diarizes `path` with one thread per element of `models`, which share each chunk. `progress` is told the seconds analysed and, if the file says, the
-/// seconds in all.
+/// Hears of the seconds analysed and, if the file says, of the seconds in all; from whichever thread did the work, after every batch of windows.
+pub type Progress<'a> = &'a (dyn Fn(f64, Option<f64>) + Sync);
+
+/// Diarizes `path` with one thread per element of `models`, which share each chunk.
 pub fn diarize(
     path: &Path,
     models: &mut [Models],
     chunk_blocks: usize,
     settings: Settings,
-    progress: &mut dyn FnMut(f64, Option<f64>),
+    progress: Progress<'_>,
 ) -> anyhow::Result<Outcome> {
     let (wish, hints) = (settings.wish(), settings.hints);
     let mut diarizer = Diarizer::new(settings);
-    let mut analysed = 0.0;
-    let mut take = |block: BlockAnalysis, total: Option<f64>| {
-        analysed += block.slots.len() as f64 * FRAME_SECONDS;
-        diarizer.push(block)?;
-        progress(analysed, total);
-        Ok(())
-    };
-    let Audio { info, samples, layout, mut warnings } = analyse(path, wish, models, chunk_blocks, &mut take)?;
+    let mut take = |block: BlockAnalysis| Ok(diarizer.push(block).map(|_| ())?);
+    let Audio { info, samples, layout, mut warnings } =
+        analyse(path, wish, models, chunk_blocks, &mut take, progress)?;
     let diarization = diarizer.finish();
     warnings.extend(hints.unmet(diarization.speakers.len()));
     Ok(Outcome { diarization, info, samples, layout, warnings })
@@ -91,8 +88,8 @@ pub fn mixed(path: &Path) -> anyhow::Result<Vec<f32>> {
     Ok(channels.pop().unwrap_or_default())
 }
 
-/// Is given the blocks in order, each with the seconds of the whole if the file says.
-type Take<'a> = &'a mut dyn FnMut(BlockAnalysis, Option<f64>) -> anyhow::Result<()>;
+/// Is given the blocks in order.
+type Take<'a> = &'a mut dyn FnMut(BlockAnalysis) -> anyhow::Result<()>;
 
 /// Analyses `path` with one thread per element of `models`, which share each chunk, and hands its blocks to `take`.
 pub fn analyse(
@@ -101,6 +98,7 @@ pub fn analyse(
     models: &mut [Models],
     chunk_blocks: usize,
     take: Take<'_>,
+    progress: Progress<'_>,
 ) -> anyhow::Result<Audio> {
     let threads = models.len();
     let stream = open(path, wish)?;
@@ -111,9 +109,14 @@ pub fn analyse(
         .zip(&mut filter_banks)
         .map(|(models, filter_bank)| Analyst { models, filter_bank })
         .collect();
+    let mut analysed = 0.0;
     let analyse = |chunk: ChunkAudio| {
-        let blocks = analysis::analyse_together(&mut analysts, chunk.chunk, &chunk.channels)?;
-        blocks.into_iter().try_for_each(|block| take(block, info.duration_hint_s))
+        let seconds = seconds_of(&chunk);
+        let told = |share: f64| progress(analysed + share * seconds, info.duration_hint_s);
+        let blocks = analysis::analyse_telling(&mut analysts, chunk.chunk, &chunk.channels, &told)?;
+        analysed += seconds;
+        progress(analysed, info.duration_hint_s);
+        blocks.into_iter().try_for_each(&mut *take)
     };
     let decoded = match threads {
         0 => return Err(anyhow!("at least one thread is needed")),
@@ -122,6 +125,13 @@ pub fn analyse(
     };
     let (samples, warnings) = decoded.with_context(|| path.display().to_string())?;
     Ok(Audio { info, samples, layout, warnings })
+}
+
+/// Seconds of the recording that a chunk is about, margins left out.
+fn seconds_of(chunk: &ChunkAudio) -> f64 {
+    let first_sample = chunk.chunk.first_block * BLOCK_SAMPLES;
+    let end = chunk.chunk.sample_range().start + chunk.channels.first().map_or(0, Vec::len);
+    end.saturating_sub(first_sample).min(chunk.chunk.blocks * BLOCK_SAMPLES) as f64 / f64::from(SAMPLE_RATE)
 }
 
 /// Decodes and cuts the stream, handing each chunk to `take`. Returns the number of samples and the warnings.

@@ -5,6 +5,7 @@
 mod printing;
 
 mod api;
+mod batch;
 mod bench;
 mod commands;
 mod local;
@@ -15,7 +16,7 @@ mod report;
 mod retry;
 mod synthesis;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Who spoke when, in recordings of any length.
 #[derive(Parser)]
@@ -27,7 +28,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Diarize a file on this machine, without any services.
+    /// Diarize files on this machine, without any services.
     Diarize(commands::diarize::Args),
     /// Compare a diarization with a reference: DER, JER, speakers.
     Score(commands::score::Args),
@@ -35,8 +36,16 @@ enum Command {
     Bench(commands::bench::Args),
     /// Make test recordings with an exact reference, from single speakers or from real conversations.
     BenchData(commands::bench_data::Args),
-    /// Upload a file to the service.
+    /// Upload files to the service.
     Submit(commands::submit::Args),
+    /// List the recordings that the service has.
+    List(commands::list::Args),
+    /// Get the turns of recordings from the service, in any format.
+    Export(commands::export::Args),
+    /// Correct a result: names, speakers, turns; or undo that.
+    Correct(commands::correct::Args),
+    /// Delete recordings from the service for good.
+    Delete(commands::delete::Args),
     /// Show the state of a recording.
     Status(commands::status::Args),
     /// Cancel a recording.
@@ -55,6 +64,10 @@ enum Command {
     Models(commands::models::Args),
     /// Create or update the database schema.
     Migrate(commands::migrate::Args),
+    /// Print completions for a shell.
+    Completions(commands::completions::Args),
+    /// Write manual pages.
+    Man(commands::man::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -73,6 +86,12 @@ fn main() -> std::process::ExitCode {
         Command::Token(args) => commands::token::run(&args),
         Command::Models(args) => commands::models::run(&args),
         Command::Migrate(args) => commands::migrate::run(&args),
+        Command::List(args) => commands::list::run(&args),
+        Command::Export(args) => commands::export::run(&args),
+        Command::Correct(args) => commands::correct::run(&args),
+        Command::Delete(args) => commands::delete::run(&args),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Man(args) => commands::man::run(&args, Cli::command()),
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,

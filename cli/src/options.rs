@@ -77,6 +77,11 @@ impl ModelOptions {
         self.models.clone().unwrap_or_else(installation::models)
     }
 
+    /// Loads a copy of the models for each thread.
+    pub fn load_all(&self) -> anyhow::Result<Vec<Models>> {
+        (0..self.threads.max(1)).map(|_| self.load()).collect()
+    }
+
     /// Loads a copy of the models.
     pub fn load(&self) -> anyhow::Result<Models> {
         let runtime = self.onnxruntime.clone().unwrap_or_else(installation::onnx_runtime);

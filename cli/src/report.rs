@@ -9,7 +9,7 @@ use diarization::export::{Line, Sheet};
 use serde::Serialize;
 
 /// Pauses shorter than this do not end a turn in the table; files keep every border.
-const READABLE_GAP_S: f64 = 0.5;
+pub const READABLE_GAP_S: f64 = 0.5;
 /// Below this confidence the runner-up is named.
 const UNSURE_PERCENT: f64 = 80.0;
 

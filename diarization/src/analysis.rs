@@ -13,6 +13,7 @@ use crate::stitching;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::ops::{Range, RangeInclusive};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Names the numbers of this pipeline (grid, stitching, pieces, features) in force: analyses of two configurations
 /// are never mixed. Raise it with every change that changes an analysis.
@@ -56,6 +57,20 @@ pub fn analyse_together<M: SegmentationModel + EmbeddingModel + Send>(
     chunk: Chunk,
     channels: &[impl AsRef<[f32]>],
 ) -> Result<Vec<BlockAnalysis>, ModelError> {
+    analyse_telling(analysts, chunk, channels, &|_| {})
+}
+
+/// Share of the work on a chunk that is about its windows; the rest is about the voices in it.
+const SHARE_OF_WINDOWS: f64 = 0.5;
+
+/// The same, and `told` hears what share of the work on the chunk is done, 0 to 1: after every batch of windows and every stretch of speech,
+/// from whichever thread did it.
+pub fn analyse_telling<M: SegmentationModel + EmbeddingModel + Send>(
+    analysts: &mut [Analyst<M>],
+    chunk: Chunk,
+    channels: &[impl AsRef<[f32]>],
+    told: Told<'_>,
+) -> Result<Vec<BlockAnalysis>, ModelError> {
     let channels: Vec<&[f32]> = channels.iter().map(AsRef::as_ref).collect();
     let offset = chunk.sample_range().start;
     let end = offset + channels.first().map_or(0, |samples| samples.len());
@@ -67,7 +82,8 @@ pub fn analyse_together<M: SegmentationModel + EmbeddingModel + Send>(
         .filter_map(|block| blocks::windows_of_block(block, end))
         .reduce(|all, next| *all.start()..=*next.end());
     let first_window = windows.as_ref().map_or(0, |w| *w.start());
-    let activity = segmented(analysts, &channels, offset, windows)?;
+    let of_windows = |share: f64| told(SHARE_OF_WINDOWS * share);
+    let activity = segmented(analysts, &channels, offset, windows, &of_windows)?;
     let heard = |block: usize| {
         let first_frame = block * BLOCK_FRAMES;
         let owned = BLOCK_FRAMES.min(blocks::frame_count(end) - first_frame);
@@ -90,7 +106,28 @@ pub fn analyse_together<M: SegmentationModel + EmbeddingModel + Send>(
     let drafts = sharing::share(analysts, block_range.collect(), |analyst, block| {
         Ok::<_, ModelError>(heard(block).draft(analyst.filter_bank))
     })?;
-    embedded(analysts, drafts)
+    embedded(analysts, drafts, &|share| told(SHARE_OF_WINDOWS + (1.0 - SHARE_OF_WINDOWS) * share))
+}
+
+/// Hears of a share of work that is done, 0 to 1.
+type Told<'a> = &'a (dyn Fn(f64) + Sync);
+
+/// So much work is done of all.
+struct Done<'a> {
+    size: AtomicUsize,
+    all: usize,
+    told: Told<'a>,
+}
+
+impl<'a> Done<'a> {
+    fn of(all: usize, told: Told<'a>) -> Self {
+        Self { size: AtomicUsize::new(0), all, told }
+    }
+
+    fn add(&self, size: usize) {
+        let done = self.size.fetch_add(size, Ordering::Relaxed) + size;
+        (self.told)(done as f64 / self.all.max(1) as f64);
+    }
 }
 
 /// The whole of a recording as one block as long as itself: for comparison alone, since it needs all samples at once. What it does
@@ -105,12 +142,12 @@ pub fn analyse_unblocked(
     let frames = blocks::frame_count(samples);
     let windows = (frames > 0).then(|| 0..=blocks::last_window(samples));
     let analysts = &mut [Analyst { models, filter_bank }];
-    let activity = segmented(analysts, &channels, 0, windows)?;
+    let activity = segmented(analysts, &channels, 0, windows, &|_| {})?;
     let slots = activity.iter().map(|activity| stitching::stitch(activity, frames)).collect();
     let heard =
         Heard { channels: &channels, offset: 0, block: 0, samples: 0..samples, first_frame: 0, slots };
     let draft = heard.draft(analysts[0].filter_bank);
-    Ok(embedded(analysts, vec![draft])?.remove(0))
+    Ok(embedded(analysts, vec![draft], &|_| {})?.remove(0))
 }
 
 /// What is active in each of `windows`, channel by channel. `channels` begin at sample `offset` of the recording. Batches hold the same
@@ -120,12 +157,17 @@ fn segmented<M: SegmentationModel + Send>(
     channels: &[&[f32]],
     offset: usize,
     windows: Option<RangeInclusive<usize>>,
+    told: Told<'_>,
 ) -> Result<Vec<Vec<WindowActivity>>, ModelError> {
     let Some(windows) = windows else { return Ok(vec![Vec::new(); channels.len()]) };
     let batches = windows.clone().step_by(BATCH).map(|first| first..=(*windows.end()).min(first + BATCH - 1));
     let tasks = channels.iter().flat_map(|samples| batches.clone().map(move |batch| (*samples, batch)));
+    let done = Done::of(windows.clone().count() * channels.len(), told);
     let activity = sharing::share(analysts, tasks.collect(), |analyst, (samples, batch)| {
-        segmentation::segment(analyst.models, samples, offset, batch)
+        let size = batch.clone().count();
+        let found = segmentation::segment(analyst.models, samples, offset, batch)?;
+        done.add(size);
+        Ok::<_, ModelError>(found)
     })?;
     Ok(activity.concat().chunks(windows.count()).map(<[_]>::to_vec).collect())
 }
@@ -135,14 +177,19 @@ fn segmented<M: SegmentationModel + Send>(
 fn embedded<M: EmbeddingModel + Send>(
     analysts: &mut [Analyst<M>],
     mut drafts: Vec<Draft>,
+    told: Told<'_>,
 ) -> Result<Vec<BlockAnalysis>, ModelError> {
     let mut tasks = Vec::new();
     for (index, draft) in drafts.iter_mut().enumerate() {
         tasks.extend(draft.stretches.drain(..).map(|(first_piece, stretch)| (index, first_piece, stretch)));
     }
     tasks.sort_by_key(|(.., stretch)| Reverse(stretch.size()));
+    let done = Done::of(tasks.iter().map(|(.., stretch)| stretch.size()).sum(), told);
     let voices = sharing::share(analysts, tasks, |analyst, (index, first_piece, stretch)| {
-        Ok::<_, ModelError>((index, first_piece, stretch.embed(analyst.models)?))
+        let size = stretch.size();
+        let voices = stretch.embed(analyst.models)?;
+        done.add(size);
+        Ok::<_, ModelError>((index, first_piece, voices))
     })?;
     for (index, first_piece, embedded) in voices {
         for (piece, voice) in embedded {

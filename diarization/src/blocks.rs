@@ -44,6 +44,12 @@ pub fn frame_start_seconds(frame: usize) -> f64 {
     (2.0 * (frame * FRAME_HOP) as f64 + FRAME_ORIGIN_TWICE) / (2.0 * f64::from(SAMPLE_RATE))
 }
 
+/// The frame whose [start](frame_start_seconds) is nearest to a time; the first for what comes before it.
+pub fn nearest_frame(seconds: f64) -> usize {
+    let frames = (2.0 * seconds * f64::from(SAMPLE_RATE) - FRAME_ORIGIN_TWICE) / (2.0 * FRAME_HOP as f64);
+    frames.round().max(0.0) as usize
+}
+
 /// Number of frames of a recording of `samples` samples.
 pub fn frame_count(samples: usize) -> usize {
     samples.div_ceil(FRAME_HOP)
@@ -93,6 +99,15 @@ pub fn windows_of_block(block: usize, end: usize) -> Option<std::ops::RangeInclu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_rounded_to_milliseconds_is_of_its_frame() {
+        for frame in (0..200_000).step_by(37) {
+            let shown = (frame_start_seconds(frame) * 1000.0).round() / 1000.0;
+            assert_eq!(nearest_frame(shown), frame);
+        }
+        assert_eq!(nearest_frame(-5.0), 0);
+    }
 
     #[test]
     fn both_hops_divide_the_block() {

@@ -3,8 +3,8 @@
 //! Speakers have no lasting numbers, so a correction names them by [anchors](Anchor): stretches of the recording in which they spoke when
 //! it was made. [`Corrected`] applies corrections in their order to a [labelled](crate::labelled) recording: a merge joins two voices for
 //! good (must-link); a move gives a turn's speech to another speaker (must-link) and away from its own (cannot-link), whatever it
-//! sounds like, and where a person wants it so, what [sounds like the turn](following) goes along; a new name is a name. See
-//! docs/decisions/0010.
+//! sounds like, and where a person wants it so, what [sounds like the turn](following) goes along; a new name is a name. A turn is also
+//! [given another shape](shaping): split, longer or shorter, removed, or added where none was found. See docs/decisions/0010.
 
 mod corrected;
 mod finding;
@@ -12,9 +12,10 @@ pub mod following;
 mod naming;
 mod outcome;
 mod request;
+mod shaping;
 
 pub use corrected::Corrected;
-pub use request::{Refusal, Request, To};
+pub use request::{Refusal, Request, To, TurnShown};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,29 @@ pub enum Target {
     New(Newcomer),
 }
 
+/// A turn, by its speech and by whose it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// First frame of the turn.
+    pub first_frame: u32,
+    /// One past its last frame.
+    pub end_frame: u32,
+    /// Its speech.
+    pub turn: Vec<Stretch>,
+    /// Whose it was.
+    pub speaker: Anchor,
+}
+
+/// One of the two ends of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Edge {
+    /// Where it begins.
+    Start,
+    /// Where it ends.
+    End,
+}
+
 /// What a person says of the result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -98,6 +122,39 @@ pub enum Correction {
         turn: Vec<Stretch>,
         /// Whose it was.
         speaker: Anchor,
+        /// Whose it is.
+        to: Target,
+    },
+    /// A turn is two, one after the other.
+    Split {
+        /// The turn.
+        #[serde(flatten)]
+        turn: Spoken,
+        /// First frame of the second.
+        at_frame: u32,
+    },
+    /// A turn begins or ends elsewhere.
+    Border {
+        /// The turn.
+        #[serde(flatten)]
+        turn: Spoken,
+        /// Which end of it.
+        edge: Edge,
+        /// Frame at which it begins, or one past its last.
+        at_frame: u32,
+    },
+    /// A turn is no speech.
+    Remove {
+        /// The turn.
+        #[serde(flatten)]
+        turn: Spoken,
+    },
+    /// A turn was missed.
+    Add {
+        /// Its first frame.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
         /// Whose it is.
         to: Target,
     },

@@ -65,13 +65,24 @@ pub fn active_runs<'a>(
 }
 
 /// Joins turns of one speaker that touch or overlap; in order of start and then of end and speaker.
-pub fn joined(mut turns: Vec<Turn>) -> Vec<Turn> {
-    turns.sort_unstable_by_key(|t| (t.speaker, t.first_frame, t.end_frame));
+pub fn joined(turns: Vec<Turn>) -> Vec<Turn> {
+    joined_but(turns.into_iter().map(|turn| (turn, false)).collect())
+}
+
+/// The same, but for turns beside which `true` stands: those are not joined to what comes before them, which ends where they begin.
+pub fn joined_but(mut turns: Vec<(Turn, bool)>) -> Vec<Turn> {
+    turns.sort_unstable_by_key(|(t, begins)| (t.speaker, t.first_frame, *begins, t.end_frame));
     let mut joined: Vec<Turn> = Vec::with_capacity(turns.len());
-    for turn in turns {
+    for (turn, begins) in turns {
         match joined.last_mut() {
             Some(last) if last.speaker == turn.speaker && turn.first_frame <= last.end_frame => {
-                last.end_frame = last.end_frame.max(turn.end_frame);
+                let end_frame = last.end_frame.max(turn.end_frame);
+                if begins && turn.first_frame > last.first_frame {
+                    last.end_frame = turn.first_frame;
+                    joined.push(Turn { end_frame, ..turn });
+                } else {
+                    last.end_frame = end_frame;
+                }
             }
             _ => joined.push(turn),
         }
@@ -82,7 +93,7 @@ pub fn joined(mut turns: Vec<Turn>) -> Vec<Turn> {
 
 /// Shortest turn that is shown, 0.1 s: less is nothing that a listener hears as speech. Up to 0.25 s nothing changes in the error rate
 /// (docs/decisions/0012).
-const LEAST_FRAMES: usize = 6;
+pub const LEAST_FRAMES: usize = 6;
 
 /// The turns that are long enough to be heard.
 pub fn audible(mut turns: Vec<Turn>) -> Vec<Turn> {
@@ -129,6 +140,15 @@ mod tests {
         let blocks = [block(0, [vec![0b01; 60], vec![0b11; 40]].concat())];
         let speakers: Vec<_> = turns(&blocks, &[Some(0), Some(1)]).iter().map(|t| t.speaker).collect();
         assert_eq!(speakers, [0, 1]);
+    }
+
+    #[test]
+    fn what_begins_a_turn_ends_the_one_before_and_nothing_is_lost() {
+        let turn = |first_frame, end_frame| Turn { first_frame, end_frame, speaker: 0 };
+        let found = joined_but(vec![(turn(0, 100), false), (turn(50, 300), false), (turn(100, 200), true)]);
+        assert_eq!(found, [turn(0, 100), turn(100, 300)]);
+        let found = joined_but(vec![(turn(0, 100), true), (turn(0, 50), false), (turn(0, 20), true)]);
+        assert_eq!(found, [turn(0, 100)]);
     }
 
     #[test]

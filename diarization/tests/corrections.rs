@@ -6,7 +6,7 @@ mod support {
 }
 
 use diarization::analysis::BlockAnalysis;
-use diarization::corrections::{Corrected, Correction, Made, Newcomer, Refusal, Request, To};
+use diarization::corrections::{Corrected, Correction, Made, Newcomer, Refusal, Request, To, TurnShown};
 use diarization::diarize::{Diarization, Settings};
 use diarization::hints::Hints;
 use diarization::labelling::Labelling;
@@ -148,9 +148,11 @@ fn corrections_hold_when_the_recording_is_clustered_anew_with_another_threshold(
             rename("SPEAKER_00", "Ann"),
             merge("SPEAKER_01", "SPEAKER_02"),
             Request::Move {
-                first_frame: turn.first_frame as u32,
-                end_frame: turn.end_frame as u32,
-                speaker: if turn.speaker == 0 { "Ann" } else { "SPEAKER_02" }.into(),
+                turn: TurnShown {
+                    first_frame: turn.first_frame as u32,
+                    end_frame: turn.end_frame as u32,
+                    speaker: if turn.speaker == 0 { "Ann" } else { "SPEAKER_02" }.into(),
+                },
                 to: new("Zoe"),
             },
         ],

@@ -46,9 +46,7 @@ fn give(state: &mut Corrected, span: &Range<f64>, to: &To) -> Vec<Made> {
             To::New(new) if number > 0 => To::Label(new.name.clone()),
             other => other.clone(),
         };
-        let label = found.speakers[turn.speaker].label.clone();
-        let (first_frame, end_frame) = (turn.first_frame as u32, turn.end_frame as u32);
-        all.push(make(state, &Request::Move { first_frame, end_frame, speaker: label, to }));
+        all.push(make(state, &Request::Move { turn: asking::shown(&found, turn), to }));
     }
     all
 }

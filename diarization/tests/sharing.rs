@@ -13,6 +13,7 @@ use diarization::embedding::EmbeddingModel;
 use diarization::features::FilterBank;
 use diarization::onnx::ModelError;
 use diarization::segmentation::{BATCH, SegmentationModel};
+use std::sync::Mutex;
 
 /// The analyses of a recording in chunks of two blocks, each shared by `models`.
 fn shared<M: SegmentationModel + EmbeddingModel + Send>(
@@ -81,6 +82,23 @@ fn each_chunk_by_one_analyst_alone_is_what_several_make_of_it() {
         alone.extend(found.expect("it analyses"));
     }
     assert!(bytes(&alone) == bytes(&together));
+}
+
+#[test]
+fn it_is_told_in_small_steps_how_much_of_a_chunk_is_done() {
+    let mut models = support::models::load();
+    let interview = support::audio::samples("../deploy/samples/interview_3min.opus");
+    let mut chunker = Chunker::new(3);
+    let chunk = chunker.push(&[&interview]).remove(0);
+    let (told, mut filter_bank) = (Mutex::new(vec![0.0]), FilterBank::default());
+    let mut analysts = [Analyst { models: &mut models, filter_bank: &mut filter_bank }];
+    let tell = |share: f64| told.lock().expect("nobody panicked").push(share);
+    let found = analysis::analyse_telling(&mut analysts, chunk.chunk, &chunk.channels, &tell);
+    assert_eq!(found.expect("it analyses").len(), 3);
+    let told = told.into_inner().expect("nobody panicked");
+    assert!((told.last().expect("is told") - 1.0).abs() < 1e-9, "{told:?}");
+    assert!(told.windows(2).all(|it| it[0] < it[1] && it[1] - it[0] < 0.1), "{told:?}");
+    assert!(told.len() > 30, "a step for four windows, and for each stretch of speech: {told:?}");
 }
 
 /// Fails in whatever it is asked.

@@ -6,6 +6,7 @@ mod auth;
 mod body;
 mod change;
 mod changing;
+mod checks;
 mod corrections;
 mod dead_letters;
 mod events;
@@ -85,7 +86,7 @@ pub(crate) fn router(context: Arc<Context>, operator: Router) -> Router {
 fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(recordings::list, upload::upload))
-        .routes(routes!(recordings::show, recordings::delete))
+        .routes(routes!(recordings::show, recordings::delete, recordings::edit))
         .routes(routes!(turns::turns))
         .routes(routes!(matches::matches))
         .routes(routes!(audio::audio))
@@ -97,6 +98,7 @@ fn v1(context: &Arc<Context>) -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(speakers::speakers))
         .routes(routes!(corrections::list, corrections::correct))
         .routes(routes!(corrections::undo))
+        .routes(routes!(checks::check))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::drop))
         .routes(routes!(dead_letters::replay))

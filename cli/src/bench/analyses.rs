@@ -72,10 +72,11 @@ impl Cut {
             blocks.push(analysis::analyse_unblocked(model, &mut FilterBank::default(), &channels)?);
             return Ok((blocks, channels[0].len()));
         };
-        let read = local::analyse(audio, wish, models, chunk_blocks, &mut |block, _| {
+        let mut take = |block| {
             blocks.push(block);
             Ok(())
-        })?;
+        };
+        let read = local::analyse(audio, wish, models, chunk_blocks, &mut take, &|_, _| {})?;
         Ok((blocks, read.samples))
     }
 }

@@ -11,7 +11,7 @@ use diarization::evidence::{self, Choice};
 use diarization::hints::Hints;
 use diarization::matching::{self, ReferenceSet};
 use diarization::rttm::{self, Segment};
-use diarization::scoring::{self, Continuity, Options, Reliability, Score};
+use diarization::scoring::{self, Continuity, Judged, Options, Reliability, Score};
 use diarization::timeline;
 use serde::Serialize;
 use std::time::Instant;
@@ -54,6 +54,8 @@ pub struct Shown {
     pub segments: Vec<Segment>,
     /// How well its confidences hold.
     pub reliability: Reliability,
+    /// Its turns with their confidences, against the reference.
+    pub judged: Vec<Judged>,
 }
 
 impl Shown {
@@ -63,7 +65,11 @@ impl Shown {
             .zip(choices)
             .filter_map(|(segment, choice)| Some((segment.clone(), choice.as_ref()?.best.confidence.into())))
             .collect();
-        Self { reliability: scoring::reliability(&recording.reference, &sure), segments }
+        Self {
+            reliability: scoring::reliability(&recording.reference, &sure),
+            judged: scoring::judged(&recording.reference, &sure),
+            segments,
+        }
     }
 }
 

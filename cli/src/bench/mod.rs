@@ -11,6 +11,7 @@ pub mod methods;
 pub mod over_sources;
 pub mod recordings;
 pub mod report;
+pub mod review;
 pub mod show;
 pub mod sources;
 pub mod speed;

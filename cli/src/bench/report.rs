@@ -3,10 +3,11 @@
 use crate::bench::cross_validation::{self, Choice};
 use crate::bench::grid::Point;
 use crate::bench::methods::{self, Difference, Mean, Method};
+use crate::bench::review::Reviewed;
 use crate::bench::speed::{self, Stages};
 use crate::bench::summary::{Group, Measured, summary};
 use crate::bench::table::Table;
-use crate::bench::{criteria, over_sources, show};
+use crate::bench::{criteria, over_sources, review, show};
 use serde::Serialize;
 
 /// What is written as JSON.
@@ -20,6 +21,8 @@ pub struct Report<'a> {
     methods: Vec<Mean>,
     /// How far each is from the final result.
     differences: Vec<Difference>,
+    /// What a review of the least sure speech removes; empty where results were read.
+    review: Vec<Reviewed>,
     /// What was chosen, and what that is worth; `None` unless that was asked for.
     choice: Option<Choice>,
     /// What could be chosen.
@@ -45,6 +48,7 @@ impl<'a> Report<'a> {
             recordings: measured,
             methods: methods::means(measured, &methods),
             differences: methods::differences(measured, &methods),
+            review: review::reviewed(measured),
             choice,
             settings: points.iter().map(|point| point.name.as_str()).collect(),
             speed: None,
@@ -62,6 +66,9 @@ impl<'a> Report<'a> {
         tables.extend(groups.last().map(show::continuity));
         tables.extend(show::confidence(groups));
         tables.extend(groups.last().and_then(show::reliability));
+        if !self.review.is_empty() {
+            tables.push(review::table(&self.review));
+        }
         tables.push(criteria::table(measured));
         tables.extend(over_sources::results(measured));
         tables.push(over_sources::methods(&self.methods));

@@ -6,7 +6,7 @@
 use crate::bench::figures::Figures;
 use crate::bench::marks::Marks;
 use crate::bench::sources::Source;
-use diarization::scoring::{self, Continuity, Reliability};
+use diarization::scoring::{self, Continuity, Judged, Reliability};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -30,6 +30,9 @@ pub struct Measured {
     pub last: Marks,
     /// How well the confidences of that hold; `None` where results were read.
     pub reliability: Option<Reliability>,
+    /// Its turns with their confidences, against the reference; `None` where results were read.
+    #[serde(skip)]
+    pub judged: Option<Vec<Judged>>,
     /// Time that all took past the models; `None` where results were read.
     pub matching_seconds: Option<f64>,
     /// The result as shown in order; `None` where results were read.

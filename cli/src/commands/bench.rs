@@ -145,6 +145,7 @@ impl Bench<'_> {
             seconds,
             last: marks(&last)?,
             reliability: ours.as_ref().map(|results| results.last.reliability),
+            judged: ours.as_ref().map(|results| results.last.judged.clone()),
             matching_seconds: ours.as_ref().map(|results| results.seconds),
             in_order: ours.as_ref().map(|results| marks(&results.in_order.segments)).transpose()?,
             in_order_reliability: ours.as_ref().map(|results| results.in_order.reliability),

@@ -2,6 +2,7 @@
 
 use super::finding::Runs;
 use super::{Correction, Made, Newcomer, Stretch, Target};
+use crate::blocks::BLOCK_FRAMES;
 use crate::evidence::Choice;
 use crate::labelled::{Heard, Labelled};
 use crate::speakers;
@@ -15,8 +16,12 @@ pub struct Corrected {
     pub(super) runs: Runs,
     /// Speaker of each voice found, and past them of those that a speaker's was parted into.
     pub(super) speaker_of_voice: Vec<usize>,
-    /// Runs that a person gave to a speaker.
-    pub(super) fixed: BTreeMap<usize, usize>,
+    /// Runs that a person gave to a speaker, or said to be no speech.
+    pub(super) fixed: BTreeMap<usize, Option<usize>>,
+    /// Runs with which a person began a new turn, although the one before touches it.
+    pub(super) begins: BTreeSet<usize>,
+    /// Number of pieces that were heard; those past them a person added.
+    pub(super) heard_pieces: usize,
     /// Whose each piece is by its sound, merges included; known once something was corrected.
     pub(super) by_sound: Option<Vec<Option<Choice>>>,
     /// The same with what people said of whole pieces; what is too short to have a voice goes by what is beside it.
@@ -26,6 +31,8 @@ pub struct Corrected {
     /// Speakers whose speech is no longer what was decided.
     pub(super) changed: BTreeSet<usize>,
     pub(super) next_speaker: usize,
+    /// One past the last frame at which somebody may speak.
+    pub(super) end_frame: usize,
 }
 
 impl Corrected {
@@ -38,9 +45,12 @@ impl Corrected {
         let mut corrected = Self {
             speaker_of_voice: (0..labelled.cast.len()).collect(),
             next_speaker: labelled.cast.len(),
+            end_frame: labelled.blocks * BLOCK_FRAMES,
             choices: std::mem::take(&mut labelled.choices),
             by_sound: None,
             fixed: BTreeMap::new(),
+            begins: BTreeSet::new(),
+            heard_pieces: labelled.places.len(),
             names: BTreeMap::new(),
             changed: BTreeSet::new(),
             labelled,
@@ -49,6 +59,11 @@ impl Corrected {
         };
         let applied = corrections.iter().map(|made| corrected.apply(made)).collect();
         (corrected, applied)
+    }
+
+    /// Says where the recording ends, which is known from its analyses only to the block. Nothing is corrected to reach further.
+    pub fn end_at(&mut self, frame: usize) {
+        self.end_frame = self.end_frame.min(frame);
     }
 
     /// Applies one more correction; false, and nothing is changed, where its speech is no longer anywhere.
@@ -64,6 +79,10 @@ impl Corrected {
             },
             Correction::Merge { speaker, into } => self.merge(&speaker.spoke, &into.spoke, same),
             Correction::Move { turn, speaker, to, .. } => self.move_turn(turn, &speaker.spoke, to, same),
+            Correction::Split { turn, at_frame } => self.split(turn, *at_frame, same),
+            Correction::Border { turn, edge, at_frame } => self.move_border(turn, *edge, *at_frame, same),
+            Correction::Remove { turn } => self.remove(turn, same),
+            Correction::Add { first_frame, end_frame, to } => self.add(*first_frame, *end_frame, to, same),
         };
         if done && !matches!(made.correction, Correction::Rename { .. }) {
             self.choose();
@@ -74,7 +93,7 @@ impl Corrected {
     /// Speaker of a run of speech; nothing where nobody was found.
     pub(super) fn speaker_of(&self, run: usize) -> Option<usize> {
         let by_sound = || Some(self.choices[self.runs.runs[run].piece as usize]?.best.speaker);
-        self.fixed.get(&run).copied().or_else(by_sound)
+        self.fixed.get(&run).map_or_else(by_sound, |said| *said)
     }
 
     /// The speakers who have speech.
@@ -89,7 +108,7 @@ impl Corrected {
         };
         let gone: BTreeSet<usize> =
             [one].into_iter().chain(more).chain(others).filter(|it| *it != into).collect();
-        let all = self.speaker_of_voice.iter_mut().chain(self.fixed.values_mut());
+        let all = self.speaker_of_voice.iter_mut().chain(self.fixed.values_mut().flatten());
         all.filter(|speaker| gone.contains(speaker)).for_each(|speaker| *speaker = into);
         self.names.retain(|speaker, _| !gone.contains(speaker));
         if !gone.is_empty() {
@@ -122,13 +141,13 @@ impl Corrected {
             sources.extend(owner);
             self.follow(&moved, &sources, target);
         }
-        self.fixed.extend(moved.into_iter().map(|run| (run, target)));
+        self.fixed.extend(moved.into_iter().map(|run| (run, Some(target))));
         self.changed.extend(sources);
         self.changed.insert(target);
         true
     }
 
-    fn new_speaker(&mut self, name: &str) -> usize {
+    pub(super) fn new_speaker(&mut self, name: &str) -> usize {
         let speaker = self.next_speaker;
         self.next_speaker += 1;
         self.name(speaker, name);
@@ -143,18 +162,25 @@ impl Corrected {
         let by_sound: Vec<Option<Choice>> = self.by_sound.take().unwrap_or_else(by_sound);
         self.choices.clone_from(&by_sound);
         self.by_sound = Some(by_sound);
-        for (&run, &speaker) in &self.fixed {
+        let given = self.fixed.iter().filter_map(|(&run, &said)| Some((run, said?)));
+        for (run, speaker) in given {
             let piece = self.runs.runs[run].piece as usize;
             let is_first = run == self.runs_of_piece(run).start;
             let mut all = self.runs_of_piece(run);
             if is_first
                 && self.labelled.places[piece].is_embedded
-                && all.all(|run| self.fixed.get(&run) == Some(&speaker))
+                && all.all(|run| self.fixed.get(&run) == Some(&Some(speaker)))
             {
                 self.choices[piece] = Some(Choice::of_person(speaker, None));
             }
         }
-        speakers::follow_neighbours(&self.labelled.places, &mut self.choices, Choice::followed);
+        // What a person added is no piece that was heard, and nothing follows it.
+        let heard = self.heard_pieces;
+        speakers::follow_neighbours(
+            &self.labelled.places[..heard],
+            &mut self.choices[..heard],
+            Choice::followed,
+        );
     }
 
     /// All runs of the piece that `run` is of; they stand together.

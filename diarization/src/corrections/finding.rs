@@ -22,10 +22,39 @@ pub(super) struct Runs {
 
 impl Runs {
     pub fn new(runs: Vec<Run>, slot_of: impl Fn(&Run) -> u8) -> Self {
-        let mut by_start: Vec<usize> = (0..runs.len()).collect();
-        by_start.sort_by_key(|&run| (runs[run].first_frame, run));
-        let longest = runs.iter().map(|run| run.end_frame - run.first_frame).max().unwrap_or_default();
-        Self { slots: runs.iter().map(slot_of).collect(), runs, by_start, longest }
+        let slots = runs.iter().map(slot_of).collect();
+        let mut all = Self { slots, runs, by_start: Vec::new(), longest: 0 };
+        all.order();
+        all
+    }
+
+    /// To be called whenever runs have changed.
+    fn order(&mut self) {
+        let runs = &self.runs;
+        self.by_start = (0..runs.len()).collect();
+        self.by_start.sort_by_key(|&run| (runs[run].first_frame, run));
+        self.longest = runs.iter().map(|run| run.end_frame - run.first_frame).max().unwrap_or_default();
+    }
+
+    /// Cuts a run at a frame inside it: what follows is the run with the next number, and all after it have numbers higher by one.
+    pub fn cut(&mut self, run: usize, at_frame: u32) {
+        let rest = Run { first_frame: at_frame, ..self.runs[run] };
+        self.runs[run].end_frame = at_frame;
+        self.runs.insert(run + 1, rest);
+        self.slots.insert(run + 1, self.slots[run]);
+        self.order();
+    }
+
+    /// Adds a run of a piece that comes after all others; returns its number.
+    pub fn add(&mut self, run: Run, slot: u8) -> usize {
+        self.runs.push(run);
+        self.slots.push(slot);
+        self.order();
+        self.runs.len() - 1
+    }
+
+    pub fn slot(&self, run: usize) -> u8 {
+        self.slots[run]
     }
 
     pub fn frames(&self, run: usize) -> u32 {
@@ -56,7 +85,7 @@ impl Runs {
     }
 
     /// Runs of `stretch`, and the frames that they share with it: in its slot, where analyses are the `same`, and else in any.
-    fn of(&self, stretch: Stretch, same: bool) -> impl Iterator<Item = (usize, u32)> + '_ {
+    pub fn of(&self, stretch: Stretch, same: bool) -> impl Iterator<Item = (usize, u32)> + '_ {
         let place = (stretch.first_frame / BLOCK_FRAMES as u32, stretch.slot);
         self.sharing(stretch.first_frame, stretch.end_frame)
             .filter(move |(run, _)| !same || self.place(*run) == place)
@@ -86,6 +115,13 @@ impl Corrected {
     pub(super) fn owner(&self, stretches: &[Stretch], same: bool) -> Option<usize> {
         let frames = self.frames_of(stretches, same);
         frames.into_iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).map(|(speaker, _)| speaker)
+    }
+
+    /// The speaker `known` where they have part of `stretches`, and else who has most of them.
+    pub(super) fn owner_of(&self, stretches: &[Stretch], known: &[Stretch], same: bool) -> Option<usize> {
+        let frames = self.frames_of(stretches, same);
+        let known = self.owner(known, same).filter(|known| frames.contains_key(known));
+        known.or_else(|| self.owner(stretches, same))
     }
 
     /// The speaker who has most of `stretches`, and then all who have a part in them.

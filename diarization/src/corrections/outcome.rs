@@ -15,9 +15,10 @@ impl Corrected {
         let runs = self.runs.runs.iter().enumerate();
         let turns = runs.filter_map(|(number, run)| {
             let speaker = self.speaker_of(number)?;
-            Some(Turn { first_frame: run.first_frame as usize, end_frame: run.end_frame as usize, speaker })
+            let (first_frame, end_frame) = (run.first_frame as usize, run.end_frame as usize);
+            Some((Turn { first_frame, end_frame, speaker }, self.begins.contains(&number)))
         });
-        timeline::audible(timeline::joined(turns.collect()))
+        timeline::audible(timeline::joined_but(turns.collect()))
     }
 
     /// Who spoke when. A speaker whose speech is as it was decided is so to the last bit.
@@ -76,7 +77,7 @@ impl Corrected {
         let choice_of = |run: usize| {
             let piece = self.runs.runs[run].piece as usize;
             match self.fixed.get(&run) {
-                Some(speaker) => Some(by_person(piece, *speaker)),
+                Some(said) => said.map(|speaker| by_person(piece, speaker)),
                 None => self.choices[piece],
             }
         };

@@ -124,6 +124,11 @@ impl Format {
         FORMATS.iter().map(|row| row.1).collect()
     }
 
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.row().1
+    }
+
     /// How names of its files end, without the dot.
     pub fn extension(self) -> &'static str {
         self.row().2

@@ -45,12 +45,14 @@ mod continuity;
 mod mapping;
 mod outcome;
 mod reliability;
+mod review;
 mod speech;
 mod sweep;
 
 pub use continuity::{Continuity, continuity};
 pub use outcome::{Pooled, Score, pool};
 pub use reliability::{BINS, Bin, Reliability, reliability};
+pub use review::{Judged, found_in, judged};
 use serde::{Deserialize, Serialize};
 use speech::Side;
 

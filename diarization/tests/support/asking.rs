@@ -1,7 +1,7 @@
 //! What a person asks for, and what comes of it.
 
 use diarization::analysis::BlockAnalysis;
-use diarization::corrections::{Corrected, Made, Newcomer, Request, To};
+use diarization::corrections::{Corrected, Made, Newcomer, Request, To, TurnShown};
 use diarization::diarize::{Diarization, Diarizer, Settings};
 use diarization::labelled::Labelled;
 use diarization::labelling::Labelling;
@@ -74,12 +74,13 @@ pub fn merge(speaker: &str, into: &str) -> Request {
 }
 
 pub fn give(found: &Diarization, turn: &Turn, to: To) -> Request {
-    Request::Move {
-        first_frame: turn.first_frame as u32,
-        end_frame: turn.end_frame as u32,
-        speaker: label(found, turn),
-        to,
-    }
+    Request::Move { turn: shown(found, turn), to }
+}
+
+/// A turn as it is named in a request.
+pub fn shown(found: &Diarization, turn: &Turn) -> TurnShown {
+    let (first_frame, end_frame) = (turn.first_frame as u32, turn.end_frame as u32);
+    TurnShown { first_frame, end_frame, speaker: label(found, turn) }
 }
 
 /// Labels of who speaks in `turn` of another result.

@@ -8,11 +8,15 @@ use super::recordings::RecordingId;
 use super::shown::shown;
 use crate::context::Context;
 use crate::recordings::corrections::{self, Change, Outcome};
+use crate::recordings::view::milliseconds_of;
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
-use diarization::corrections::{Correction, Newcomer, Request, Target, To};
+use diarization::blocks::{frame_start_seconds, nearest_frame};
+use diarization::corrections::{
+    self as corrections_of, Correction, Newcomer, Request, Spoken, Target, To, TurnShown,
+};
 use results::corrections::Stored;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -48,6 +52,62 @@ pub(crate) enum NewCorrection {
         /// Whose it is.
         to: Whose,
     },
+    /// A turn is two, one after the other.
+    Split {
+        /// First frame of the turn, as the recording's turns show it.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Label of the speaker whom it is shown under.
+        speaker: String,
+        /// Seconds from the start of the recording at which the second begins.
+        #[schema(minimum = 0)]
+        at: f64,
+    },
+    /// A turn begins or ends elsewhere.
+    Border {
+        /// First frame of the turn, as the recording's turns show it.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Label of the speaker whom it is shown under.
+        speaker: String,
+        /// Which end of it.
+        edge: Edge,
+        /// Seconds from the start of the recording at which it is to begin or end.
+        #[schema(minimum = 0)]
+        at: f64,
+    },
+    /// A turn is no speech, and goes.
+    Remove {
+        /// First frame of the turn, as the recording's turns show it.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Label of the speaker whom it is shown under.
+        speaker: String,
+    },
+    /// A turn was missed.
+    Add {
+        /// Seconds from the start of the recording.
+        #[schema(minimum = 0)]
+        start: f64,
+        /// Seconds from the start of the recording.
+        #[schema(minimum = 0)]
+        end: f64,
+        /// Whose it is; `similar` says nothing here.
+        speaker: Whose,
+    },
+}
+
+/// An end of a turn.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Edge {
+    /// Where it begins.
+    Start,
+    /// Where it ends.
+    End,
 }
 
 /// Whose a turn is: the label of a speaker, or a new one.
@@ -104,6 +164,52 @@ pub(crate) enum Said {
         /// Whose it is.
         to: Whose,
     },
+    /// A turn is two, one after the other.
+    Split {
+        /// First frame of the turn, as it was then.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Label of the speaker whom it was shown under.
+        speaker: String,
+        /// Seconds from the start of the recording at which the second begins.
+        #[schema(minimum = 0)]
+        at: f64,
+    },
+    /// A turn begins or ends elsewhere.
+    Border {
+        /// First frame of the turn, as it was then.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Label of the speaker whom it was shown under.
+        speaker: String,
+        /// Which end of it.
+        edge: Edge,
+        /// Seconds from the start of the recording at which it is to begin or end.
+        #[schema(minimum = 0)]
+        at: f64,
+    },
+    /// A turn is no speech, and goes.
+    Remove {
+        /// First frame of the turn, as it was then.
+        first_frame: u32,
+        /// One past its last frame.
+        end_frame: u32,
+        /// Label of the speaker whom it was shown under.
+        speaker: String,
+    },
+    /// A turn was missed.
+    Add {
+        /// Seconds from the start of the recording.
+        #[schema(minimum = 0)]
+        start: f64,
+        /// Seconds from the start of the recording.
+        #[schema(minimum = 0)]
+        end: f64,
+        /// Whose it is; `similar` says nothing here.
+        speaker: Whose,
+    },
 }
 
 /// A correction.
@@ -125,17 +231,58 @@ pub(crate) struct CorrectionList {
     corrections: Vec<ShownCorrection>,
 }
 
+impl From<Whose> for To {
+    fn from(whose: Whose) -> Self {
+        match whose {
+            Whose::Label(label) => Self::Label(label),
+            Whose::New(NewSpeaker { new, similar }) => Self::New(Newcomer { name: new, similar }),
+        }
+    }
+}
+
+impl From<Target> for Whose {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Known(anchor) => Self::Label(anchor.label),
+            Target::New(Newcomer { name, similar }) => Self::New(NewSpeaker { new: name, similar }),
+        }
+    }
+}
+
+/// The frame that begins nearest to a time in seconds.
+fn frame_at(seconds: f64) -> u32 {
+    u32::try_from(nearest_frame(seconds)).unwrap_or(u32::MAX)
+}
+
+/// When a frame begins, as turns show it.
+fn seconds_at(frame: u32) -> f64 {
+    milliseconds_of(frame_start_seconds(frame as usize))
+}
+
 impl From<NewCorrection> for Request {
     fn from(new: NewCorrection) -> Self {
         match new {
             NewCorrection::Rename { speaker, name } => Self::Rename { speaker, name },
             NewCorrection::Merge { speaker, into } => Self::Merge { speaker, into },
             NewCorrection::Move { first_frame, end_frame, speaker, to } => {
-                let to = match to {
-                    Whose::Label(label) => To::Label(label),
-                    Whose::New(NewSpeaker { new, similar }) => To::New(Newcomer { name: new, similar }),
-                };
-                Self::Move { first_frame, end_frame, speaker, to }
+                Self::Move { turn: TurnShown { first_frame, end_frame, speaker }, to: to.into() }
+            }
+            NewCorrection::Split { first_frame, end_frame, speaker, at } => {
+                Self::Split { turn: TurnShown { first_frame, end_frame, speaker }, at_frame: frame_at(at) }
+            }
+            NewCorrection::Border { first_frame, end_frame, speaker, edge, at } => Self::Border {
+                turn: TurnShown { first_frame, end_frame, speaker },
+                edge: match edge {
+                    Edge::Start => corrections_of::Edge::Start,
+                    Edge::End => corrections_of::Edge::End,
+                },
+                at_frame: frame_at(at),
+            },
+            NewCorrection::Remove { first_frame, end_frame, speaker } => {
+                Self::Remove { turn: TurnShown { first_frame, end_frame, speaker } }
+            }
+            NewCorrection::Add { start, end, speaker } => {
+                Self::Add { first_frame: frame_at(start), end_frame: frame_at(end), to: speaker.into() }
             }
         }
     }
@@ -147,11 +294,24 @@ impl From<Correction> for Said {
             Correction::Rename { speaker, name } => Self::Rename { speaker: speaker.label, name },
             Correction::Merge { speaker, into } => Self::Merge { speaker: speaker.label, into: into.label },
             Correction::Move { first_frame, end_frame, speaker, to, .. } => {
-                let to = match to {
-                    Target::Known(anchor) => Whose::Label(anchor.label),
-                    Target::New(Newcomer { name, similar }) => Whose::New(NewSpeaker { new: name, similar }),
+                Self::Move { first_frame, end_frame, speaker: speaker.label, to: to.into() }
+            }
+            Correction::Split { turn: Spoken { first_frame, end_frame, speaker, .. }, at_frame } => {
+                Self::Split { first_frame, end_frame, speaker: speaker.label, at: seconds_at(at_frame) }
+            }
+            Correction::Border { turn: Spoken { first_frame, end_frame, speaker, .. }, edge, at_frame } => {
+                let edge = match edge {
+                    corrections_of::Edge::Start => Edge::Start,
+                    corrections_of::Edge::End => Edge::End,
                 };
-                Self::Move { first_frame, end_frame, speaker: speaker.label, to }
+                let at = seconds_at(at_frame);
+                Self::Border { first_frame, end_frame, speaker: speaker.label, edge, at }
+            }
+            Correction::Remove { turn: Spoken { first_frame, end_frame, speaker, .. } } => {
+                Self::Remove { first_frame, end_frame, speaker: speaker.label }
+            }
+            Correction::Add { first_frame, end_frame, to } => {
+                Self::Add { start: seconds_at(first_frame), end: seconds_at(end_frame), speaker: to.into() }
             }
         }
     }
@@ -227,7 +387,8 @@ pub(crate) async fn list(
 
 /// Correct a recording
 ///
-/// Rename a speaker, make two speakers one, or give a turn to another speaker. With the answer turns, speakers and matches are as
+/// Rename a speaker, make two speakers one, give a turn to another speaker; split a turn, move one of its ends, remove it, or add one that was
+/// missed. Several turns of one speaker can be named as one, from the first frame of the first to the last of the last. With the answer turns, speakers and matches are as
 /// corrected; the correction stays in force when the recording is processed again.
 #[utoipa::path(
     post, path = "/v1/recordings/{id}/corrections", tag = "recordings", params(RecordingId),

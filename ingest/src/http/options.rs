@@ -50,6 +50,8 @@ pub(crate) enum OptionError {
     ChunkBlocks(usize),
     #[error("the title has more than {LONGEST_TITLE} characters; shorten it")]
     LongTitle,
+    #[error("the title is empty; give at least one printable character")]
+    NoTitle,
     #[error("the field '{0}' is longer than an option can be")]
     LongField(String),
 }
@@ -202,7 +204,8 @@ impl Options {
     }
 }
 
-fn title(value: &str) -> Result<Option<String>, OptionError> {
+/// A title as it is kept; nothing of one that says nothing.
+pub(super) fn title(value: &str) -> Result<Option<String>, OptionError> {
     let title: String = value.chars().map(|c| if is_printable(c) { c } else { ' ' }).collect();
     let title = title.trim();
     if title.chars().count() > LONGEST_TITLE {

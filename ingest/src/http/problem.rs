@@ -81,6 +81,8 @@ pub(crate) enum ApiError {
     NotCompleted(String),
     #[error("{0}")]
     Refused(#[from] Refusal),
+    #[error("{0} has no turn from frame {1} to {2}; take one as the recording's turns show it now")]
+    NoSuchTurn(String, u32, u32),
     #[error("{0:?} is not the number of a correction: a whole number, as the list of corrections shows it")]
     BadCorrectionNumber(String),
     #[error("corrections are taken back from the last one on, which is number {0}")]
@@ -245,6 +247,7 @@ impl ApiError {
             Self::Refused(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "bad-correction", "The correction cannot be made")
             }
+            Self::NoSuchTurn(..) => (StatusCode::NOT_FOUND, "unknown-turn", "Unknown turn"),
             Self::BadCorrectionNumber(_) => (StatusCode::BAD_REQUEST, "bad-number", "Not a number"),
             Self::NotTheLastCorrection(_) => {
                 (StatusCode::CONFLICT, "not-the-last", "Not the last correction")

@@ -1,12 +1,15 @@
-//! Recordings: showing, listing, reprocessing and deleting them.
+//! Recordings: showing, listing, renaming and deleting them.
 
+use super::json::Given;
 use super::openapi::{NoRecording, Usual};
-use super::problem::ApiError;
+use super::options::{self, OptionError};
+use super::problem::{ApiError, Problem};
 use super::query::{NoQuery, Query};
 use super::shown::shown;
 use crate::context::Context;
 use crate::recordings::filter::Filter;
 use crate::recordings::state::State as Stands;
+use crate::recordings::title;
 use crate::recordings::view::{self, Recording, Summary};
 use crate::upkeep::erasure::{self, Erased};
 use axum::Json;
@@ -15,7 +18,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Datelike, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -99,6 +102,41 @@ pub(crate) async fn show(
     NoQuery: NoQuery,
 ) -> Result<Json<Recording>, ApiError> {
     let recording = view::recording(&context.reads, id).await?.ok_or(ApiError::UnknownRecording(id))?;
+    Ok(Json(recording))
+}
+
+/// What is to be changed of a recording.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Edit {
+    /// The title: at most 300 characters.
+    #[schema(min_length = 1, max_length = 300)]
+    title: String,
+}
+
+/// Change a recording's title
+#[utoipa::path(
+    patch, path = "/v1/recordings/{id}", tag = "recordings", params(RecordingId),
+    request_body = Edit,
+    responses(
+        (status = 200, description = "The recording as it is now", body = Recording),
+        (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
+        NoRecording, Usual
+    )
+)]
+pub(crate) async fn edit(
+    State(context): State<Arc<Context>>,
+    RecordingId(id): RecordingId,
+    NoQuery: NoQuery,
+    Given(edit): Given<Edit>,
+) -> Result<Json<Recording>, ApiError> {
+    let edit = edit.ok_or_else(|| ApiError::Body("there is none; say what to change".to_owned()))?;
+    let title = options::title(&edit.title)?.ok_or(OptionError::NoTitle)?;
+    let shared = context.clone();
+    if !context.changes.run_in_turn(async move || title::change(&shared, id, &title).await).await?? {
+        return Err(ApiError::UnknownRecording(id));
+    }
+    let recording = view::recording(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
     Ok(Json(recording))
 }
 

@@ -103,6 +103,8 @@ pub(crate) struct TurnFound {
     runner_up: Option<RunnerUp>,
     /// Whether a person said so of any of it; of that the confidence is 1.
     corrected: bool,
+    /// Whether a person has checked it and found it right.
+    checked: bool,
 }
 
 /// Who spoke when
@@ -211,6 +213,7 @@ fn as_json(id: Uuid, found: Turns) -> TurnsFound {
             provisional: shown.provisional,
             confidence,
             score,
+            checked: shown.checked,
             corrected: shown.why.as_ref().is_some_and(|why| why.corrected),
             runner_up: shown.why.and_then(|why| why.runner_up).map(RunnerUp::from),
         }
@@ -293,6 +296,7 @@ mod tests {
             turn: *turn,
             label: diarization.speakers[turn.speaker].label.clone(),
             provisional: false,
+            checked: false,
             why: None,
         });
         let found = Turns { turns: shown.collect(), ..of_state("completed") };
@@ -302,7 +306,7 @@ mod tests {
     #[test]
     fn seconds_in_json_are_those_of_the_rttm() {
         let turn = Turn { first_frame: 12_345, end_frame: 12_400, speaker: 0 };
-        let shown = ShownTurn { turn, label: "A".into(), provisional: true, why: None };
+        let shown = ShownTurn { turn, label: "A".into(), provisional: true, checked: false, why: None };
         let found = Turns { turns: vec![shown], ..of_state("processing") };
         let rttm = as_rttm(&found);
         let start = serde_json::to_string(&as_json(Uuid::nil(), found).turns[0].start).expect("a number");

@@ -2,6 +2,7 @@
 
 use super::view::{is_completed, snapshot};
 use crate::context::Context;
+use diarization::blocks::frame_count;
 use diarization::corrections::{Corrected, Correction, Made, Refusal, Request};
 use diarization::diarize::{Diarization, Settings};
 use diarization::labelling::Labelling;
@@ -50,6 +51,8 @@ pub(crate) enum Change {
 struct Locked {
     recording: Recording,
     said: Vec<Stored>,
+    /// Its length, frames.
+    frames: Option<usize>,
     /// Number of the last correction that was ever made: none has a number that another had.
     last_number: i32,
 }
@@ -105,7 +108,7 @@ async fn lock(
     id: Uuid,
 ) -> Result<Result<Locked, Outcome>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT state, model_version, configuration, chunk_blocks, chunk_count, corrections_made, settings AS "settings: Json<Settings>"
+        r#"SELECT state, model_version, configuration, chunk_blocks, chunk_count, corrections_made, samples, settings AS "settings: Json<Settings>"
            FROM recordings WHERE id = $1 FOR UPDATE"#,
         id
     )
@@ -123,7 +126,8 @@ async fn lock(
     };
     let said = corrections::stored(transaction, &pinned).await?;
     let recording = Recording { pinned, chunk_count, settings: row.settings.0 };
-    Ok(Ok(Locked { recording, said, last_number: row.corrections_made }))
+    let frames = row.samples.and_then(|samples| usize::try_from(samples).ok()).map(frame_count);
+    Ok(Ok(Locked { recording, said, frames, last_number: row.corrections_made }))
 }
 
 async fn make(
@@ -132,7 +136,7 @@ async fn make(
     change: &Change,
     tried: &Mutex<Option<(i32, Correction)>>,
 ) -> Result<Outcome, ReadError> {
-    let Locked { recording, mut said, last_number } = locked;
+    let Locked { recording, mut said, frames, last_number } = locked;
     let id = recording.pinned.recording;
     let request = match change {
         Change::Add(_) if said.len() >= MOST => return Ok(Outcome::TooMany(MOST)),
@@ -165,6 +169,7 @@ async fn make(
     let made = corrections::made(&said);
     // On this thread, which is for corrections alone.
     let (mut corrected, applied) = Corrected::of(labelled, &made);
+    frames.into_iter().for_each(|frames| corrected.end_at(frames));
     let correction = match request.map(|request| corrected.correction(&request)).transpose() {
         Ok(correction) => correction,
         Err(refusal) => return Ok(Outcome::Refused(refusal)),

@@ -3,7 +3,7 @@
 use super::filter::Filter;
 use super::labels::Labels;
 use super::priority::Priority;
-use super::{matches, state};
+use super::{checks, matches, state};
 use crate::http::ChannelsWanted;
 use chrono::{DateTime, Utc};
 use diarization::blocks::{BLOCK_SAMPLES, FRAME_SECONDS, SAMPLE_RATE};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::types::Json;
 use sqlx::{PgPool, PgTransaction};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -147,6 +148,8 @@ pub(crate) struct ShownTurn {
     pub turn: Turn,
     pub label: String,
     pub provisional: bool,
+    /// Whether a person has checked it.
+    pub checked: bool,
     /// Unknown of what was matched before matches were stored, or where nobody asked.
     pub why: Option<Explanation>,
 }
@@ -301,8 +304,12 @@ pub(crate) async fn turns(pool: &PgPool, id: Uuid, explained: bool) -> Result<Op
     let shown = rows.iter().map(|row| (row.speaker, row.speaker_label.clone()));
     let labels = Labels::new(shown, recording.settings.0.labels);
     let label = |speaker: usize| labels.label(speaker);
+    let checks = if explained { checks::stored(&mut snapshot, id).await? } else { Vec::new() };
+    let now: BTreeSet<String> = rows.iter().map(|row| row.speaker_label.clone()).collect();
+    let checks = checks::Checks::new(checks, &now);
     let shown = rows.into_iter().zip(turns).zip(choices).map(|((row, turn), choice)| ShownTurn {
         turn,
+        checked: checks.cover(&turn, &row.speaker_label),
         label: row.speaker_label,
         provisional: row.provisional,
         why: choice.map(|choice| Explanation::of(&choice, label)),

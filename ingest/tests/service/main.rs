@@ -24,6 +24,7 @@ mod reader;
 mod reading;
 mod resumable;
 mod resumed_by_tus_js;
+mod review;
 #[path = "../../../diarization/tests/support/scene.rs"]
 mod scene;
 mod schema;

@@ -1,6 +1,7 @@
 //! The whole pipeline: real processes, real servers, real models, real speech. The oracle diarizes the same file in this
 //! process. Started by deploy/test.
 
+mod batches;
 mod callers;
 mod channels;
 mod corrections;

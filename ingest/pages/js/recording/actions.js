@@ -6,7 +6,7 @@ import { byId, h } from "../dom.js";
 import { tell, told } from "../notices.js";
 import { isInWork } from "../text.js";
 import { inWords } from "./behind.js";
-import { correct, loadRecording, on, state, take } from "./state.js";
+import { correct, loadRecording, makeAgain, on, state, take } from "./state.js";
 
 const FORMATS = [
   ["json", "JSON, with everything", "json"], ["rttm", "RTTM", "rttm"], ["csv", "CSV, for spreadsheets", "csv"], ["srt", "SRT subtitles", "srt"],
@@ -32,6 +32,18 @@ export async function undo() {
     const last = state.corrections.at(-1);
     await correct(null);
     tell(`Undone: ${inWords(last)}.`);
+  });
+  undoing = false;
+}
+
+/** Makes again what was taken back last. */
+export async function redo() {
+  if (undoing || state.undone.length === 0) return;
+  undoing = true;
+  await told(async () => {
+    const said = state.undone.at(-1);
+    await makeAgain();
+    tell(`Redone: ${inWords(said)}.`);
   });
   undoing = false;
 }
@@ -107,8 +119,9 @@ export function start() {
   });
   on("corrections", () => {
     byId("undo").disabled = state.corrections.length === 0;
+    byId("redo").disabled = state.undone.length === 0;
   });
-  for (const [id, act] of Object.entries({ undo, cancel, reprocess, delete: remove })) byId(id).addEventListener("click", act);
+  for (const [id, act] of Object.entries({ undo, redo, cancel, reprocess, delete: remove })) byId(id).addEventListener("click", act);
   const menu = byId("export");
   document.addEventListener("click", (event) => {
     if (!menu.contains(event.target)) menu.open = false;

@@ -50,12 +50,17 @@ async function similarity() {
   );
 }
 
+const whose = (speaker) => (typeof speaker === "string" ? speaker : `${speaker?.new} (new${speaker?.similar ? ", with similar turns" : ""})`);
+
 /** A correction, as in "Undone: rename of Ann to Bob". */
 export function inWords(correction) {
   if (correction.kind === "rename") return `rename of ${correction.speaker} to ${correction.name}`;
   if (correction.kind === "merge") return `merge of ${correction.speaker} into ${correction.into}`;
-  const to = typeof correction.to === "string" ? correction.to : `${correction.to?.new} (new${correction.to?.similar ? ", with similar turns" : ""})`;
-  return `move of a turn from ${correction.speaker} to ${to}`;
+  if (correction.kind === "add") return `addition of a turn of ${whose(correction.speaker)}, ${clock(correction.start, true)} to ${clock(correction.end, true)}`;
+  if (correction.kind === "remove") return `removal of a turn of ${correction.speaker}`;
+  if (correction.kind === "split") return `split of a turn of ${correction.speaker} at ${clock(correction.at, true)}`;
+  if (correction.kind === "border") return `new ${correction.edge} of a turn of ${correction.speaker}, ${clock(correction.at, true)}`;
+  return `move of a turn from ${correction.speaker} to ${whose(correction.to)}`;
 }
 
 function words(correction) {

@@ -3,8 +3,11 @@
 import { byId, h } from "../dom.js";
 import { tell } from "../notices.js";
 import { isFinished } from "../text.js";
-import { undo } from "./actions.js";
+import { redo, undo } from "./actions.js";
 import { now, playPause, seek, zoom } from "./player.js";
+import * as loop from "./loop.js";
+import { check, give, next } from "./review.js";
+import { askToAdd, remove, split } from "./shaping.js";
 import { choose, currentTurn, step } from "./turns.js";
 import { move } from "./why.js";
 import { rename } from "./speakers.js";
@@ -13,7 +16,9 @@ import { select, state } from "./state.js";
 const HELP = [
   ["Space", "play or pause"], ["← →", "5 s back or ahead; with Shift 30 s"], ["j, k", "next turn, turn before"], ["Enter", "play the selected turn (in the list)"],
   ["↑ ↓", "choose a turn (in the list)"], ["+ −", "zoom in, zoom out"], ["f", "turn following the sound on or off"], ["m", "change the speaker of the selected turn"],
-  ["r", "rename the speaker of the selected turn"], ["u", "undo the last correction"], ["?", "this list"],
+  ["r", "rename the speaker of the selected turn"], ["1 – 9", "give the selected turn to the speaker with this number"], ["c", "the selected turn is right; go to the next unsure one"],
+  ["n", "next unsure turn"], ["l", "play the selected turn in a loop"], ["s", "split the selected turn at the playhead"], ["x", "the selected turn is not speech"],
+  ["a", "add a turn that was missed"], ["u, y", "undo the last correction, redo it"], ["?", "this list"],
 ];
 
 /** What a held key does again and again; all else happens once. */
@@ -21,13 +26,21 @@ const REPEATED = ["ArrowLeft", "ArrowRight", "j", "k", "+", "=", "-"];
 
 const selectedOrHeard = () => (state.selected >= 0 ? state.selected : currentTurn());
 
+/** Corrects what can be corrected by now. */
+function withTurns(act) {
+  if (!state.recording) return;
+  if (!isFinished(state.recording.state)) return tell("You can correct names and turns once the recording is finished.");
+  act();
+}
+
 /** Corrects the turn that is selected or heard. */
 function withTurn(act) {
   const index = selectedOrHeard();
   if (index < 0) return;
-  if (!isFinished(state.recording.state)) return tell("You can correct names and turns once the recording is finished.");
-  select(index);
-  act(state.turns[index]);
+  withTurns(() => {
+    if (index !== state.selected) select(index);
+    act(state.turns[index]);
+  });
 }
 
 function zoomBy(by) {
@@ -50,14 +63,26 @@ const KEYS = {
   m: () => withTurn((turn) => move(turn)),
   r: () => withTurn((turn) => rename(turn.speaker)),
   u: () => undo(),
+  y: () => redo(),
+  n: () => next(choose),
+  l: () => loop.toggle(),
+  s: () => withTurn((turn) => split(turn)),
+  x: () => withTurn((turn) => remove(turn)),
+  a: () => withTurns(() => askToAdd()),
+  c: () => withTurn(async (turn) => {
+    await check(turn, true);
+    next(choose);
+  }),
   "?": () => help(),
 };
+for (let number = 1; number <= 9; number++) KEYS[number] = () => withTurn((turn) => give(turn, number));
 
 /** Whether a key means something to the element that has the focus. */
 function isTaken(event) {
   const element = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return true;
   if (element.matches("input:not([type=checkbox]), select, textarea")) return true;
+  if (element.matches("[role=slider]") && (event.key.startsWith("Arrow") || event.key === "Enter")) return true;
   // Wide tables are scrolled by the arrows.
   if (element.closest(".table") && event.key.startsWith("Arrow")) return true;
   return element.matches("a, button, summary, input") && (event.key === " " || event.key === "Enter");

@@ -1,19 +1,26 @@
 // Lanes: who spoke when, a lane for each speaker, drawn for what is in sight only.
 
 import { byId, eachFrame, h } from "../dom.js";
-import { clock, count, percent } from "../text.js";
+import { clock, count, isFinished, percent } from "../text.js";
 import { learn, numberOf, paintOf, swatch } from "./colours.js";
 import { duration, now, playPart, seek, sight } from "./player.js";
+import { add } from "./shaping.js";
 import { firstAfter, on, select, state } from "./state.js";
 
-const LANE = 28;
+export const LANE = 28;
 const BAR = 16;
+/** Pixels within which a press is a click. */
+const CLICK = 4;
 
 const canvas = byId("lane-canvas");
 const playhead = byId("playhead");
 let labels = [];
 let overlaps = [];
 let longest = 0;
+/** A turn that is being dragged out: {speaker, start, end}. */
+let drawn = null;
+/** Whether the press that ended last was no click. */
+let dragged = false;
 
 /** Stretches in which two or more speak, as [start, end]. */
 export function overlapsOf(turns) {
@@ -93,7 +100,7 @@ const draw = eachFrame(() => {
   const hatches = labels.map((_, lane) => hatch(context, paints[lane]));
   const lanes = new Map(labels.map((label, lane) => [label, lane]));
   for (let index = firstAfter(to) - 1; index >= 0 && state.turns[index].start > from - longest; index--) {
-    const turn = state.turns[index];
+    const turn = index === state.selected ? { ...state.turns[index], ...state.preview } : state.turns[index];
     if (turn.end < from) continue;
     const lane = lanes.get(turn.speaker);
     const [x, y, wide] = [at(turn.start), lane * LANE + (LANE - BAR) / 2, Math.max(1.5, at(turn.end) - at(turn.start))];
@@ -110,8 +117,77 @@ const draw = eachFrame(() => {
       context.lineWidth = 1;
     }
   }
+  if (drawn) {
+    const [x, lane] = [at(drawn.start), lanes.get(drawn.speaker)];
+    context.globalAlpha = 0.6;
+    context.fillStyle = paints[lane];
+    context.fillRect(x, lane * LANE + (LANE - BAR) / 2, at(drawn.end) - x, BAR);
+    context.globalAlpha = 1;
+  }
   movePlayhead();
 });
+
+/** Number of a speaker's lane from the top; -1 for none. */
+export function laneOf(label) {
+  return labels.indexOf(label);
+}
+
+/** Seconds at a place on the screen. */
+export function secondsAt(clientX) {
+  const box = canvas.getBoundingClientRect();
+  const { from, to } = sight();
+  return from + ((clientX - box.left) / box.width) * (to - from);
+}
+
+/** Pixels from the left of the lanes to a moment. */
+export function xOf(seconds) {
+  const { from, to } = sight();
+  return ((seconds - from) / (to - from)) * canvas.clientWidth;
+}
+
+const labelAt = (event) => labels[Math.floor((event.clientY - canvas.getBoundingClientRect().top) / LANE)];
+
+/** Index of the turn of a lane that is under the pointer; -1 for none. */
+function under(event) {
+  const box = canvas.getBoundingClientRect();
+  const { from, to } = sight();
+  const [seconds, label] = [secondsAt(event.clientX), labelAt(event)];
+  // A turn may be narrower than a pointer is exact.
+  const near = ((to - from) / box.width) * 3;
+  for (let index = firstAfter(seconds + near) - 1; index >= 0 && state.turns[index].start > seconds - longest - near; index--) {
+    const turn = state.turns[index];
+    if (turn.speaker === label && turn.end > seconds - near) return index;
+  }
+  return -1;
+}
+
+/** Drags a turn out where a lane is empty. */
+function drag(event) {
+  dragged = false;
+  const speaker = labelAt(event);
+  if (event.button !== 0 || event.pointerType === "touch" || !speaker || !isFinished(state.recording.state) || under(event) >= 0) return;
+  const from = event.clientX;
+  canvas.setPointerCapture(event.pointerId);
+  const move = (now) => {
+    if (!drawn && Math.abs(now.clientX - from) <= CLICK) return;
+    const ends = [from, now.clientX].map(secondsAt).map((seconds) => Math.min(Math.max(0, seconds), duration()));
+    dragged = true;
+    drawn = { speaker, start: Math.min(...ends), end: Math.max(...ends) };
+    draw();
+  };
+  const end = (now) => {
+    canvas.removeEventListener("pointermove", move);
+    for (const name of ["pointerup", "pointercancel"]) canvas.removeEventListener(name, end);
+    if (!drawn) return;
+    const { start, end: until } = drawn;
+    drawn = null;
+    draw();
+    if (now.type === "pointercancel") return;
+    add(start, until, speaker);
+  };
+  canvas.addEventListener("pointermove", move);
+  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, end);
+}
 
 function movePlayhead() {
   const { from, to } = sight();
@@ -121,21 +197,11 @@ function movePlayhead() {
 }
 
 /** The turn in the lane under the pointer, or the moment. */
-function pressed(event) {
-  const box = canvas.getBoundingClientRect();
-  const { from, to } = sight();
-  const seconds = from + ((event.clientX - box.left) / box.width) * (to - from);
-  const label = labels[Math.floor((event.clientY - box.top) / LANE)];
-  // A turn may be narrower than a pointer is exact.
-  const near = ((to - from) / box.width) * 3;
-  for (let index = firstAfter(seconds + near) - 1; index >= 0 && state.turns[index].start > seconds - longest - near; index--) {
-    const turn = state.turns[index];
-    if (turn.speaker === label && turn.end > seconds - near) {
-      select(index);
-      return playPart(turn.start, turn.end);
-    }
-  }
-  return seek(seconds);
+export function pressed(event) {
+  const index = under(event);
+  if (index < 0) return seek(secondsAt(event.clientX));
+  select(index);
+  return playPart(state.turns[index].start, state.turns[index].end);
 }
 
 export function start() {
@@ -148,9 +214,11 @@ export function start() {
     draw();
   });
   on("selected", draw);
+  on("preview", draw);
   on("sight", draw);
   on("time", movePlayhead);
-  canvas.addEventListener("click", pressed);
+  canvas.addEventListener("click", (event) => dragged || pressed(event));
+  canvas.addEventListener("pointerdown", drag);
   new ResizeObserver(draw).observe(canvas);
 }
 

@@ -7,11 +7,16 @@ import { clock, count, isInWork, moment, span, stateWords } from "../text.js";
 import * as actions from "./actions.js";
 import * as behind from "./behind.js";
 import { who } from "./colours.js";
+import * as edges from "./edges.js";
 import * as keys from "./keys.js";
 import * as lanes from "./lanes.js";
+import * as loop from "./loop.js";
 import * as player from "./player.js";
+import * as review from "./review.js";
+import * as shaping from "./shaping.js";
 import * as speakers from "./speakers.js";
 import { loadRecording, on, state, take } from "./state.js";
+import * as title from "./title.js";
 import * as turns from "./turns.js";
 import * as why from "./why.js";
 
@@ -113,7 +118,8 @@ on("recording", progress);
 on("time", time);
 on("time", speaking);
 on("current", speaking);
-for (const part of [lanes, speakers, turns, why, behind, actions, keys]) part.start();
+for (const part of [lanes, edges, speakers, turns, why, behind, actions, keys, loop, shaping, title]) part.start();
+review.start(turns.choose);
 controls();
 
 /** Of a recording that is not there nothing is shown, and nothing can be done with it. */

@@ -46,8 +46,13 @@ export function seek(seconds) {
   announce("time");
 }
 
+/** So far a pause goes back: what was heard last is heard again, seconds. */
+const BACK = 0.7;
+
 export function playPause() {
+  const stops = isPlaying();
   wave?.playPause().catch(() => {});
+  if (stops) seek(now() - BACK);
 }
 
 /** Plays from `start` and stops at `end`, in seconds; what is played then goes on from there. */

@@ -5,11 +5,7 @@ import { byId, h, refill } from "../dom.js";
 import { tell, told } from "../notices.js";
 import { clock, isFinished, percent } from "../text.js";
 import { colourOf, numberOf, renamed, settle, swatch } from "./colours.js";
-import { correct, on, state } from "./state.js";
-
-export function labels() {
-  return state.recording.speakers.map((speaker) => speaker.label);
-}
+import { correct, labels, on, state } from "./state.js";
 
 /** Asks for a new name of `label`, and sends it. */
 export async function rename(label) {

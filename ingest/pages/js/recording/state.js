@@ -1,6 +1,7 @@
 // State: what the page knows of its recording, and who wants to hear of it.
 
 import { get, send } from "../api.js";
+import { joined, separate } from "./joining.js";
 
 const id = location.pathname.split("/")[2];
 const listeners = new Map();
@@ -10,13 +11,22 @@ export const state = {
   path: `/v1/recordings/${id}`,
   recording: null,
   /** As `/turns` has them, in order of their start. */
+  found: [],
+  /** As they are shown: joined, where that is wanted. */
   turns: [],
+  joins: localStorage.getItem("join-turns") !== "no",
+  /** First frames of turns that are not joined to the one before. */
+  apart: new Set(),
   corrections: [],
+  /** What was taken back and can be made again, the last at the end. */
+  undone: [],
+  /** Where an end of the selected turn is being moved to: {start} or {end}, seconds. */
+  preview: null,
   /** Index into `turns`; -1 for none. */
   selected: -1,
 };
 
-/** Calls `heard` whenever `what` is announced: "recording", "turns", "corrections", "selected". */
+/** Calls `heard` whenever `what` is announced: "recording", "turns", "corrections", "selected", "preview". */
 export function on(what, heard) {
   listeners.set(what, [...(listeners.get(what) ?? []), heard]);
 }
@@ -39,7 +49,10 @@ export async function take(recording) {
   if (shownRevision !== recording.revision) await refresh();
 }
 
-/** Where the turn `kept` is among `now`: under its speaker, else under one who did not have these frames `before`; -1 where it is gone. */
+/**
+ * Where the turn `kept` is among `now`: under its speaker, else under one who did not have these frames `before`, else what has most of it left
+ * under its speaker; -1 where it is gone.
+ */
 export function placeOf(kept, before, now) {
   const same = (turn) => turn.first_frame === kept.first_frame && turn.end_frame === kept.end_frame;
   const known = before.filter(same).map((turn) => turn.speaker);
@@ -48,7 +61,28 @@ export function placeOf(kept, before, now) {
     const index = now.findIndex((turn) => same(turn) && fits(turn));
     if (index >= 0) return index;
   }
-  return -1;
+  const shared = now.map((turn) => (turn.speaker === kept.speaker ? Math.min(turn.end_frame, kept.end_frame) - Math.max(turn.first_frame, kept.first_frame) : 0));
+  const most = shared.reduce((best, frames, index) => (frames > (shared[best] ?? 0) ? index : best), -1);
+  return most;
+}
+
+/** Shows the turns that were found, joined or not. */
+export function arrange() {
+  const [kept, before] = [state.turns[state.selected], state.turns];
+  state.turns = state.joins ? joined(state.found, state.apart) : separate(state.found);
+  state.selected = kept ? placeOf(kept, before, state.turns) : -1;
+  announce("turns");
+  announce("selected");
+}
+
+export function setJoins(joins) {
+  state.joins = joins;
+  localStorage.setItem("join-turns", joins ? "yes" : "no");
+  arrange();
+}
+
+export function labels() {
+  return state.recording.speakers.map((speaker) => speaker.label);
 }
 
 let asked = 0;
@@ -59,14 +93,11 @@ async function refresh() {
   const [turns, said] = await Promise.all([get(`${state.path}/turns`), get(`${state.path}/corrections`)]);
   // An answer to an older question is of no use.
   if (mine !== asked) return;
-  const [kept, before] = [state.turns[state.selected], state.turns];
-  state.turns = turns.turns;
-  state.selected = kept ? placeOf(kept, before, state.turns) : -1;
+  state.found = turns.turns;
   state.corrections = said.corrections;
   shownRevision = revision;
-  announce("turns");
+  arrange();
   announce("corrections");
-  announce("selected");
 }
 
 export function select(index) {
@@ -77,8 +108,26 @@ export function select(index) {
 
 /** Sends a correction, or takes the last one back (`correction` is null), and shows what became of it. */
 export async function correct(correction) {
-  if (correction) await send("POST", `${state.path}/corrections`, correction);
-  else await send("DELETE", `${state.path}/corrections/${state.corrections.at(-1).number}`);
+  if (correction) {
+    await send("POST", `${state.path}/corrections`, correction);
+    state.undone = [];
+  } else {
+    const last = state.corrections.at(-1);
+    await send("DELETE", `${state.path}/corrections/${last.number}`);
+    state.undone.push(last);
+  }
+  await shown();
+}
+
+/** Makes again what was taken back last. */
+export async function makeAgain() {
+  const { number, applied, created_at, ...said } = state.undone.at(-1);
+  await send("POST", `${state.path}/corrections`, said);
+  state.undone.pop();
+  await shown();
+}
+
+async function shown() {
   state.recording = await loadRecording();
   announce("recording");
   await refresh();

@@ -6,8 +6,11 @@ import { tell, told } from "../notices.js";
 import { clock, count, isFinished, percent, score } from "../text.js";
 import { colourOf, who } from "./colours.js";
 import { choose } from "./turns.js";
-import { labels, rename } from "./speakers.js";
-import { correct, on, state } from "./state.js";
+import * as loop from "./loop.js";
+import { check, isDone } from "./review.js";
+import { named, remove, split } from "./shaping.js";
+import { rename } from "./speakers.js";
+import { correct, labels, on, state } from "./state.js";
 
 const NEW = " new";
 
@@ -30,7 +33,7 @@ export async function move(turn = state.turns[state.selected]) {
   if (isNew && !answer.name) return tell("Enter a name for the new speaker.");
   await told(async () => {
     const to = isNew ? { new: answer.name, similar: answer.rest === "similar" } : answer.to;
-    await correct({ kind: "move", first_frame: turn.first_frame, end_frame: turn.end_frame, speaker: turn.speaker, to });
+    await correct({ kind: "move", ...named(turn), to });
     const along = isNew ? state.turns.filter((it) => it.speaker === answer.name).length - 1 : 0;
     const more = along > 0 ? `, with ${count(along, "other turn")} that sound${along === 1 ? "s" : ""} like it` : "";
     tell(`Turn moved to ${isNew ? answer.name : answer.to}${more}.`);
@@ -88,9 +91,18 @@ function draw() {
       "div",
       { class: "buttons" },
       h("button", { class: "small", "data-key": "play", on: { click: () => choose(state.selected) } }, "Play turn"),
+      h("button", { class: "small", "data-key": "loop", id: "loop", "aria-pressed": String(loop.isLooping()), on: { click: () => loop.toggle() } }, "Loop"),
       finished && h("button", { class: "small", id: "move", "data-key": "move", on: { click: () => move(turn) } }, "Change speaker…"),
       finished && h("button", { class: "small", "data-key": "rename", on: { click: () => rename(turn.speaker) } }, "Rename speaker…"),
     ),
+    finished &&
+      h(
+        "div",
+        { class: "buttons" },
+        h("button", { class: "small", "data-key": "check", id: "check", "aria-pressed": String(isDone(turn)), on: { click: () => check(turn, !turn.checked) } }, "Checked"),
+        h("button", { class: "small", "data-key": "split", id: "split", on: { click: () => split(turn) } }, "Split at the playhead"),
+        h("button", { class: "small", "data-key": "remove", id: "remove", on: { click: () => remove(turn) } }, "Not speech"),
+      ),
     ...reasons(turn),
   );
 }
