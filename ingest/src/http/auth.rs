@@ -48,7 +48,8 @@ pub(crate) async fn check(
         None if ends_session => (Caller::default(), Access { scopes: Scopes::ALL, session: None }),
         None => return Err(ApiError::Unauthorized),
     };
-    let span = tracing::info_span!("request", caller = caller.0, method = %request.method(), path = shown(request.uri().path()));
+    let named = (!caller.0.is_empty()).then_some(caller.0.as_str());
+    let span = tracing::info_span!("request", caller = named, method = %request.method(), path = shown(request.uri().path()));
     if let Some(scope) = scope::needed(request.method(), route).filter(|scope| !access.scopes.have(*scope)) {
         span.in_scope(|| tracing::info!(scope = scope.word(), "refused: the token is not good for it"));
         return Err(ApiError::Scope(caller.0, access.scopes.to_string(), scope.word()));

@@ -25,7 +25,7 @@ const MOST_HEADERS: usize = 64;
 /// How long to wait when no connection can be taken, as when there are no more file descriptors.
 const BREATH: Duration = Duration::from_millis(500);
 /// Clients over their share that are told so at once, and how long each has to hear it; more are hung up on without a word.
-const TOLD_AT_ONCE: usize = 64;
+const TOLD_AT_ONCE: usize = 256;
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves until shutdown, then until the connections have answered what they were asked.
@@ -80,7 +80,7 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// Says that the client's address holds as many connections as one may.
+/// Says that the client's address holds as many connections as one may, once it asks for something.
 async fn tell(mut stream: TcpStream) -> std::io::Result<()> {
     let answer = ApiError::ManyConnections.into_response();
     let body = axum::body::to_bytes(answer.into_body(), 1 << 16).await.unwrap_or_default();
@@ -88,10 +88,11 @@ async fn tell(mut stream: TcpStream) -> std::io::Result<()> {
         "HTTP/1.1 429 Too Many Requests\r\ncontent-type: {PROBLEM_JSON}\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
+    let mut rest = [0; 4096];
+    let _ = stream.read(&mut rest).await?;
     stream.write_all(&[head.as_bytes(), &body].concat()).await?;
     stream.shutdown().await?;
     // What was sent must be taken: a connection that is closed over it takes the answer along.
-    let mut rest = [0; 4096];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())
 }

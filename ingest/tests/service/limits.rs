@@ -261,6 +261,7 @@ async fn slow_bodies_of_one_address_leave_places_for_the_uploads_of_others() {
     let answer = raw::until_closed(&mut third).await;
     assert!(raw::status(&answer) == 429 && answer.contains("problem:busy-address"), "{answer}");
     stack.upload("", b"x".to_vec()).await;
+    drop(slow);
     stack.stop().await;
 }
 
@@ -286,5 +287,6 @@ async fn behind_a_proxy_clients_are_told_apart_by_what_it_says_of_them() {
         let answer = stack.post("/v1/recordings").header("x-forwarded-for", forwarded).body("x").send().await;
         assert_eq!(answer.expect("answers").status(), wanted, "{client}");
     }
+    drop(first);
     stack.stop().await;
 }
