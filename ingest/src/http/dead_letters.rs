@@ -51,7 +51,7 @@ pub(crate) struct Replayed {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Many {
     /// Their numbers; 500 at most.
-    #[schema(max_items = 500)]
+    #[schema(min_items = 1, max_items = 500)]
     letters: Vec<i64>,
 }
 
