@@ -1,7 +1,7 @@
 //! Recordings: showing, listing, reprocessing and deleting them.
 
 use super::openapi::{NoRecording, Usual};
-use super::problem::ApiError;
+use super::problem::{ApiError, Problem};
 use super::query::{NoQuery, Query};
 use super::shown::shown;
 use crate::context::Context;
@@ -130,6 +130,7 @@ pub(crate) async fn list(
     responses(
         (status = 204, description = "Nothing is left of it"),
         (status = 202, description = "The rows are gone; the audio goes as soon as the object store allows it", body = Erasing),
+        (status = 409, description = "Something else is changing it; try again in a moment", body = Problem, content_type = "application/problem+json"),
         NoRecording, Usual
     )
 )]

@@ -57,7 +57,8 @@ pub(crate) async fn begin(
     let known = known.borrow().clone();
     let token =
         bearer_of(&headers).and_then(|given| tokens::find(&known, given)).ok_or(ApiError::Unauthorized)?;
-    let pass = session::make(context.session_key.get(&context.reads).await?, token, SystemTime::now() + LASTS);
+    let pass =
+        session::make(context.session_key.get(&context.reads).await?, token, SystemTime::now() + LASTS);
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie(&headers, &pass, LASTS.as_secs()))]).into_response())
 }
 
