@@ -101,7 +101,8 @@ async fn compose(context: &Arc<Context>, whole: Whole) -> Result<bool, ComposeEr
     }
     recording.sha256 = hex::encode(hash.finalize());
     let (shared, new) = (context.clone(), recording.clone());
-    let accepted = context.changes.run_in_turn(async move || resumable::accept(&shared, &new).await).await??;
+    let accepted =
+        context.changes.run_in_turn(async move || resumable::accept(&shared, &new).await).await??;
     if accepted {
         let seconds = started.elapsed().as_secs_f64();
         tracing::info!(recording = %upload, bytes = recording.bytes, seconds, "upload accepted");

@@ -106,7 +106,8 @@ impl Context {
         shutdown: Shutdown,
     ) -> anyhow::Result<Self> {
         let (url, connections) = (&config.database.database_url, config.database.database_connections);
-        let (reading, corrections) = (config.database_read_connections, config.limits.max_concurrent_corrections);
+        let (reading, corrections) =
+            (config.database_read_connections, config.limits.max_concurrent_corrections);
         let pool = |connections| {
             transaction::pool(url, connections, "throughline-ingest").context("THROUGHLINE_DATABASE_URL")
         };
@@ -115,7 +116,12 @@ impl Context {
             reads: transaction::reading_pool(url, reading, "throughline-ingest reads")
                 .context("THROUGHLINE_DATABASE_URL")?,
             watch: pool(1)?,
-            changes: Threads::new("changes", (connections as usize / 2).max(1), usize::MAX, Abandoned::GoesOn),
+            changes: Threads::new(
+                "changes",
+                (connections as usize / 2).max(1),
+                usize::MAX,
+                Abandoned::GoesOn,
+            ),
             erasures: Threads::new("erasures", 2, usize::MAX, Abandoned::GoesOn),
             corrections: Threads::new(
                 "corrections",

@@ -4,7 +4,8 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::operations::history;
 use crate::{
-    announcements, decode, gauges, heartbeats, http, measured, nesting, outbox, thread, token_file, upkeep, webhooks,
+    announcements, decode, gauges, heartbeats, http, measured, nesting, outbox, thread, token_file, upkeep,
+    webhooks,
 };
 use anyhow::Context as _;
 use diarization::installation;
@@ -101,7 +102,11 @@ impl Service {
             Ok(())
         });
         let teller = context.clone();
-        spawn(&mut parts, &context, async move { thread::on_its_own(|| webhooks::sender::run(teller)).await? });
+        spawn(
+            &mut parts,
+            &context,
+            async move { thread::on_its_own(|| webhooks::sender::run(teller)).await? },
+        );
         let keeper = context.clone();
         spawn(&mut parts, &context, async move { thread::on_its_own(|| upkeep::run(keeper)).await? });
         let decoder = context.clone();
@@ -134,7 +139,8 @@ fn spawn(
     part: impl Future<Output = anyhow::Result<()>> + Send + 'static,
 ) {
     let context = context.clone();
-    parts.spawn(async move { if context.gate.passed(&context.shutdown).await { part.await } else { Ok(()) } });
+    parts
+        .spawn(async move { if context.gate.passed(&context.shutdown).await { part.await } else { Ok(()) } });
 }
 
 /// A service that is dropped, as by a test that fails, stops too: the runtime waits for the threads of its parts.

@@ -55,7 +55,12 @@ impl Threads {
     /// Threads called `name`: `at_once` of them, and places for `waiting` more that wait for one.
     pub(crate) fn new(name: &'static str, at_once: usize, waiting: usize, abandoned: Abandoned) -> Self {
         let places = at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
-        Self { name, abandoned, turns: Arc::new(Semaphore::new(at_once)), places: Arc::new(Semaphore::new(places)) }
+        Self {
+            name,
+            abandoned,
+            turns: Arc::new(Semaphore::new(at_once)),
+            places: Arc::new(Semaphore::new(places)),
+        }
     }
 
     /// A place, if one is free.
@@ -164,7 +169,13 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_told_and_its_turn_goes_to_the_next() {
         let threads = Threads::new("one", 1, 0, Abandoned::GoesOn);
-        let panicked = threads.run_in_turn(async || if SHORT > Duration::ZERO { panic!("as told") }).await;
+        let panicked = threads
+            .run_in_turn(async || {
+                if SHORT > Duration::ZERO {
+                    panic!("as told")
+                }
+            })
+            .await;
         assert!(panicked.is_err_and(|died| died.to_string().contains("did not end well")));
         assert_eq!(threads.run_in_turn(async || 7).await.expect("ends well"), 7);
     }

@@ -12,6 +12,10 @@ use uuid::Uuid;
 pub const SILENT_WITHIN: Duration = Duration::from_secs(60);
 /// How often it gives a sign of life.
 pub const SIGN_EVERY: Duration = Duration::from_secs(10);
+/// How long claiming may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long giving it up may take.
+const CLOSED_WITHIN: Duration = Duration::from_secs(3);
 
 /// The claim on completing one run of a recording. Of a run, not of the recording: one that is superseded and does not know yet
 /// must not keep the next one waiting.
@@ -20,6 +24,12 @@ pub struct Claim(PgConnection);
 impl Claim {
     /// Claims it; none where another has it.
     pub async fn of(database: &Database, recording: Uuid, run: i32) -> Result<Option<Self>, sqlx::Error> {
+        let claiming = tokio::time::timeout(ANSWER_WITHIN, Self::try_of(database, recording, run));
+        let late = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        claiming.await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn try_of(database: &Database, recording: Uuid, run: i32) -> Result<Option<Self>, sqlx::Error> {
         let mut connection = database.connection().await?;
         let claimed = sqlx::query_scalar!(
             r#"SELECT pg_try_advisory_lock(hashtextextended('finalise ' || $1::uuid::text || ' ' || $2::integer::text, 0)) AS "claimed!""#,
@@ -39,20 +49,23 @@ impl Claim {
     /// Keeps the claim while `work` lasts, and gives it up then. Work whose claim is lost goes on: another one may do it as well.
     pub async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
-        let done = loop {
-            tokio::select! {
-                biased;
-                done = &mut work => break done,
-                () = tokio::time::sleep(SIGN_EVERY) => {
-                    if let Err(error) = self.0.ping().await {
-                        tracing::debug!(%error, "the claim on a recording is lost");
-                        return work.await;
-                    }
+        // Beside the work, which a connection that says nothing must not hold up.
+        let signs = async {
+            loop {
+                tokio::time::sleep(SIGN_EVERY).await;
+                if let Err(error) = self.0.ping().await {
+                    tracing::debug!(%error, "the claim on a recording is lost");
+                    return;
                 }
             }
         };
-        // Closed by the server's end of it in any case.
-        let _ = self.0.close().await;
+        let done = tokio::select! {
+            biased;
+            done = &mut work => done,
+            () = signs => work.await,
+        };
+        // Where nobody answers, the connection ends all the same.
+        let _ = tokio::time::timeout(CLOSED_WITHIN, self.0.close()).await;
         done
     }
 }

@@ -47,6 +47,10 @@ mod tests {
         assert_eq!(nesting::check(of(&config(&[]))), Ok(()));
         let rare = config(&["--reconcile-seconds=900"]);
         let why = nesting::check(of(&rare)).expect_err("does not nest").to_string();
-        assert!(why.contains("THROUGHLINE_RECONCILE_SECONDS=900") && why.contains("THROUGHLINE_REPUBLISH_SECONDS=600"), "{why}");
+        assert!(
+            why.contains("THROUGHLINE_RECONCILE_SECONDS=900")
+                && why.contains("THROUGHLINE_REPUBLISH_SECONDS=600"),
+            "{why}"
+        );
     }
 }

@@ -139,11 +139,15 @@ mod tests {
 
     #[test]
     fn a_constraint_on_a_table_that_has_rows_is_not_validated_in_the_migration_that_adds_it() {
-        for migration in MIGRATIONS.iter().filter(|it| it.version > BEFORE && it.migration_type.is_up_migration()) {
+        for migration in
+            MIGRATIONS.iter().filter(|it| it.version > BEFORE && it.migration_type.is_up_migration())
+        {
             let sql = migration.sql.as_str().to_uppercase();
             let sql: String = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
             let (version, statements) = (migration.version, sql.split(';'));
-            for statement in statements.filter(|it| it.contains("ALTER TABLE") && it.contains("ADD CONSTRAINT")) {
+            for statement in
+                statements.filter(|it| it.contains("ALTER TABLE") && it.contains("ADD CONSTRAINT"))
+            {
                 let scans = statement.contains("CHECK") || statement.contains("FOREIGN KEY");
                 assert!(!scans || statement.contains("NOT VALID"), "migration {version}: {statement}");
             }

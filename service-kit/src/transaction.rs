@@ -38,12 +38,7 @@ pub fn reading_pool(url: &str, connections: u32, service: &str) -> Result<PgPool
     pool_of(url, connections, service, READ_WITHIN)
 }
 
-fn pool_of(
-    url: &str,
-    connections: u32,
-    service: &str,
-    statement: Duration,
-) -> Result<PgPool, sqlx::Error> {
+fn pool_of(url: &str, connections: u32, service: &str, statement: Duration) -> Result<PgPool, sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?.application_name(service).options(session(statement));
     Ok(PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).connect_lazy_with(options))
 }

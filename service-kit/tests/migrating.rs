@@ -29,7 +29,10 @@ async fn a_table_in_use_stops_a_migration_soon_says_by_whom_and_it_can_be_run_ag
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert!(matches!(refused, MigratingError::Locked { .. }), "{refused}");
     let words = refused.to_string();
-    assert!(words.contains("test, has had a transaction open") && words.contains("migrate` again"), "{words}");
+    assert!(
+        words.contains("test, has had a transaction open") && words.contains("migrate` again"),
+        "{words}"
+    );
     reader.rollback().await.expect("ends");
     migrate(&mut database, Some(before), SHORT).await.expect("goes down");
     assert_eq!(schema::look(&pool).await.expect("looks"), Fit::Older { schema: before, needed: newest() });
@@ -72,7 +75,11 @@ async fn a_schema_that_is_newer_or_empty_is_told_apart() {
     assert_eq!(schema::check(&pool).await, Ok(()));
     let refused = migrate(&mut database, None, SHORT).await.expect_err("does not know it");
     assert!(refused.to_string().contains(&format!("its migration {next}")), "{refused}");
-    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = $1").bind(next).execute(&pool).await.expect("goes");
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = $1")
+        .bind(next)
+        .execute(&pool)
+        .await
+        .expect("goes");
     migrate(&mut database, Some(0), SHORT).await.expect("goes down");
     assert_eq!(schema::look(&pool).await.expect("looks"), Fit::Empty);
     let why = schema::check(&pool).await.expect_err("is empty");

@@ -135,6 +135,7 @@ impl Reprocess {
     request_body(content = Option<Reprocess>, description = "What is to be different; may be left out"),
     responses(
         (status = 202, description = "It will be", body = Reprocessed, headers(("Location" = String, description = "Address of the recording"))),
+        (status = 409, description = "Something else is changing the recording; try again in a moment", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
         NoRecording, Usual
     )
@@ -168,7 +169,7 @@ pub(crate) async fn reprocess(
     post, path = "/v1/recordings/{id}/cancel", tag = "recordings", params(RecordingId),
     responses(
         (status = 200, description = "It is cancelled", body = Cancelled),
-        (status = 409, description = "It is completed or has failed", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is completed or has failed, or something else is changing it", body = Problem, content_type = "application/problem+json"),
         NoRecording, Usual
     )
 )]

@@ -395,7 +395,7 @@ pub(crate) async fn list(
     request_body = NewCorrection,
     responses(
         (status = 200, description = "It holds; all corrections of the recording", body = CorrectionList),
-        (status = 409, description = "The recording is not completed, or cannot be corrected", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The recording is not completed, cannot be corrected, or is being changed by something else", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "As many corrections as are taken wait already", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "There is no such speaker or turn, or the name cannot be given", body = Problem, content_type = "application/problem+json"),

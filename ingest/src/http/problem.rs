@@ -211,7 +211,9 @@ pub(crate) enum ApiError {
     BusyCorrections,
     #[error("something else is changing this at the moment; nothing was done, send it again in a moment")]
     Locked,
-    #[error("the database is not set up for this version of the service; its operator must run `throughline migrate`")]
+    #[error(
+        "the database is not set up for this version of the service; its operator must run `throughline migrate`"
+    )]
     Unfit(sqlx::Error),
     #[error("the database cannot be reached; try again in a moment")]
     Database(sqlx::Error),
@@ -397,9 +399,8 @@ impl IntoResponse for ApiError {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         let extra = match (status, &self) {
             (StatusCode::UNAUTHORIZED, _) => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _) | (_, Self::KeyInUse | Self::Locked) => {
-                Some((header::RETRY_AFTER, "5"))
-            }
+            (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _)
+            | (_, Self::KeyInUse | Self::Locked) => Some((header::RETRY_AFTER, "5")),
             _ => None,
         };
         if let Some((name, value)) = extra {

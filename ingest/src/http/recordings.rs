@@ -181,6 +181,7 @@ pub(crate) async fn list(
     responses(
         (status = 204, description = "Nothing is left of it"),
         (status = 202, description = "The rows are gone; the audio goes as soon as the object store allows it", body = Erasing),
+        (status = 409, description = "Something else is changing it; try again in a moment", body = Problem, content_type = "application/problem+json"),
         NoRecording, Usual
     )
 )]

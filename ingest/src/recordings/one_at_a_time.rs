@@ -27,8 +27,12 @@ pub(crate) struct Turn {
 impl OneAtATime {
     /// Waits for the turn to change `recording`.
     pub(crate) async fn turn(&self, recording: Uuid) -> Result<Turn, InHand> {
+        self.turn_within(recording, TURN_WITHIN).await
+    }
+
+    async fn turn_within(&self, recording: Uuid, within: Duration) -> Result<Turn, InHand> {
         let turns = self.of(recording);
-        let guard = tokio::time::timeout(TURN_WITHIN, turns.lock_owned()).await.map_err(|_| InHand)?;
+        let guard = tokio::time::timeout(within, turns.lock_owned()).await.map_err(|_| InHand)?;
         Ok(Turn { _guard: guard })
     }
 
@@ -48,13 +52,13 @@ impl OneAtATime {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_recording_is_changed_by_one_at_a_time_others_meanwhile_and_nobody_waits_for_ever() {
         let turns = OneAtATime::default();
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let held = turns.turn(one).await.expect("nobody is at it");
         turns.turn(other).await.expect("is another one");
-        assert!(turns.clone().turn(one).await.is_err());
+        assert!(turns.clone().turn_within(one, Duration::from_millis(20)).await.is_err());
         drop(held);
         turns.turn(one).await.expect("is free again");
         turns.turn(other).await.expect("is free again");

@@ -62,7 +62,9 @@ async fn a_burst_of_corrections_whose_callers_are_gone_holds_up_nobody_else() {
     let again = timed(stack.post(&format!("/v1/recordings/{other}/reprocess")));
     let ready = timed(stack.get("/readyz"));
     let (upload, again, ready) = tokio::join!(upload, again, ready);
-    println!("after {MOST} renames in {OVER:?}: upload {upload:?}, reprocessing {again:?}, readiness {ready:?}");
+    println!(
+        "after {MOST} renames in {OVER:?}: upload {upload:?}, reprocessing {again:?}, readiness {ready:?}"
+    );
     assert!(upload.1 == Some(StatusCode::ACCEPTED) && upload.0 < PATIENCE, "upload {upload:?}");
     assert!(again.1 == Some(StatusCode::ACCEPTED) && again.0 < PATIENCE, "reprocessing {again:?}");
     assert!(ready.1 == Some(StatusCode::OK) && ready.0 < PATIENCE, "readiness {ready:?}");

@@ -53,14 +53,20 @@ async fn others_are_completed_while_one_is_locked_and_that_one_once_it_is_free()
         }
     }
     bench.decoded(other, &scene).await;
-    publisher.publish(topology::MATCH, &RecordingDecoded { recording: other, run: 1 }).await.expect("publishes");
+    publisher
+        .publish(topology::MATCH, &RecordingDecoded { recording: other, run: 1 })
+        .await
+        .expect("publishes");
     let started = Instant::now();
     until(&bench, other, "SELECT state = 'completed' FROM recordings WHERE id = $1").await;
     println!("the other was completed after {:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     holder.rollback().await.expect("lets go");
     bench.decoded(locked, &scene).await;
-    publisher.publish(topology::MATCH, &RecordingDecoded { recording: locked, run: 1 }).await.expect("publishes");
+    publisher
+        .publish(topology::MATCH, &RecordingDecoded { recording: locked, run: 1 })
+        .await
+        .expect("publishes");
     until(&bench, locked, "SELECT state = 'completed' FROM recordings WHERE id = $1").await;
     for recording in [locked, other] {
         bench.assert_is(recording, &scene.oracle(&interview())).await;

@@ -244,7 +244,10 @@ async fn a_table_that_is_not_there_counts_no_attempt() {
     let scene = Scene::of_three_voices(16);
     let recording = bench.recording(&scene, &interview()).await;
     // As a program finds it that is newer than the schema.
-    sqlx::query("ALTER TABLE inbox RENAME COLUMN trace TO of_another_release").execute(&bench.pool).await.expect("alters");
+    sqlx::query("ALTER TABLE inbox RENAME COLUMN trace TO of_another_release")
+        .execute(&bench.pool)
+        .await
+        .expect("alters");
     let verdict = bench.hand(recording, &scene, 0).await;
     assert!(matches!(verdict, service_kit::verdict::Verdict::Wait(_)), "{verdict:?}");
     bench.close().await;
