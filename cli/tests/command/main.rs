@@ -10,3 +10,4 @@ mod installation;
 mod run;
 mod score;
 mod submit;
+mod tracks;
