@@ -13,3 +13,4 @@ mod outputs;
 mod run;
 mod score;
 mod submit;
+mod tracks;

@@ -102,7 +102,8 @@ pub(super) enum Wanted {
     /// The one that is marked as default, else the first whose codec is known.
     #[default]
     Default,
-    /// The same, but a default track whose codec is unknown is passed over for another one.
+    /// The same, but a default track whose codec is unknown is passed over for another one, and pieces are read in the order in which
+    /// they lie in the file.
     Any,
     /// The audio track of this number, from 1.
     Number(usize),
@@ -150,6 +151,11 @@ pub(super) fn open(
         }
     };
     let picked = pick(reader.as_ref(), format.name, &hints)?;
+    let edits = hints.edits.iter().find(|edits| edits.id == picked.id);
+    if wanted != Wanted::Any && edits.is_some_and(|edits| edits.pieces > 1) {
+        let codec = format!("{} in pieces that an editor put in order", picked.codec);
+        return Err(AudioError::UnsupportedCodec { format: format.name.into(), codec });
+    }
     let ids = audio_ids(reader.as_ref(), &hints);
     let track = ids.iter().position(|&id| id == picked.id).map_or(1, |at| at + 1);
     let kind = reader.format_info().short_name;

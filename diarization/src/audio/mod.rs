@@ -12,10 +12,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The stages, one per file: `sniff` names the format by its content; `pcm`, `packets` or `ffmpeg` decode
-//! it, where `timeline` drops encoder delay and fills holes; `lanes` makes it mono (`downmix`), or carries two channels side by side, and
-//! 16 kHz (`resample`). Which of these, `sides` and `plan` decide where a file is read twice. The same file always gives bit-identical
-//! samples.
+//! The stages, one per file: `sniff` names the format by its content, and `opening` who reads it; `wave`, `packets` or `ffmpeg` decode
+//! it, where `placer` puts every block at its time on the file's own clock (`timeline`, `filling`); `lanes` makes it mono (`downmix`), or
+//! carries two channels side by side, and 16 kHz (`resample`). Which of these, `sides` and `plan` decide where a file is read twice.
+//! `joined` reads streams that change shape midway, `streams` several tracks at once. The same file always gives bit-identical samples.
 
 mod container;
 mod downmix;

@@ -117,7 +117,7 @@ fn open_known(
         Err(missing @ AudioError::FfmpegMissing { .. }) if wanted == Wanted::Default => {
             let mut stream = open_container(again()?, format, Wanted::Any, give_up).map_err(|_| missing)?;
             stream.warnings.push(format!(
-                "the default audio track ({codec}) needs ffmpeg, which is not installed; another track was used"
+                "the default audio track ({codec}) needs ffmpeg, which is not installed; what can be read without it was used"
             ));
             Ok(stream)
         }
