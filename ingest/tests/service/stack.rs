@@ -291,6 +291,7 @@ fn arguments_for(database: &str, broker: &str, store: &TempDir) -> Vec<String> {
         format!("--object-store=file://{}", store.path().display()),
         format!("--models={}", required("THROUGHLINE_MODELS")),
         // No worker takes what is sent here: there is room for all of it.
+        "--chunk-blocks=5".to_owned(),
         "--chunks-queued=1000".to_owned(),
         "--chunks-ahead=1000".to_owned(),
     ]
