@@ -12,7 +12,7 @@ use crate::decode::reader::Program;
 use anyhow::bail;
 use clap::Parser;
 use decoder::Limits;
-use diarization::blocks::{DEFAULT_CHUNK_BLOCKS, MAX_CHUNK_BLOCKS};
+use diarization::blocks::MAX_CHUNK_BLOCKS;
 use service_kit::config::{
     AdminConfig, BrokerConfig, DatabaseConfig, StoppingConfig, StoreConfig, TelemetryConfig,
 };
@@ -24,6 +24,10 @@ pub use limits::LimitsConfig;
 pub use tokens::TokensConfig;
 pub use webhooks::WebhooksConfig;
 pub use work::WorkConfig;
+
+/// Blocks per chunk. A recording that comes in waits for what workers have in hand, so that is short; shorter still, and too much is analysed
+/// twice at the borders (a window in nine at two blocks, one in five at one).
+const CHUNK_BLOCKS: u32 = 2;
 
 /// Takes uploads, decodes them and answers who spoke when.
 #[derive(Parser, Clone, Debug)]
@@ -54,7 +58,7 @@ pub struct Config {
     #[arg(long, env = "THROUGHLINE_MAX_HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_hours: u32,
     /// Blocks of 59.94 s per chunk where the uploader does not say; the result does not depend on it.
-    #[arg(long, env = "THROUGHLINE_CHUNK_BLOCKS", default_value_t = DEFAULT_CHUNK_BLOCKS as u32, value_parser = clap::value_parser!(u32).range(1..=MAX_CHUNK_BLOCKS as i64))]
+    #[arg(long, env = "THROUGHLINE_CHUNK_BLOCKS", default_value_t = CHUNK_BLOCKS, value_parser = clap::value_parser!(u32).range(1..=MAX_CHUNK_BLOCKS as i64))]
     pub chunk_blocks: u32,
     /// How much is under way at once.
     #[command(flatten)]

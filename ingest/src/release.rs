@@ -10,6 +10,7 @@ mod turns;
 use crate::context::Context;
 use crate::outbox;
 use crate::recordings::priority::Priority;
+use diarization::blocks::BLOCK_SAMPLES;
 use service_kit::messages::{ChunkJob, DecodeJob};
 use service_kit::{topology, transaction};
 use sqlx::types::Json;
@@ -43,7 +44,6 @@ struct InWork {
     turn: Option<f64>,
     model_version: String,
     configuration: String,
-    chunk_blocks: i32,
     undecoded: bool,
     ordered: bool,
     fresh: bool,
@@ -51,6 +51,10 @@ struct InWork {
     out: i64,
     /// Chunks not released.
     waiting: i64,
+    /// Samples of the next of these.
+    next_samples: i64,
+    /// When it came, put off by a second for each megabyte.
+    decode_rank: f64,
 }
 
 impl InWork {
@@ -136,7 +140,7 @@ async fn there(executor: impl PgExecutor<'_>) -> Result<There, sqlx::Error> {
 async fn in_work(transaction: &mut PgTransaction<'static>) -> Result<Vec<InWork>, sqlx::Error> {
     sqlx::query_as!(
         InWork,
-        r#"SELECT r.id, r.caller AS "caller!", r.priority, r.turn, r.model_version, r.configuration, r.chunk_blocks,
+        r#"SELECT r.id, r.caller AS "caller!", r.priority, r.turn, r.model_version, r.configuration,
                   r.chunk_count IS NULL AND r.state <> 'completed_with_gaps' AS "undecoded!", r.decode_ordered_at IS NOT NULL AS "ordered!",
                   NOT EXISTS (SELECT 1 FROM chunks c WHERE c.recording_id = r.id) AS "fresh!",
                   (SELECT count(*) FROM chunks c
@@ -150,7 +154,10 @@ async fn in_work(transaction: &mut PgTransaction<'static>) -> Result<Vec<InWork>
                    WHERE c.recording_id = r.id AND c.released_at IS NULL
                      AND NOT EXISTS (
                          SELECT 1 FROM inbox i WHERE i.recording_id = r.id AND i.chunk = c.chunk
-                            AND i.model_version = r.model_version AND i.configuration = r.configuration)) AS "waiting!"
+                            AND i.model_version = r.model_version AND i.configuration = r.configuration)) AS "waiting!",
+                  coalesce((SELECT c.samples FROM chunks c WHERE c.recording_id = r.id AND c.released_at IS NULL
+                            ORDER BY c.chunk LIMIT 1), 0) AS "next_samples!",
+                  extract(epoch FROM r.created_at)::double precision + r.upload_bytes / 1e6 AS "decode_rank!"
            FROM recordings r
            WHERE r.state IN ('queued', 'processing') OR r.id IN (SELECT recording_id FROM gaps WHERE awaited)
            ORDER BY r.created_at, r.id"#
@@ -210,13 +217,17 @@ async fn order_decodings(
     Ok(sent)
 }
 
-/// Sorts `fresh` so that callers take turns, interactive recordings of each first; a caller's decodings under way count as turns.
+/// Sorts `fresh` so that callers take turns, of each the interactive recordings first, and small files before large ones that came a little
+/// earlier; a caller's decodings under way count as turns.
 fn take_turns(fresh: &mut Vec<&InWork>, in_work: &[InWork]) {
     let mut turns: HashMap<&str, usize> = HashMap::new();
     for recording in in_work.iter().filter(|r| r.undecoded && r.ordered) {
         *turns.entry(&recording.caller).or_default() += 1;
     }
-    fresh.sort_by_key(|recording| recording.priority == Priority::BULK);
+    fresh.sort_by(|a, b| {
+        let bulk = |recording: &InWork| recording.priority == Priority::BULK;
+        bulk(a).cmp(&bulk(b)).then(a.decode_rank.total_cmp(&b.decode_rank))
+    });
     let mut placed: Vec<(usize, &InWork)> = Vec::with_capacity(fresh.len());
     for recording in fresh.drain(..) {
         let turn = turns.entry(&recording.caller).or_default();
@@ -273,7 +284,8 @@ async fn release_chunks(
         let out: i64 = recordings.iter().map(|r| r.out).sum();
         let free = there.slots(&queue, context.work.chunks_queued) - out;
         let waiting: Vec<&InWork> = recordings.into_iter().filter(|r| r.waiting > 0).collect();
-        if free <= 0 || waiting.is_empty() {
+        // Whoever is new is noted at once: its time counts from then on.
+        if waiting.is_empty() || free <= 0 && waiting.iter().all(|recording| recording.turn.is_some()) {
             continue;
         }
         let waiting = lock(transaction, waiting).await?;
@@ -281,10 +293,14 @@ async fn release_chunks(
             clocks.callers = callers(transaction).await?;
         }
         let mut flows: Vec<Flow> = waiting.iter().map(|recording| flow(recording)).collect();
-        let given = turns::give(&mut flows, &mut clocks, free as usize);
+        let given = turns::give(&mut flows, &mut clocks, free.max(0) as usize);
         for ((recording, flow), chunks) in waiting.iter().zip(&flows).zip(given) {
             if chunks > 0 {
                 sent += send(transaction, recording, flow.turn, chunks as i64).await?;
+            } else if recording.turn.is_none() {
+                sqlx::query!("UPDATE recordings SET turn = $2 WHERE id = $1", recording.id, flow.turn)
+                    .execute(&mut **transaction)
+                    .await?;
             }
         }
     }
@@ -299,7 +315,7 @@ fn flow(recording: &InWork) -> Flow {
     Flow {
         caller: recording.caller.clone(),
         waiting: recording.waiting as usize,
-        cost: f64::from(recording.chunk_blocks),
+        cost: recording.next_samples as f64 / BLOCK_SAMPLES as f64,
         weight: Priority::weight(&recording.priority),
         turn: recording.turn,
     }

@@ -147,6 +147,7 @@ impl Stack {
             ("THROUGHLINE_AMQP_URL", self.corner().amqp_url.clone()),
             ("THROUGHLINE_OBJECT_STORE", format!("file://{}", self.store().display())),
             ("THROUGHLINE_MODELS", required("THROUGHLINE_MODELS")),
+            ("THROUGHLINE_CHUNK_BLOCKS", "5".to_owned()),
             ("THROUGHLINE_ONNXRUNTIME", required("THROUGHLINE_ONNXRUNTIME")),
             ("THROUGHLINE_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
             ("TMPDIR", self.temporary().display().to_string()),

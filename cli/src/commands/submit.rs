@@ -7,6 +7,7 @@ use crate::commands::{status, submit_many};
 use crate::options::RecordingOptions;
 use crate::{output, report};
 use anyhow::{Context, bail};
+use diarization::blocks::DEFAULT_CHUNK_BLOCKS;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::multipart::{Form, Part};
 use std::path::{Path, PathBuf};
@@ -123,8 +124,11 @@ async fn form(args: &Args, path: &Path, name: &str) -> anyhow::Result<Form> {
         .text("labels", options.labels.to_string())
         .text("threshold", options.threshold.to_string())
         .text("channels", options.channels.to_string())
-        .text("chunk_blocks", options.chunk_blocks.to_string())
         .text("priority", args.priority.clone());
+    // Unless somebody says otherwise, the server knows best.
+    if options.chunk_blocks != DEFAULT_CHUNK_BLOCKS {
+        form = form.text("chunk_blocks", options.chunk_blocks.to_string());
+    }
     let numbers = [
         ("num_speakers", options.num_speakers),
         ("min_speakers", options.min_speakers),

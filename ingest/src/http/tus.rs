@@ -16,7 +16,7 @@ use self::receive::Incoming;
 use super::auth::Caller;
 use super::openapi::Usual;
 use super::peer;
-use super::problem::ApiError;
+use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
 use super::recordings::RecordingId;
 use super::upload::{refuse_past_the_budget, trace_of};
@@ -103,6 +103,8 @@ async fn abilities_of_one(state: State<Arc<Context>>, _: RecordingId, no_query: 
             ("Upload-Expires" = Option<String>, description = "When it goes unless more comes"),
             ("Throughline-Recording" = Option<String>, description = "Address of the recording, where all has come")
         )),
+        (status = 429, description = "As much audio is undone as may be", body = Problem, content_type = "application/problem+json",
+         headers(("Retry-After" = u32, description = "Seconds to wait"))),
         Refusals, Usual
     )
 )]

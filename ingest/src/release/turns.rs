@@ -1,10 +1,17 @@
 //! Turns: whose chunk is next. Pure: values in, values out.
 //!
-//! Callers have turns, and within a caller its recordings. Whoever has the earliest next turn is served; each service puts that turn off by
-//! what was served, divided by the recording's weight. Whoever comes anew, or comes back, begins at the clock of the last turn: first in
-//! line once, and with no claim for the time before. (Start-time fair queueing, on two levels.)
+//! As if all that waits were served at once, each recording at the rate of its weight: on that clock every chunk begins and ends. Of those
+//! that have begun, the one that ends first is next. So a short one is soon done beside any number of long ones, and still nobody is passed
+//! over for ever: the clock goes on, and whoever comes anew begins at its time, with no claim for the time before; whoever comes back has a
+//! claim for no more than the largest chunk.
+//! (Worst-case fair weighted fair queueing, on two levels: callers, and within a caller its recordings.)
 
 use std::collections::BTreeMap;
+
+/// As how long the first chunk of a new recording counts, of what it takes: somebody waits to see that anything happens.
+const NEW: f64 = 0.5;
+/// What may be lost by rounding, on the clocks.
+const SMALL: f64 = 1e-9;
 
 /// A recording some of whose chunks wait.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,11 +20,11 @@ pub struct Flow {
     pub caller: String,
     /// Chunks that wait.
     pub waiting: usize,
-    /// What one of its chunks costs, in blocks.
+    /// What its next chunk costs, in blocks.
     pub cost: f64,
     /// How much of the whole it gets beside another one of the caller's.
     pub weight: f64,
-    /// Its next turn on its caller's clock; none before its first.
+    /// When its next chunk begins, on its caller's clock; none before its first.
     pub turn: Option<f64>,
 }
 
@@ -39,52 +46,95 @@ pub struct Clocks {
     pub callers: BTreeMap<String, CallerTurn>,
 }
 
-/// Gives `slots` turns to `flows`, which are in the order in which they came; their turns and `clocks` move on. Returns how many chunks each
-/// flow may send.
+/// Gives `slots` turns to `flows`, which are in the order in which they came; their turns and `clocks` move on. Whoever is new begins now, also
+/// where it gets nothing yet. Returns how many chunks each flow may send.
 pub fn give(flows: &mut [Flow], clocks: &mut Clocks, slots: usize) -> Vec<usize> {
     let mut given = vec![0; flows.len()];
+    let new: Vec<bool> = flows.iter().map(|flow| flow.turn.is_none()).collect();
+    for flow in flows.iter_mut() {
+        flow.turn =
+            flow.turn.or_else(|| Some(clocks.callers.get(&flow.caller).map_or(0.0, |known| known.clock)));
+    }
     for _ in 0..slots {
-        let Some(next) = next(flows, &given, clocks) else { break };
-        let flow = &mut flows[next];
-        let due = clocks.of(&flow.caller);
-        clocks.clock = due.turn;
-        let served = flow.cost / flow.weight;
-        let at = flow.turn.unwrap_or(due.clock).max(due.clock);
-        flow.turn = Some(at + served);
-        let moved = CallerTurn { turn: due.turn + served, clock: at };
-        clocks.callers.insert(flow.caller.clone(), moved);
-        given[next] += 1;
+        if serve(flows, &new, &mut given, clocks).is_none() {
+            break;
+        }
     }
     given
 }
 
-/// The flow whose turn is next: the earliest of the caller whose turn is the earliest; of several, the one that never had a turn, then the
-/// heavier one, then whoever came first.
-fn next(flows: &[Flow], given: &[usize], clocks: &Clocks) -> Option<usize> {
-    let waits = |index: &usize| given[*index] < flows[*index].waiting;
-    let key = |index: usize| {
-        let flow = &flows[index];
-        let due = clocks.of(&flow.caller);
-        let at = flow.turn.unwrap_or(due.clock).max(due.clock);
-        (due.turn, at, flow.turn.is_some(), -flow.weight)
+/// Something that can be served: when it begins, when it ends, whether it was served before, and its place.
+#[derive(Clone, Copy)]
+struct Candidate {
+    begins: f64,
+    ends: f64,
+    known: bool,
+    place: usize,
+}
+
+/// Of those that have begun at `clock`, or begin first, the one that ends first; of several one that is new, then the first to come. And
+/// the time by then.
+fn next(candidates: &[Candidate], clock: f64) -> Option<(Candidate, f64)> {
+    let first = candidates.iter().map(|one| one.begins).fold(f64::INFINITY, f64::min);
+    let now = clock.max(first);
+    let begun = candidates.iter().filter(|one| one.begins <= now + SMALL);
+    let order = |a: &&Candidate, b: &&Candidate| {
+        let ends = if (a.ends - b.ends).abs() <= SMALL {
+            std::cmp::Ordering::Equal
+        } else {
+            a.ends.total_cmp(&b.ends)
+        };
+        ends.then(a.known.cmp(&b.known)).then(a.place.cmp(&b.place))
     };
-    (0..flows.len()).filter(waits).min_by(|&a, &b| {
-        let ((a_caller, a_at, a_had, a_weight), (b_caller, b_at, b_had, b_weight)) = (key(a), key(b));
-        a_caller
-            .total_cmp(&b_caller)
-            .then_with(|| flows[a].caller.cmp(&flows[b].caller))
-            .then(a_at.total_cmp(&b_at))
-            .then(a_had.cmp(&b_had))
-            .then(a_weight.total_cmp(&b_weight))
-            .then(a.cmp(&b))
-    })
+    begun.min_by(order).map(|chosen| (*chosen, now))
+}
+
+/// Serves one chunk, if any waits.
+fn serve(flows: &mut [Flow], new: &[bool], given: &mut [usize], clocks: &mut Clocks) -> Option<()> {
+    // Within each caller, whose chunk would be next; the caller weighs what its heaviest recording does.
+    let waits = || flows.iter().enumerate().filter(|(place, flow)| given[*place] < flow.waiting);
+    let largest = waits().map(|(_, flow)| flow.cost / flow.weight).fold(0.0, f64::max);
+    let mut by_caller: BTreeMap<&str, (f64, f64, Vec<Candidate>)> = BTreeMap::new();
+    for (place, flow) in waits() {
+        let clock = clocks.of(&flow.caller, largest).clock;
+        let begins = flow.turn.map_or(clock, |turn| turn.max(clock - largest));
+        let known = !new[place] || given[place] > 0;
+        let takes = flow.cost / flow.weight;
+        let ends = begins + if known { takes } else { takes * NEW };
+        let one = Candidate { begins, ends, known, place };
+        let (heaviest, sum, waiting) = by_caller.entry(&flow.caller).or_insert((0.0, 0.0, Vec::new()));
+        *heaviest = heaviest.max(flow.weight);
+        *sum += flow.weight;
+        waiting.push(one);
+    }
+    let mut callers = Vec::new();
+    let mut chosen = Vec::new();
+    for (place, (caller, (heaviest, sum, waiting))) in by_caller.iter().enumerate() {
+        let due = clocks.of(caller, largest);
+        let (flow, now) = next(waiting, due.clock)?;
+        let ends = due.turn + flows[flow.place].cost / heaviest;
+        let known = clocks.callers.contains_key(*caller);
+        callers.push(Candidate { begins: due.turn, ends, known, place });
+        chosen.push(((*caller).to_owned(), flow, now, *sum, *heaviest));
+    }
+    let (caller, now) = next(&callers, clocks.clock)?;
+    let all: f64 = chosen.iter().map(|one| one.4).sum();
+    let (name, flow, own_now, sum, _) = chosen.swap_remove(caller.place);
+    let cost = flows[flow.place].cost;
+    clocks.clock = now + cost / all;
+    clocks.callers.insert(name, CallerTurn { turn: caller.ends, clock: own_now + cost / sum });
+    flows[flow.place].turn = Some(flow.begins + cost / flows[flow.place].weight);
+    given[flow.place] += 1;
+    Some(())
 }
 
 impl Clocks {
-    /// When the next turn of `caller` is: not before the clock, however long it was away.
-    fn of(&self, caller: &str) -> CallerTurn {
-        let known = self.callers.get(caller).copied().unwrap_or_default();
-        CallerTurn { turn: known.turn.max(self.clock), ..known }
+    /// When the next turn of `caller` is: at the clock where it is new, else not before that by more than `largest`.
+    fn of(&self, caller: &str, largest: f64) -> CallerTurn {
+        let new = CallerTurn { turn: self.clock, clock: 0.0 };
+        self.callers
+            .get(caller)
+            .map_or(new, |known| CallerTurn { turn: known.turn.max(self.clock - largest), ..*known })
     }
 }
 
@@ -109,11 +159,28 @@ mod tests {
     }
 
     #[test]
+    fn a_short_recording_goes_before_the_first_chunks_of_any_number_of_long_ones() {
+        let long = Flow { cost: 5.0, ..flow("", 100, 1.0) };
+        let (mut flows, mut clocks) = (vec![long; 50], Clocks::default());
+        give(&mut flows, &mut clocks, 3);
+        flows.push(flow("", 1, 1.0));
+        assert_eq!(give(&mut flows, &mut clocks, 1)[50], 1);
+        // But not for ever: of many short ones, one after the other, some wait.
+        let mut others = 0;
+        for _ in 0..1000 {
+            flows[50] = flow("", 1, 1.0);
+            others += give(&mut flows, &mut clocks, 1)[..50].iter().sum::<usize>();
+        }
+        assert!(others > 50, "{others}");
+    }
+
+    #[test]
     fn recordings_of_one_caller_take_turns() {
         let mut flows = [flow("", 100, 1.0), flow("", 100, 1.0), flow("", 100, 1.0)];
         let mut clocks = Clocks::default();
         assert_eq!(give(&mut flows, &mut clocks, 7), [3, 2, 2]);
         assert_eq!(give(&mut flows, &mut clocks, 2), [0, 1, 1]);
+        assert_eq!(served(&mut flows, &mut clocks, 30), [10, 10, 10]);
     }
 
     #[test]

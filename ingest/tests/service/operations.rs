@@ -212,7 +212,7 @@ async fn failures_and_how_sure_the_matches_are_can_be_seen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_queue_is_not_consumed_until_it_is_resumed() {
     let stack = Stack::start(&[]).await;
-    overview_when(&stack, |seen| queue(seen, DECODE)["consumers"] == 1).await;
+    overview_when(&stack, |seen| queue(seen, DECODE)["consumers"] == 8).await;
     assert_eq!(set(&stack, DECODE, "pause").await, json!({ "name": DECODE, "paused": true }));
     overview_when(&stack, |seen| queue(seen, DECODE)["consumers"] == 0).await;
     let id = stack.upload("", interview()).await;

@@ -309,6 +309,7 @@ fn arguments_for(database: &str, broker: &str, store: &TempDir) -> Vec<String> {
         format!("--models={}", required("THROUGHLINE_MODELS")),
         format!("--decoder={}", program("throughline-decoder").display()),
         // No worker takes what is sent here: there is room for all of it.
+        "--chunk-blocks=5".to_owned(),
         "--chunks-queued=1000".to_owned(),
         "--chunks-ahead=1000".to_owned(),
     ]
