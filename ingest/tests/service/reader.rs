@@ -15,8 +15,7 @@ fn reading(file: Scratch, max_hours: u32) -> Reading {
 
 /// `seconds` of a ramp as 16-bit PCM.
 fn wav(seconds: u32) -> Scratch {
-    let data: Vec<u8> =
-        (0..seconds * SAMPLE_RATE).flat_map(|i| ((i % 1000) as i16).to_le_bytes()).collect();
+    let data: Vec<u8> = (0..seconds * SAMPLE_RATE).flat_map(|i| ((i % 1000) as i16).to_le_bytes()).collect();
     let file = Scratch::new().expect("a temporary file");
     let (rate, length) = (SAMPLE_RATE, data.len() as u32);
     let mut bytes = b"RIFF".to_vec();
