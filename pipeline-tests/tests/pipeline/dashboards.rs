@@ -154,7 +154,7 @@ async fn rules_and_configuration_are_what_prometheus_takes_and_each_rule_is_trie
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_query_names_what_is_measured_and_a_real_prometheus_answers_it() {
-    let stack = Stack::start(1, 1, 1).await;
+    let mut stack = Stack::start(1, 1, 1).await;
     let mut targets = Vec::new();
     for (job, process) in
         [("ingest", &stack.ingests[0]), ("worker", &stack.workers[0]), ("matcher", &stack.matchers[0])]
