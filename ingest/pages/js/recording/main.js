@@ -127,7 +127,7 @@ function gone() {
   document.title = "Recording not found · Throughline";
   byId("title").textContent = "Recording not found";
   byId("facts").replaceChildren();
-  for (const part of document.querySelectorAll("#actions, .player, .columns")) part.hidden = true;
+  for (const part of document.querySelectorAll("#actions, #retitle, .player, .columns")) part.hidden = true;
   const words = [`There is no recording ${state.id}: it was deleted, or never existed. `, h("a", { href: "/" }, "See all recordings")];
   byId("state").replaceChildren(h("p", { class: "note bad", role: "alert" }, ...words, "."));
 }

@@ -139,6 +139,11 @@ export function zoom(step) {
   const all = wave.getWidth() / (duration() || 1);
   const closest = Math.max(CLOSEST, all);
   wave.zoom(step === 0 ? 0 : all * (closest / all) ** (step / 100));
+  // What is scrolled can be scrolled by the keyboard.
+  const scrolled = wave.getWrapper().parentElement;
+  scrolled.tabIndex = step === 0 ? -1 : 0;
+  scrolled.setAttribute("role", "region");
+  scrolled.setAttribute("aria-label", "Waveform");
   announce("sight");
 }
 

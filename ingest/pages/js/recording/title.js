@@ -4,7 +4,7 @@ import { send } from "../api.js";
 import { ask } from "../dialog.js";
 import { byId } from "../dom.js";
 import { tell, told } from "../notices.js";
-import { state, take } from "./state.js";
+import { on, state, take } from "./state.js";
 
 async function change() {
   const { title } = state.recording;
@@ -18,4 +18,7 @@ async function change() {
 
 export function start() {
   byId("retitle").addEventListener("click", change);
+  on("recording", () => {
+    byId("retitle").hidden = false;
+  });
 }
