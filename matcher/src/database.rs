@@ -3,6 +3,10 @@
 use service_kit::shutdown::Shutdown;
 use service_kit::{schema, transaction};
 use sqlx::{PgConnection, PgPool, PgTransaction};
+use std::time::Duration;
+
+/// How long the database has to answer a readiness check.
+const READY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Postgres, for everything the matcher does. Clones share the pools.
 #[derive(Clone, Debug)]
@@ -44,6 +48,9 @@ impl Database {
 
     /// Says why the database cannot be used; `Ok` when it can. Not tried again: readiness wants the answer now.
     pub async fn ready(&self) -> Result<(), String> {
-        schema::check(&self.watch).await
+        match tokio::time::timeout(READY_WITHIN, schema::check(&self.watch)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(format!("the database does not answer within {} s", READY_WITHIN.as_secs())),
+        }
     }
 }

@@ -145,7 +145,7 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, uri: Uri) -> Resul
         recording: query.get("recording", "the id of a recording")?,
     };
     // One more than shown says whether there is a next page.
-    let mut entries = audit::list(&context.pool, limit as i64 + 1, &filter).await?;
+    let mut entries = audit::list(&context.reads, limit as i64 + 1, &filter).await?;
     let more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries.last().filter(|_| more).map(|last| last.number);

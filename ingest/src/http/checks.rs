@@ -1,5 +1,6 @@
 //! Checks: a person has listened to a turn and found it right.
 
+use super::changing;
 use super::json::Given;
 use super::openapi::Usual;
 use super::problem::{ApiError, Problem};
@@ -8,7 +9,6 @@ use super::recordings::RecordingId;
 use super::shown::shown;
 use crate::context::Context;
 use crate::recordings::checks::{self, Checked, Outcome};
-use crate::thread;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,10 @@ pub(crate) async fn check(
         return Err(unknown);
     };
     let turn = Checked { first_frame, end_frame, label: speaker };
-    let noted = thread::on_its_own(async move || checks::check(&context, id, &turn, checked).await).await??;
+    let shared = context.clone();
+    let noted =
+        changing::change(&context, id, async move || checks::check(&shared, id, &turn, checked).await)
+            .await?;
     match noted {
         Outcome::Noted(checked) => Ok(Json(Review { checked })),
         Outcome::Unknown => Err(ApiError::UnknownRecording(id)),

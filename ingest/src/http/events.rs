@@ -81,7 +81,7 @@ impl Stream {
     async fn look(&mut self) -> Result<Option<Recording>, sqlx::Error> {
         self.looks = 0;
         if let Some(session) = &self.session
-            && (session.is_over(Utc::now()) || session.is_ended(&self.context.pool).await?)
+            && (session.is_over(Utc::now()) || session.is_ended(&self.context.reads).await?)
         {
             return Ok(None);
         }

@@ -42,7 +42,7 @@ pub(crate) async fn history(
     State(context): State<Arc<Context>>,
     NoQuery: NoQuery,
 ) -> Result<Json<History>, ApiError> {
-    Ok(Json(History { samples: history::of_the_last_hour(&context.pool).await? }))
+    Ok(Json(History { samples: history::of_the_last_hour(&context.reads).await? }))
 }
 
 /// Show everything at a glance

@@ -136,7 +136,7 @@ pub(crate) async fn edit(
     if !context.changes.run_in_turn(async move || title::change(&shared, id, &title).await).await?? {
         return Err(ApiError::UnknownRecording(id));
     }
-    let recording = view::recording(&context.pool, id).await?.ok_or(ApiError::UnknownRecording(id))?;
+    let recording = view::recording(&context.reads, id).await?.ok_or(ApiError::UnknownRecording(id))?;
     Ok(Json(recording))
 }
 

@@ -133,7 +133,7 @@ pub(crate) async fn session_of(
     let known = known.borrow().clone();
     let key = context.session_key.get(&context.reads).await?;
     let Some((session, token)) = Session::find(key, &known, pass, Utc::now()) else { return Ok(None) };
-    let ended = session.is_ended(&context.pool).await?;
+    let ended = session.is_ended(&context.reads).await?;
     Ok((!ended).then(|| (session, token.clone())))
 }
 

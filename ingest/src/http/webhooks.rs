@@ -202,7 +202,7 @@ pub(crate) async fn ping(
     if webhook.disabled_at.is_some() {
         return Err(ApiError::WebhookDisabled(id));
     }
-    let waiting = registry::pings(&context.pool, id).await?;
+    let waiting = registry::pings(&context.reads, id).await?;
     if waiting >= registry::MOST_PINGS {
         return Err(ApiError::TooManyPings(waiting));
     }

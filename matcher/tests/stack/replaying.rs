@@ -34,14 +34,14 @@ async fn matched(bench: &Bench, scene: &Scene) -> Uuid {
 async fn a_replay_outlasts_what_a_transaction_may_last() {
     let bench = Bench::open().await;
     // Its clustering takes longer than a session may be idle here.
-    let scene = Scene::of_minutes(60, 256);
+    let scene = Scene::of_minutes(90, 256);
     let recording = matched(&bench, &scene).await;
-    let database = impatient(&bench, Duration::from_millis(400)).await;
+    let database = impatient(&bench, Duration::from_secs(1)).await;
     let started = Instant::now();
     let finalising = finalise::finalise(&database, recording, 1);
-    let done = tokio::time::timeout(Duration::from_secs(90), finalising).await.expect("ends");
+    let done = tokio::time::timeout(Duration::from_secs(240), finalising).await.expect("ends");
     assert!(done.expect("finalises"));
-    println!("60 minutes were completed in {:?}", started.elapsed());
+    println!("90 minutes were completed in {:?}", started.elapsed());
     assert_eq!(bench.state(recording).await, "completed");
     assert_eq!(bench.voices(recording).await.len(), 3);
     bench.close().await;
