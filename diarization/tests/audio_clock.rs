@@ -87,7 +87,7 @@ const ROWS: &[Row] = &[
     row("start1000.webm", 12.01, &[all(0.0)], None),
     row("trimmed.m4a", 7.53, &[part(5.0, 6.5, 0.5)], None),
     // Two pieces of four seconds, which an editor put one behind the other; the second begins with a whole packet of 64 ms.
-    row("pieces.m4a", 8.0, &[part(0.5, 3.0, 0.5), part(8.5, 3.0, 4.532)], None),
+    row("pieces.m4a", 8.06, &[part(0.5, 3.0, 0.5), part(8.5, 3.0, 4.532)], None),
     // Beginnings that are seldom seen.
     row("wav_id3_in_front.wav", 12.0, &[all(0.0)], None),
     row("avchd_192byte.mts", 12.0, &[all(0.008)], None),
