@@ -38,7 +38,7 @@ struct Row {
     file: &'static str,
     length_s: f64,
     parts: &'static [Part],
-    /// Words of the only warning; none where there must be no warning.
+    /// Words of every warning; none where there must be no warning.
     warning: Option<&'static str>,
 }
 
@@ -51,6 +51,8 @@ const fn row(
     Row { file, length_s, parts, warning }
 }
 
+/// What ffmpeg says of packets without sound goes beside it.
+const DAMAGE: &str = "ffmpeg met damage";
 const TWICE: &[Part] = &[all(0.0), all(12.0)];
 /// From second 4 to second 7 there is nothing.
 const HOLE: &[Part] = &[part(0.5, 3.0, 0.5), part(7.5, 4.0, 7.5)];
@@ -85,7 +87,7 @@ const ROWS: &[Row] = &[
     row("start1000.webm", 12.01, &[all(0.0)], None),
     row("trimmed.m4a", 7.53, &[part(5.0, 6.5, 0.5)], None),
     // Two pieces of four seconds, which an editor put one behind the other; the second begins with a whole packet of 64 ms.
-    row("pieces.m4a", 8.0, &[part(0.5, 3.0, 0.5), part(8.5, 3.0, 4.532)], None),
+    row("pieces.m4a", 8.06, &[part(0.5, 3.0, 0.5), part(8.5, 3.0, 4.532)], None),
     // Beginnings that are seldom seen.
     row("wav_id3_in_front.wav", 12.0, &[all(0.0)], None),
     row("avchd_192byte.mts", 12.0, &[all(0.008)], None),
@@ -168,7 +170,8 @@ fn complaints(row: &Row, recording: &[f32]) -> Vec<String> {
     }
     match (row.warning, warnings.as_slice()) {
         (None, []) => {}
-        (Some(words), [first, ..]) if first.contains(words) => {}
+        (Some(words), [_, ..])
+            if warnings.iter().all(|note| note.contains(words) || note.contains(DAMAGE)) => {}
         (wanted, got) => complaints.push(format!("{}: {wanted:?} wanted, but: {got:?}", row.file)),
     }
     complaints
