@@ -76,8 +76,8 @@ impl There {
     /// Chunk jobs that may be on `queue` or in hand.
     fn slots(&self, queue: &str, queued: Option<u32>) -> i64 {
         let threads = self.threads.get(queue).copied().unwrap_or_default();
-        let usual = if threads == 0 { QUEUED_WITHOUT_WORKERS } else { 1 + threads / 4 };
-        threads + queued.map_or(usual, i64::from)
+        let usual = if threads == 0 { QUEUED_WITHOUT_WORKERS } else { threads / 4 };
+        (threads + queued.map_or(usual, i64::from)).max(1)
     }
 }
 

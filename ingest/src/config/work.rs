@@ -15,9 +15,9 @@ pub struct WorkConfig {
     /// Chunks of one recording that are cut and not yet analysed, before its decoding waits; more where there are more workers.
     #[arg(long, env = "THROUGHLINE_CHUNKS_AHEAD", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub chunks_ahead: u32,
-    /// Chunk jobs on the broker beside those that workers have in hand [default: one, and one for every four threads of workers].
+    /// Chunk jobs on the broker beside those that workers have in hand [default: one for every four threads of workers].
     /// Few let a new recording overtake sooner; with too few, workers wait for work.
-    #[arg(long, env = "THROUGHLINE_CHUNKS_QUEUED", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, env = "THROUGHLINE_CHUNKS_QUEUED", value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub chunks_queued: Option<u32>,
     /// Hours of audio that may be undone at a time; an upload past that is answered 429.
     #[arg(long, env = "THROUGHLINE_MAX_UNDONE_HOURS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -96,9 +96,9 @@ async fn analyses_wait_while_the_matchers_are_paused_and_are_matched_then() {
     })
     .await;
     // As many chunks as may be under way without a matcher.
-    let id = stack.submit(&interview(), &[("labels", "interview"), ("chunk_blocks", "2")]).await;
+    let id = stack.submit(&interview(), &[("labels", "interview"), ("chunk_blocks", "5")]).await;
     eventually("all analyses and the notice of the decoder wait", async || {
-        (queue(&stack, topology::MATCH).await["messages"] == 3).then_some(())
+        (queue(&stack, topology::MATCH).await["messages"] == 2).then_some(())
     })
     .await;
     assert_eq!(stack.count("SELECT count(*) FROM inbox").await, 0);
