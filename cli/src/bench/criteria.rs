@@ -78,6 +78,7 @@ mod tests {
             last: Marks::of(reference, found, 20.0).expect("scores"),
             reliability: None,
             in_order_reliability: None,
+            judged: None,
             matching_seconds: Some(0.5),
             in_order: None,
             count_given: None,

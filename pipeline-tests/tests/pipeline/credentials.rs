@@ -2,7 +2,7 @@
 //! its owner's alone.
 
 use pipeline_tests::Stack;
-use pipeline_tests::process::program;
+use service_kit::testing::program;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
