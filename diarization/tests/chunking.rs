@@ -21,14 +21,17 @@ use diarization::segmentation::{self, BATCH, CLASSES, SegmentationModel};
 use diarization::survey::Survey;
 use diarization::timeline::Turn;
 use diarization::training::Bounds;
-use diarization::{rttm, stitching};
+use diarization::{pcm, rttm, stitching};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use support::analyses::{in_chunks, of_channels};
 
-/// A simulated interview of 180 s: three blocks and a bit of a fourth.
-static INTERVIEW: LazyLock<Vec<f32>> =
-    LazyLock::new(|| support::audio::samples("../deploy/samples/interview_3min.opus"));
+/// A simulated interview of 180 s, as it is heard, in 16 bits: three blocks and a bit of a fourth.
+static INTERVIEW: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let mut samples = support::audio::samples("../deploy/samples/interview_3min.opus");
+    samples.chunks_mut(pcm::STRETCH).for_each(pcm::round);
+    samples
+});
 
 /// The interview's analyses with one block per chunk.
 static BLOCK_BY_BLOCK: LazyLock<Vec<Vec<BlockAnalysis>>> =

@@ -89,7 +89,9 @@ fn it_is_told_in_small_steps_how_much_of_a_chunk_is_done() {
     let mut models = support::models::load();
     let interview = support::audio::samples("../deploy/samples/interview_3min.opus");
     let mut chunker = Chunker::new(3);
-    let chunk = chunker.push(&[&interview]).remove(0);
+    let mut chunks = chunker.push(&[&interview]);
+    chunks.extend(chunker.finish());
+    let chunk = chunks.remove(0);
     let (told, mut filter_bank) = (Mutex::new(vec![0.0]), FilterBank::default());
     let mut analysts = [Analyst { models: &mut models, filter_bank: &mut filter_bank }];
     let tell = |share: f64| told.lock().expect("nobody panicked").push(share);

@@ -13,7 +13,7 @@ pub(super) fn write(sheet: &Sheet) -> String {
          <ANNOTATION_DOCUMENT AUTHOR=\"Throughline\" DATE=\"{}\" FORMAT=\"3.0\" VERSION=\"3.0\" \
          xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:noNamespaceSchemaLocation=\"{SCHEMA}\">\n\
          \x20   <HEADER MEDIA_FILE=\"\" TIME_UNITS=\"milliseconds\"/>\n    <TIME_ORDER>\n",
-        escape(&sound(&sheet.date))
+        escape(sound(&sheet.date))
     );
     // Writing into a String cannot fail.
     let mut line = |indent: usize, words: String| _ = writeln!(text, "{:indent$}{words}", "");

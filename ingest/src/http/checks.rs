@@ -1,7 +1,7 @@
 //! Checks: a person has listened to a turn and found it right.
 
 use super::changing;
-use super::json::Given;
+use super::json::{Given, whole};
 use super::openapi::Usual;
 use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
@@ -20,8 +20,10 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Check {
     /// First frame of the turn, as the recording's turns show it.
+    #[serde(deserialize_with = "whole")]
     first_frame: u32,
     /// One past its last frame.
+    #[serde(deserialize_with = "whole")]
     end_frame: u32,
     /// Label of its speaker.
     speaker: String,

@@ -1,6 +1,6 @@
 //! Corrections: a person says who is who, and takes it back.
 
-use super::json::Given;
+use super::json::{Given, whole};
 use super::openapi::{NoRecording, Usual};
 use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
@@ -44,8 +44,10 @@ pub(crate) enum NewCorrection {
     /// A turn is another speaker's.
     Move {
         /// First frame of the turn, as the recording's turns show it.
+        #[serde(deserialize_with = "whole")]
         first_frame: u32,
         /// One past its last frame.
+        #[serde(deserialize_with = "whole")]
         end_frame: u32,
         /// Label of the speaker whom it is shown under.
         speaker: String,
@@ -55,8 +57,10 @@ pub(crate) enum NewCorrection {
     /// A turn is two, one after the other.
     Split {
         /// First frame of the turn, as the recording's turns show it.
+        #[serde(deserialize_with = "whole")]
         first_frame: u32,
         /// One past its last frame.
+        #[serde(deserialize_with = "whole")]
         end_frame: u32,
         /// Label of the speaker whom it is shown under.
         speaker: String,
@@ -67,8 +71,10 @@ pub(crate) enum NewCorrection {
     /// A turn begins or ends elsewhere.
     Border {
         /// First frame of the turn, as the recording's turns show it.
+        #[serde(deserialize_with = "whole")]
         first_frame: u32,
         /// One past its last frame.
+        #[serde(deserialize_with = "whole")]
         end_frame: u32,
         /// Label of the speaker whom it is shown under.
         speaker: String,
@@ -81,8 +87,10 @@ pub(crate) enum NewCorrection {
     /// A turn is no speech, and goes.
     Remove {
         /// First frame of the turn, as the recording's turns show it.
+        #[serde(deserialize_with = "whole")]
         first_frame: u32,
         /// One past its last frame.
+        #[serde(deserialize_with = "whole")]
         end_frame: u32,
         /// Label of the speaker whom it is shown under.
         speaker: String,

@@ -1,6 +1,6 @@
 //! Dead letters: the operator's calls.
 
-use super::json::Given;
+use super::json::{Given, wholes};
 use super::openapi::Usual;
 use super::parameter::Parameter;
 use super::problem::{ApiError, Problem};
@@ -52,6 +52,7 @@ pub(crate) struct Replayed {
 pub(crate) struct Many {
     /// Their numbers; 500 at most.
     #[schema(min_items = 1, max_items = 500)]
+    #[serde(deserialize_with = "wholes")]
     letters: Vec<i64>,
 }
 

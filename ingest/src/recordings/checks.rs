@@ -150,7 +150,7 @@ mod tests {
             |first_frame, end_frame, label: &str| Checked { first_frame, end_frame, label: label.into() };
         let now = BTreeSet::from(["Ann".to_owned(), "Bob".to_owned()]);
         let checks = Checks::new(
-            vec![check(0, 100, "Ann"), check(200, 300, "SPEAKER_01"), check(290, 1000, "Bob")],
+            vec![check(0, 100, "Ann"), check(210, 300, "SPEAKER_01"), check(290, 1000, "Bob")],
             &now,
         );
         let covered = |first_frame, end_frame, label: &str| {

@@ -79,7 +79,7 @@ async fn turns_are_read_as_json_and_as_rttm() {
     assert_eq!((&json["recording"], &json["provisional"]), (&json!(id), &json!(true)));
     let first = json!({
         "start": 0.031, "end": 0.875, "speaker": "Ann B", "first_frame": 0, "end_frame": 50, "provisional": true,
-        "confidence": null, "score": null, "runner_up": null, "corrected": false
+        "confidence": null, "score": null, "runner_up": null, "corrected": false, "checked": false
     });
     assert_eq!(json["turns"][0], first);
     let order: Vec<i64> =

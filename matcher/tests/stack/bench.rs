@@ -200,3 +200,23 @@ pub fn first_frame(chunk: usize) -> i32 {
 pub fn interview() -> Settings {
     Settings { labels: diarization::labels::LabelScheme::Interview, ..Settings::default() }
 }
+
+/// Nothing of the recording has moved for so many seconds.
+pub async fn silent_for(bench: &Bench, recording: Uuid, seconds: i32) {
+    for sql in [
+        "UPDATE recordings SET updated_at = now() - make_interval(secs => $2) WHERE id = $1",
+        "UPDATE recordings SET decode_ordered_at = now() - make_interval(secs => $2) WHERE id = $1 AND decode_ordered_at IS NOT NULL",
+        "UPDATE chunks SET created_at = now() - make_interval(secs => $2) WHERE recording_id = $1",
+        "UPDATE chunks SET released_at = now() - make_interval(secs => $2) WHERE recording_id = $1 AND released_at IS NOT NULL",
+        "UPDATE inbox SET received_at = now() - make_interval(secs => $2) WHERE recording_id = $1",
+    ] {
+        sqlx::query(sql).bind(recording).bind(f64::from(seconds)).execute(&bench.pool).await.expect("ages");
+    }
+}
+
+/// Ingest sends all that waits.
+pub async fn release(bench: &Bench) {
+    for sql in ["UPDATE chunks SET released_at = now()", "UPDATE recordings SET decode_ordered_at = now()"] {
+        sqlx::query(sql).execute(&bench.pool).await.expect("releases");
+    }
+}

@@ -1,28 +1,17 @@
 //! Pausing: what waits on a queue that an operator has paused is neither lost nor late.
 
-use crate::bench::{Bench, CONFIGURATION, MODEL, analysed, interview};
+use crate::bench::{Bench, CONFIGURATION, MODEL, analysed, interview, release, silent_for};
 use crate::scene::Scene;
 use matcher::republish::{self, Watch};
 use matcher::{inbox, reconcile};
 use service_kit::broker::Broker;
 use service_kit::topology;
 use std::time::{Duration, Instant};
-use uuid::Uuid;
 
 const INTERVAL: Duration = Duration::from_secs(600);
 
 async fn run(bench: &Bench, sql: &'static str, argument: &str) {
     sqlx::query(sql).bind(argument).execute(&bench.pool).await.expect(sql);
-}
-
-async fn silent_for(bench: &Bench, recording: Uuid, seconds: i32) {
-    for sql in [
-        "UPDATE recordings SET updated_at = now() - make_interval(secs => $2) WHERE id = $1",
-        "UPDATE chunks SET created_at = now() - make_interval(secs => $2) WHERE recording_id = $1",
-        "UPDATE inbox SET received_at = now() - make_interval(secs => $2) WHERE recording_id = $1",
-    ] {
-        sqlx::query(sql).bind(recording).bind(f64::from(seconds)).execute(&bench.pool).await.expect("ages");
-    }
 }
 
 /// How many jobs are sent again where every queue has been empty for an interval.
@@ -41,6 +30,7 @@ async fn jobs_of_a_paused_queue_are_not_taken_for_lost_until_an_interval_after_i
     let scene = Scene::of_three_voices(16);
     let recording = bench.recording(&scene, &interview()).await;
     bench.decoded(recording, &scene).await;
+    release(&bench).await;
     let chunks = topology::chunk_queue(MODEL, CONFIGURATION);
     let pause = "INSERT INTO paused_queues (queue, paused_at) VALUES ($1, now() - interval '2 hours')";
     for queue in [chunks.as_str(), topology::MATCH] {
@@ -69,6 +59,7 @@ async fn a_job_that_others_overtook_before_its_queue_was_paused_still_waits_ther
     for recording in [tried_again, later] {
         bench.decoded(recording, &scene).await;
     }
+    release(&bench).await;
     bench.take(later, &scene, 0).await;
     silent_for(&bench, tried_again, 3000).await;
     silent_for(&bench, later, 1200).await;

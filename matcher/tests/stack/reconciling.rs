@@ -1,6 +1,6 @@
 //! Reconciling: recordings go on although messages were lost.
 
-use crate::bench::{Bench, CONFIGURATION, MODEL, analysed, delivery, interview};
+use crate::bench::{Bench, CONFIGURATION, MODEL, analysed, delivery, interview, release, silent_for};
 use crate::scene::Scene;
 use matcher::backlog::Backlog;
 use matcher::epoch::{self, Seen};
@@ -17,30 +17,11 @@ use uuid::Uuid;
 
 const INTERVAL: Duration = Duration::from_secs(600);
 
-async fn silent_for(bench: &Bench, recording: Uuid, seconds: i32) {
-    for sql in [
-        "UPDATE recordings SET updated_at = now() - make_interval(secs => $2) WHERE id = $1",
-        "UPDATE recordings SET decode_ordered_at = now() - make_interval(secs => $2) WHERE id = $1 AND decode_ordered_at IS NOT NULL",
-        "UPDATE chunks SET created_at = now() - make_interval(secs => $2) WHERE recording_id = $1",
-        "UPDATE chunks SET released_at = now() - make_interval(secs => $2) WHERE recording_id = $1 AND released_at IS NOT NULL",
-        "UPDATE inbox SET received_at = now() - make_interval(secs => $2) WHERE recording_id = $1",
-    ] {
-        sqlx::query(sql).bind(recording).bind(f64::from(seconds)).execute(&bench.pool).await.expect("ages");
-    }
-}
-
 /// What waits for its turn: whether the decoding does, and which chunks.
 async fn waiting(bench: &Bench, recording: Uuid) -> (bool, Vec<i32>) {
     let sql = "SELECT decode_ordered_at IS NULL FROM recordings WHERE id = $1";
     let chunks = "SELECT ARRAY(SELECT chunk FROM chunks WHERE recording_id = $1 AND released_at IS NULL ORDER BY chunk)";
     (bench.value(recording, sql).await, bench.value(recording, chunks).await)
-}
-
-/// Ingest sends all that waits.
-async fn release(bench: &Bench) {
-    for sql in ["UPDATE chunks SET released_at = now()", "UPDATE recordings SET decode_ordered_at = now()"] {
-        sqlx::query(sql).execute(&bench.pool).await.expect("releases");
-    }
 }
 
 /// What is in the outbox reaches a matcher.
