@@ -5,7 +5,7 @@ use clap::Args;
 /// How much is under way at once.
 #[derive(Args, Clone, Debug)]
 pub struct WorkConfig {
-    /// Recordings that this process decodes at once. Each takes a thread while it does.
+    /// Recordings that this process decodes at once. Each takes a process while it does.
     #[arg(long, env = "THROUGHLINE_DECODERS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub decoders: u32,
     /// Recordings that this process keeps half decoded while their chunks wait for workers; others are begun again later. Each
@@ -22,4 +22,7 @@ pub struct WorkConfig {
     /// Hours of audio that may be undone at a time; an upload past that is answered 429.
     #[arg(long, env = "THROUGHLINE_MAX_UNDONE_HOURS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_undone_hours: u32,
+    /// Of these, of one token's.
+    #[arg(long, env = "THROUGHLINE_MAX_UNDONE_HOURS_PER_CALLER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_undone_hours_per_caller: u32,
 }

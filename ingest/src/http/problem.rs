@@ -132,9 +132,9 @@ pub(crate) enum ApiError {
     #[error("your address holds as many connections to this service as one may; close some and try again")]
     ManyConnections,
     #[error(
-        "{0:.1} hours of audio are still to be analysed, and this service takes no more past {1}; send it again when some of it is done"
+        "{0:.1} hours of audio{2} are still to be analysed, and this service takes no more past {1}; send it again when some of it is done"
     )]
-    Backlog(f64, u32),
+    Backlog(f64, u32, &'static str),
     #[error("this address takes no body; leave it out")]
     UnwantedBody,
     #[error(

@@ -148,7 +148,7 @@ async fn new(
         }
     };
     let chosen = metadata::options(&metadata)?.choose(None, context.chunk_blocks)?;
-    refuse_past_the_budget(context).await?;
+    refuse_past_the_budget(context, &caller.0).await?;
     // Of two at once both may find the last place.
     let (open, most) = (resumable::open(context, &caller.0).await?, &context.limits);
     if open.of_caller >= i64::from(most.max_open_uploads_per_caller) {

@@ -222,7 +222,7 @@ async fn take_in(
         return Err(ApiError::TooLarge(context.max_upload_bytes));
     }
     let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0.clone(), key });
-    refuse_past_the_budget(context).await?;
+    refuse_past_the_budget(context, &caller.0).await?;
     let _place = context.uploads.place(peer::client(context, &parts.extensions, &parts.headers))?;
     let claim = match key {
         Some(key) => Some(claims::claim(context, key, id).await?),
@@ -258,9 +258,11 @@ async fn take_in(
 }
 
 /// Refuses an upload while as much audio is undone as may be.
-pub(crate) async fn refuse_past_the_budget(context: &Context) -> Result<(), ApiError> {
-    match budget::exceeded(context).await? {
-        Some(Undone { used, allowed }) => Err(ApiError::Backlog(used, allowed)),
+pub(crate) async fn refuse_past_the_budget(context: &Context, caller: &str) -> Result<(), ApiError> {
+    match budget::exceeded(context, caller).await? {
+        Some(Undone { used, allowed, of_caller }) => {
+            Err(ApiError::Backlog(used, allowed, if of_caller { " sent with your token" } else { "" }))
+        }
         None => Ok(()),
     }
 }

@@ -15,30 +15,40 @@ pub(crate) struct Undone {
     pub used: f64,
     /// What may be.
     pub allowed: u32,
+    /// Whether it is the caller's share that is used up, and not the whole.
+    pub of_caller: bool,
 }
 
-/// What is undone where that is as much as may be, of all; `None` while there is room. A recording that is not decoded yet counts by its
-/// size, as the latest ones turned out, and at least by what is cut of it.
-pub(crate) async fn exceeded(context: &Context) -> Result<Option<Undone>, sqlx::Error> {
-    let samples = sqlx::query_scalar!(
+/// What is undone where that is as much as may be, of `caller` or of all; `None` while there is room. A recording that is not decoded yet
+/// counts by its size, as the latest ones turned out, and at least by what is cut of it. Callers without a token share what there is.
+pub(crate) async fn exceeded(context: &Context, caller: &str) -> Result<Option<Undone>, sqlx::Error> {
+    let samples = sqlx::query!(
         r#"WITH usual AS (
                SELECT coalesce(sum(d.samples)::double precision / nullif(sum(d.upload_bytes), 0)::double precision, $2) AS per_byte
                FROM (SELECT samples, upload_bytes FROM recordings WHERE samples IS NOT NULL
-                     ORDER BY created_at DESC LIMIT $1) d)
-           SELECT coalesce(sum(greatest(
+                     ORDER BY created_at DESC LIMIT $1) d),
+           undone AS (
+               SELECT r.caller, greatest(
                       coalesce(r.samples::double precision, r.upload_bytes * usual.per_byte)
                           - r.next_chunk::double precision * r.chunk_blocks * $3,
                       (SELECT coalesce(sum(c.samples), 0) FROM chunks c WHERE c.recording_id = r.id AND c.chunk >= r.next_chunk),
-                      0)), 0)::double precision AS "samples!"
-           FROM recordings r CROSS JOIN usual
-           WHERE r.state IN ('queued', 'processing')"#,
+                      0)::double precision AS samples
+               FROM recordings r CROSS JOIN usual
+               WHERE r.state IN ('queued', 'processing'))
+           SELECT coalesce(sum(samples), 0) AS "all!",
+                  coalesce(sum(samples) FILTER (WHERE caller = $4), 0) AS "of_caller!" FROM undone"#,
         DECODED_LATELY,
         USUAL,
-        BLOCK_SAMPLES as f64
+        BLOCK_SAMPLES as f64,
+        caller
     )
     .fetch_one(&context.pool)
     .await?;
-    let used = samples / f64::from(SAMPLE_RATE) / 3600.0;
-    let allowed = context.work.max_undone_hours;
-    Ok((used >= f64::from(allowed)).then_some(Undone { used, allowed }))
+    let hours = |samples: f64| samples / f64::from(SAMPLE_RATE) / 3600.0;
+    let work = &context.work;
+    let of_caller =
+        Undone { used: hours(samples.of_caller), allowed: work.max_undone_hours_per_caller, of_caller: true };
+    let of_all = Undone { used: hours(samples.all), allowed: work.max_undone_hours, of_caller: false };
+    let is_full = |undone: &Undone| undone.used >= f64::from(undone.allowed);
+    Ok(Some(of_caller).filter(|it| !caller.is_empty() && is_full(it)).or(Some(of_all).filter(is_full)))
 }

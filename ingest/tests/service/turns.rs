@@ -1,5 +1,6 @@
 //! Turns: a few chunks of each recording are on the broker at a time, and a new recording's first one is next.
 
+use crate::callers::tokens;
 use crate::stack::{Stack, interview, model_version};
 use diarization::analysis::CONFIGURATION;
 use reqwest::StatusCode;
@@ -159,6 +160,29 @@ async fn past_the_hours_that_may_be_undone_uploads_are_refused() {
     // What is done no longer counts.
     sqlx::query("UPDATE recordings SET state = 'cancelled'").execute(&stack.pool).await.expect("cancels");
     stack.upload("", interview()).await;
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_has_used_up_a_share_is_refused_and_others_are_not() {
+    let file = tokens(&[("ann", ""), ("bob", "")]);
+    let tokens = format!("--api-tokens-file={}", file.path().display());
+    let stack = Stack::start(&["--max-undone-hours-per-caller=1", &tokens]).await;
+    let send = async |caller: &str, body: Vec<u8>| {
+        stack.post("/v1/recordings").bearer_auth(caller).body(body).send().await.expect("answers")
+    };
+    for _ in 0..3 {
+        assert_eq!(send("ann", long()).await.status(), StatusCode::ACCEPTED);
+    }
+    stack
+        .count_when("SELECT count(*) FROM recordings WHERE samples IS NOT NULL", |decoded| decoded == 3)
+        .await;
+    let refused = send("ann", interview()).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let problem: Value = refused.json().await.expect("is JSON");
+    let detail = problem["detail"].as_str().expect("text");
+    assert!(detail.contains("sent with your token") && detail.contains("past 1"), "{detail}");
+    assert_eq!(send("bob", interview()).await.status(), StatusCode::ACCEPTED);
     stack.stop().await;
 }
 

@@ -35,6 +35,7 @@ const NARROW: WorkConfig = WorkConfig {
     chunks_ahead: 1,
     chunks_queued: Some(1),
     max_undone_hours: 2000,
+    max_undone_hours_per_caller: 2000,
 };
 /// Room for all.
 const WIDE: WorkConfig = WorkConfig {
@@ -43,6 +44,7 @@ const WIDE: WorkConfig = WorkConfig {
     chunks_ahead: 100,
     chunks_queued: Some(100),
     max_undone_hours: 2000,
+    max_undone_hours_per_caller: 2000,
 };
 
 /// What came of many schedules.

@@ -32,9 +32,14 @@ pub(crate) async fn expected() -> Diarization {
     oracle::diarize(&interview(), settings).await
 }
 
-/// Where a service's pages are.
+/// Where a service tells its health and metrics.
 pub(crate) async fn listening(process: &mut Process) -> String {
-    process.logged("listening").await["address"].as_str().expect("an address").to_owned()
+    let address = eventually("it says where health and metrics are", async || {
+        process.must_be_alive();
+        let line = process.lines().into_iter().find(|line| line["what"] == "health and metrics")?;
+        line["address"].as_str().map(ToOwned::to_owned)
+    });
+    address.await
 }
 
 /// Status and words of a service's readiness.

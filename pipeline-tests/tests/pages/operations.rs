@@ -18,9 +18,14 @@ async fn failed(stack: &mut Stack) -> Uuid {
     let queue = topology::chunk_queue(&text("model_version"), &text("configuration"));
     let connection =
         Connection::connect(stack.amqp_url(), ConnectionProperties::default()).await.expect("connects");
-    let channel = connection.create_channel().await.expect("a channel");
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await.expect("is there");
+    // The first job declares it; a channel that asks for what is not there is closed.
+    let channel = eventually("the queue is there", async || {
+        let channel = connection.create_channel().await.expect("a channel");
+        let there = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
+        there.is_ok().then_some(channel)
+    })
+    .await;
     let job = eventually("the job is on its queue", async || {
         channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await.expect("gets")
     })
