@@ -17,6 +17,13 @@ async function cancel(it, look) {
   });
 }
 
+/** How many chunks are done, of as many as are known. */
+function chunks({ title, chunks: { done, total } }) {
+  if (!total && !done) return "decoding";
+  const words = total ? `${done} of ${count(total, "chunk")}` : `${count(done, "chunk")} so far`;
+  return [h("progress", { ...(total && { max: total, value: done }), "aria-label": `Chunks of ${title}` }), h("div", { class: "small muted" }, words)];
+}
+
 export function work(recordings, look) {
   const box = byId("work");
   const rows = recordings.map((it) => ({
@@ -24,9 +31,7 @@ export function work(recordings, look) {
     cells: [
       h("a", { href: `/recordings/${it.id}` }, it.title),
       stateWords(it.state)[0],
-      it.chunks.total
-        ? [h("progress", { max: it.chunks.total, value: it.chunks.done, "aria-label": `Chunks of ${it.title}` }), h("div", { class: "small muted" }, `${it.chunks.done} of ${count(it.chunks.total, "chunk")}`)]
-        : "decoding",
+      chunks(it),
       String(it.waiting_for_order),
       it.eta_seconds === null ? ["—", h("div", { class: "small muted" }, it.eta_unknown)] : span(it.eta_seconds),
       h("button", { class: "small", "data-cancel": it.id, "aria-label": `Cancel ${it.title}` }, "Cancel"),

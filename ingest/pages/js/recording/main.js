@@ -50,7 +50,8 @@ function progress() {
         "div",
         { class: "note" },
         h("p", {}, `Processing: ${known}. Names and turns are provisional until it is finished.`),
-        total ? h("progress", { max: total, value: done, "aria-label": "Chunks done" }) : null,
+        // How many there will be is known when the file is cut to its end, which is only a little ahead of the workers.
+        h("progress", { ...(total && { max: total, value: done }), "aria-label": "Chunks done" }),
       ),
     );
   }
