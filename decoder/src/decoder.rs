@@ -174,8 +174,10 @@ fn meaning(status: ExitStatus, complaints: &str) -> Failure {
             Failure::Server("the process that decodes was killed".to_owned())
         }
         Some(signal) => Failure::Broken(format!("ended by signal {signal}: {last}")),
-        // The loader's own words: the program is not whole.
-        None if status.code() == Some(127) => Failure::Server(format!("the decoder does not start: {last}")),
+        // The loader's own words, or those about its arguments: the program is not whole, or of another release.
+        None if matches!(status.code(), Some(2 | 127)) => {
+            Failure::Server(format!("the decoder does not start: {last}"))
+        }
         None => Failure::Broken(format!("{status}: {last}")),
     }
 }

@@ -37,6 +37,9 @@ const PROBE_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is looked whether the recording is still to be decoded.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long after its decoder this process may be asked to stop, where both are.
+const STOPPED_TOGETHER: Duration = Duration::from_secs(1);
+
 /// Why decoding ended early.
 enum Stop {
     /// The recording is deleted, cancelled, failed, completed or in another run.
@@ -84,7 +87,11 @@ impl From<Fault> for Stop {
 
 /// The time-out of a job, which must nest in the broker's.
 pub fn budget(decode_within: Duration) -> Result<Budget, BudgetError> {
-    Budget::of(&[("decoding", decode_within), ("probing the object store", PROBE_WITHIN)])
+    Budget::of(&[
+        ("waiting for other decodings", pace::TURN_WITHIN),
+        ("decoding", decode_within),
+        ("probing the object store", PROBE_WITHIN),
+    ])
 }
 
 /// Consumes decode jobs until shutdown.
@@ -196,8 +203,19 @@ async fn decode(
         }
         store(context, job, &decoding, chunk).await?;
     }
-    let whole = timeout_at(pace.deadline(), reading.whole()).await.map_err(|_| too_slow())??;
+    let whole = match timeout_at(pace.deadline(), reading.whole()).await.map_err(|_| too_slow())? {
+        Err(Fault::Server(why)) => return Err(unless_stopping(context, why).await),
+        whole => whole?,
+    };
     end(context, job, &whole).await
+}
+
+/// A decoder that is stopped together with this process, by whoever stops both, has not failed: no attempt is counted.
+async fn unless_stopping(context: &Context, why: String) -> Stop {
+    match tokio::time::timeout(STOPPED_TOGETHER, context.shutdown.asked()).await {
+        Ok(()) => Stop::Away(why),
+        Err(_) => Stop::Retry(why),
+    }
 }
 
 async fn store(

@@ -98,6 +98,8 @@ pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
     let mut backoff = Backoff::default();
     let mut refusing: BTreeMap<String, String> = BTreeMap::new();
     let mut counted: Option<Instant> = None;
+    // Why nothing was released, told once.
+    let mut unreleased = String::new();
     while !context.shutdown.is_asked() {
         if counted.is_none_or(|at| at.elapsed() >= GAUGE_EVERY) {
             count_waiting(&context).await;
@@ -111,9 +113,15 @@ pub async fn run(context: Arc<Context>) -> anyhow::Result<()> {
             }
             continue;
         }
-        // A database that is away is told of below.
         let looking = Instant::now();
-        let released = release::pass(&context).await.unwrap_or_default();
+        let released = release::pass(&context).await.unwrap_or_else(|error| {
+            let why = error.to_string();
+            if why != unreleased {
+                tracing::warn!(why, "no job can be released; will be tried again");
+                unreleased = why;
+            }
+            release::Released::default()
+        });
         // Where very much waits, looking takes time: most of it must be left for other work.
         let look_after = if released.waiting { LOOK.max(4 * looking.elapsed()) } else { POLL };
         let queues: Vec<String> = refusing.keys().cloned().collect();

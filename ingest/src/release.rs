@@ -50,6 +50,7 @@ struct InWork {
     /// Chunks released and not analysed.
     out: i64,
     /// Chunks not released.
+    untouched: bool,
     waiting: i64,
     /// Samples of the next of these.
     next_samples: i64,
@@ -157,6 +158,7 @@ async fn in_work(transaction: &mut PgTransaction<'static>) -> Result<Vec<InWork>
                             AND i.model_version = r.model_version AND i.configuration = r.configuration)) AS "waiting!",
                   coalesce((SELECT c.samples FROM chunks c WHERE c.recording_id = r.id AND c.released_at IS NULL
                             ORDER BY c.chunk LIMIT 1), 0) AS "next_samples!",
+                  NOT EXISTS (SELECT 1 FROM chunks c WHERE c.recording_id = r.id AND c.released_at IS NOT NULL) AS "untouched!",
                   extract(epoch FROM r.created_at)::double precision + r.upload_bytes / 1e6 AS "decode_rank!"
            FROM recordings r
            WHERE r.state IN ('queued', 'processing') OR r.id IN (SELECT recording_id FROM gaps WHERE awaited)
@@ -179,11 +181,9 @@ async fn order_decodings(
     let ordered =
         |fresh: bool| in_work.iter().filter(|r| r.undecoded && r.ordered && r.fresh == fresh).count() as i64;
     let (begun, all) = (ordered(false), ordered(false) + ordered(true));
-    let mut room = (decoders + held - all).max(0) as usize;
+    let room = (decoders + held - all).max(0) as usize;
     let mut fresh: Vec<&InWork> = in_work.iter().filter(|r| r.undecoded && !r.ordered && r.fresh).collect();
     take_turns(&mut fresh, in_work);
-    fresh.truncate(room);
-    room -= fresh.len();
     // Each is decoded anew from its beginning, so none is begun that could not be kept.
     let mut resumed: Vec<&InWork> = in_work
         .iter()
@@ -191,7 +191,10 @@ async fn order_decodings(
         .filter(|r| r.out + r.waiting <= ahead(context, there, &r.queue()) / 2)
         .collect();
     resumed.sort_by_key(|r| r.out + r.waiting);
-    resumed.truncate(room.min((held.max(decoders) - begun).max(0) as usize));
+    resumed.truncate((held.max(decoders) - begun).max(0) as usize);
+    // However many are new, those whose workers run dry go on: half of the room is theirs.
+    fresh.truncate(room - resumed.len().min(room.div_ceil(2)));
+    resumed.truncate(room - fresh.len());
     let chosen: Vec<Uuid> = fresh.iter().chain(&resumed).map(|recording| recording.id).collect();
     if chosen.is_empty() {
         return Ok(0);
@@ -318,6 +321,7 @@ fn flow(recording: &InWork) -> Flow {
         cost: recording.next_samples as f64 / BLOCK_SAMPLES as f64,
         weight: Priority::weight(&recording.priority),
         turn: recording.turn,
+        untouched: recording.untouched,
     }
 }
 

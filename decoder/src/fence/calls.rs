@@ -24,6 +24,9 @@ const REFUSED: &[c_long] = &[
     libc::SYS_process_madvise,
     libc::SYS_pidfd_getfd,
     libc::SYS_kcmp,
+    // Out of the group, which is ended as one.
+    libc::SYS_setsid,
+    libc::SYS_setpgid,
     libc::SYS_unshare,
     libc::SYS_setns,
     libc::SYS_mount,

@@ -87,15 +87,13 @@ impl Token {
     }
 }
 
-/// Which of `tokens` was given. The time taken tells nothing: digests are compared, all of them and all of their bytes.
+/// Which of `tokens` was given: the first, where two are the same. The time taken tells nothing: digests are compared, all of them and all of their bytes.
 pub fn find<'a>(tokens: &'a [Token], given: &[u8]) -> Option<&'a Token> {
     let given = TokenDigest::of(given);
-    tokens.iter().fold(
-        None,
-        |found, token| {
-            if bool::from(token.digest.0.ct_eq(&given.0)) { Some(token) } else { found }
-        },
-    )
+    tokens.iter().fold(None, |found, token| {
+        let is_it = bool::from(token.digest.0.ct_eq(&given.0));
+        found.or(if is_it { Some(token) } else { None })
+    })
 }
 
 /// The SHA-256 of a token.

@@ -13,7 +13,7 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 /// How long a job waits for others to be decoded before it is given back.
-const TURN_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const TURN_WITHIN: Duration = Duration::from_secs(60);
 /// How often it is looked whether workers have caught up.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 

@@ -14,6 +14,11 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, sqlx::Error>>,
 {
-    let _turn = context.one_at_a_time.turn(recording).await?;
+    let turn = context.one_at_a_time.turn(recording).await?;
+    let work = async move || {
+        // Held by the work, which goes on when its caller is gone.
+        let _turn = turn;
+        work().await
+    };
     Ok(context.changes.run_in_turn(work).await??)
 }

@@ -64,6 +64,10 @@ pub(crate) async fn check(
     let (Ok(first_frame), Ok(end_frame)) = (first_frame.try_into(), end_frame.try_into()) else {
         return Err(unknown);
     };
+    // No label has one, and Postgres takes none.
+    if speaker.contains('\0') {
+        return Err(unknown);
+    }
     let turn = Checked { first_frame, end_frame, label: speaker };
     let shared = context.clone();
     let noted =

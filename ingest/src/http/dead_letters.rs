@@ -174,6 +174,10 @@ pub(crate) async fn replay_many(
             Err(refused @ (ApiError::UnknownLetter(_) | ApiError::NotReplayable(..))) => {
                 answer.refused.push(Refused { letter, detail: refused.to_string() });
             }
+            // What is done is told all the same.
+            Err(error) if !answer.replayed.is_empty() => {
+                answer.refused.push(Refused { letter, detail: error.to_string() });
+            }
             Err(error) => return Err(error),
         }
     }

@@ -1,5 +1,6 @@
 //! Recordings: showing, listing, renaming and deleting them.
 
+use super::changing;
 use super::json::Given;
 use super::openapi::{NoRecording, Usual};
 use super::options::{self, OptionError};
@@ -133,7 +134,7 @@ pub(crate) async fn edit(
     let edit = edit.ok_or_else(|| ApiError::Body("there is none; say what to change".to_owned()))?;
     let title = options::title(&edit.title)?.ok_or(OptionError::NoTitle)?;
     let shared = context.clone();
-    if !context.changes.run_in_turn(async move || title::change(&shared, id, &title).await).await?? {
+    if !changing::change(&context, id, async move || title::change(&shared, id, &title).await).await? {
         return Err(ApiError::UnknownRecording(id));
     }
     let recording = view::recording(&context.reads, id).await?.ok_or(ApiError::UnknownRecording(id))?;

@@ -40,6 +40,7 @@ pub(crate) async fn serve(
         (Shares::new(limits.max_connections_per_address), Arc::new(Semaphore::new(TOLD_AT_ONCE)));
     let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         // Beyond the limit they wait in the system's queue.
         let slot = tokio::select! {
             slot = slots.clone().acquire_owned() => slot?,
@@ -73,7 +74,6 @@ pub(crate) async fn serve(
             connection(stream, peer, router, &limits, &shutdown).await;
             drop((slot, share));
         });
-        while connections.try_join_next().is_some() {}
     }
     drop(listener);
     while connections.join_next().await.is_some() {}

@@ -222,7 +222,6 @@ async fn take_in(
         return Err(ApiError::TooLarge(context.max_upload_bytes));
     }
     let key = key::of(&parts.headers)?.map(|key| Key { caller: caller.0.clone(), key });
-    refuse_past_the_budget(context, &caller.0).await?;
     let _place = context.uploads.place(peer::client(context, &parts.extensions, &parts.headers))?;
     let claim = match key {
         Some(key) => Some(claims::claim(context, key, id).await?),
@@ -240,7 +239,10 @@ async fn take_in(
             Ok(Accepted { id: recording, received, chosen, replayed: true })
         }
         Some(Claim::Ours(held)) => {
-            let stored = store(context, id, &caller, incoming, meter, options, Some(&held)).await;
+            let stored = match refuse_past_the_budget(context, &caller.0).await {
+                Ok(()) => store(context, id, &caller, incoming, meter, options, Some(&held)).await,
+                Err(refusal) => Err(refusal),
+            };
             if stored.is_err() {
                 discard(context, id).await;
                 claims::give_up(context, held).await;
@@ -248,6 +250,7 @@ async fn take_in(
             stored
         }
         None => {
+            refuse_past_the_budget(context, &caller.0).await?;
             let stored = store(context, id, &caller, incoming, meter, options, None).await;
             if stored.is_err() {
                 discard(context, id).await;

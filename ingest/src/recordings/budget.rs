@@ -22,6 +22,8 @@ pub(crate) struct Undone {
 /// What is undone where that is as much as may be, of `caller` or of all; `None` while there is room. A recording that is not decoded yet
 /// counts by its size, as the latest ones turned out, and at least by what is cut of it. Callers without a token share what there is.
 pub(crate) async fn exceeded(context: &Context, caller: &str) -> Result<Option<Undone>, sqlx::Error> {
+    // None is longer, whatever its size makes one think.
+    let longest = f64::from(context.max_hours) * 3600.0 * f64::from(SAMPLE_RATE);
     let samples = sqlx::query!(
         r#"WITH usual AS (
                SELECT coalesce(sum(d.samples)::double precision / nullif(sum(d.upload_bytes), 0)::double precision, $2) AS per_byte
@@ -29,7 +31,7 @@ pub(crate) async fn exceeded(context: &Context, caller: &str) -> Result<Option<U
                      ORDER BY created_at DESC LIMIT $1) d),
            undone AS (
                SELECT r.caller, greatest(
-                      coalesce(r.samples::double precision, r.upload_bytes * usual.per_byte)
+                      coalesce(r.samples::double precision, least(r.upload_bytes * usual.per_byte, $5))
                           - r.next_chunk::double precision * r.chunk_blocks * $3,
                       (SELECT coalesce(sum(c.samples), 0) FROM chunks c WHERE c.recording_id = r.id AND c.chunk >= r.next_chunk),
                       0)::double precision AS samples
@@ -40,7 +42,8 @@ pub(crate) async fn exceeded(context: &Context, caller: &str) -> Result<Option<U
         DECODED_LATELY,
         USUAL,
         BLOCK_SAMPLES as f64,
-        caller
+        caller,
+        longest
     )
     .fetch_one(&context.pool)
     .await?;

@@ -26,6 +26,8 @@ pub struct Flow {
     pub weight: f64,
     /// When its next chunk begins, on its caller's clock; none before its first.
     pub turn: Option<f64>,
+    /// Whether nothing of it was ever sent: it is new, however long it has waited.
+    pub untouched: bool,
 }
 
 /// When a caller's next turn is, and the clock of its recordings.
@@ -50,7 +52,7 @@ pub struct Clocks {
 /// where it gets nothing yet. Returns how many chunks each flow may send.
 pub fn give(flows: &mut [Flow], clocks: &mut Clocks, slots: usize) -> Vec<usize> {
     let mut given = vec![0; flows.len()];
-    let new: Vec<bool> = flows.iter().map(|flow| flow.turn.is_none()).collect();
+    let new: Vec<bool> = flows.iter().map(|flow| flow.untouched).collect();
     for flow in flows.iter_mut() {
         flow.turn =
             flow.turn.or_else(|| Some(clocks.callers.get(&flow.caller).map_or(0.0, |known| known.clock)));
@@ -59,6 +61,9 @@ pub fn give(flows: &mut [Flow], clocks: &mut Clocks, slots: usize) -> Vec<usize>
         if serve(flows, &new, &mut given, clocks).is_none() {
             break;
         }
+    }
+    for (flow, given) in flows.iter_mut().zip(&given) {
+        flow.untouched &= *given == 0;
     }
     given
 }
@@ -144,7 +149,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn flow(caller: &str, waiting: usize, weight: f64) -> Flow {
-        Flow { caller: caller.into(), waiting, cost: 1.0, weight, turn: None }
+        Flow { caller: caller.into(), waiting, cost: 1.0, weight, turn: None, untouched: true }
     }
 
     /// What each flow gets in `rounds` rounds of one turn.
@@ -181,6 +186,17 @@ mod tests {
         assert_eq!(give(&mut flows, &mut clocks, 7), [3, 2, 2]);
         assert_eq!(give(&mut flows, &mut clocks, 2), [0, 1, 1]);
         assert_eq!(served(&mut flows, &mut clocks, 30), [10, 10, 10]);
+    }
+
+    #[test]
+    fn a_new_recording_that_came_while_there_was_no_room_is_next_all_the_same() {
+        let mut flows = vec![Flow { cost: 5.0, ..flow("", 1000, 1.0) }; 20];
+        let mut clocks = Clocks::default();
+        give(&mut flows, &mut clocks, 100);
+        flows.push(Flow { cost: 5.0, ..flow("", 20, 1.0) });
+        assert!(give(&mut flows, &mut clocks, 0).iter().all(|n| *n == 0));
+        assert_eq!(give(&mut flows, &mut clocks, 1)[20], 1);
+        assert_eq!(give(&mut flows, &mut clocks, 1)[20], 0, "once");
     }
 
     #[test]
