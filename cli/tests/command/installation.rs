@@ -29,7 +29,7 @@ fn models_with(change: impl Fn(&mut Value)) -> tempfile::TempDir {
 #[test]
 fn the_models_match_their_manifest_and_load() {
     let run = throughline(["models"]).succeeds();
-    assert!(run.stdout.contains("both files match the manifest and load"), "{}", run.stdout);
+    assert!(run.stdout.contains("both files match the manifest and can be loaded"), "{}", run.stdout);
 }
 
 #[test]
