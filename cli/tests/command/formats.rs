@@ -31,7 +31,9 @@ fn every_format_ends_as_its_manifest_says() {
     let (next, failures) = (Mutex::new(rows()), Mutex::new(Vec::new()));
     let work = || {
         while let Some((file, rest)) = { next.lock().expect("the list").next() } {
-            let expect = rest.split('\t').next().unwrap_or_default();
+            // Of two tracks one is left out, with a warning.
+            let is_part = file.contains("two_audio_tracks");
+            let expect = if is_part { "partial" } else { rest.split('\t').next().unwrap_or_default() };
             let run = throughline(["diarize", text(&folder.join(file))]);
             if let Some(what) = complaint(expect, &run) {
                 let failure = format!("{file}, which should be {expect}: {what}: {run:#?}");
