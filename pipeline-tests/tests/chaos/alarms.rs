@@ -60,7 +60,7 @@ fn attempts(workers: &[Process]) -> i64 {
 /// Recordings that are still in work when an alarm is raised, which takes seconds.
 async fn enough_for_a_while(stack: &Stack) -> Vec<Uuid> {
     let mut recordings = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..14 {
         recordings.push(stack.submit(&interview(), &OPTIONS).await);
     }
     recordings
