@@ -50,6 +50,12 @@ async fn analyses(workers: &mut [Process]) -> f64 {
     sum(workers, "throughline_inference_seconds_count").await - workers.len() as f64
 }
 
+/// Every chunk was analysed once, but for jobs that were on their way to the broker when it stopped reading: the outbox sends those again.
+async fn analysed_once(workers: &mut [Process], chunks: i64) {
+    let again = analyses(workers).await - chunks as f64;
+    assert!((0.0..=2.0).contains(&again), "{again} analyses more than chunks");
+}
+
 /// The most that a chunk was tried.
 fn attempts(workers: &[Process]) -> i64 {
     let lines = workers.iter().flat_map(Process::lines);
@@ -117,7 +123,7 @@ async fn an_alarm(resource: Resource, in_its_words: &str) {
         cleared.elapsed(),
         cleared - raised
     );
-    assert_eq!(analyses(&mut stack.workers).await, chunks as f64, "each chunk is analysed once");
+    analysed_once(&mut stack.workers, chunks).await;
     assert_eq!(attempts(&stack.workers), 1, "no attempt is counted");
     end_well(stack, &recordings).await;
 }
@@ -149,7 +155,7 @@ async fn a_worker_that_loses_its_connections_while_it_waits_answers_the_chunk_wi
         stack.completed(*recording).await;
     }
     let chunks = stack.count("SELECT count(*) FROM chunks").await;
-    assert_eq!(analyses(&mut stack.workers).await, chunks as f64, "each chunk is analysed once");
+    analysed_once(&mut stack.workers, chunks).await;
     end_well(stack, &recordings).await;
 }
 
