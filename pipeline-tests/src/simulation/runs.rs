@@ -28,9 +28,9 @@ const CONNECTIONS: u32 = 24;
 /// Schedules tried to shorten one that fails.
 const SHRINKING_TRIES: usize = 400;
 
-/// Two chunks cut ahead of one job on the broker; nothing is kept half decoded, since that takes real time.
+/// Two chunks cut ahead of one job on the broker; nothing is kept half decoded, nor waits for others to be decoded, since that takes real time.
 const NARROW: WorkConfig = WorkConfig {
-    decoders: 2,
+    decoders: 64,
     held_decodings: 0,
     chunks_ahead: 1,
     chunks_queued: Some(1),
@@ -39,7 +39,7 @@ const NARROW: WorkConfig = WorkConfig {
 };
 /// Room for all.
 const WIDE: WorkConfig = WorkConfig {
-    decoders: 2,
+    decoders: 64,
     held_decodings: 0,
     chunks_ahead: 100,
     chunks_queued: Some(100),
