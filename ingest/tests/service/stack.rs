@@ -192,9 +192,14 @@ impl Stack {
         }
     }
 
-    /// The recording once its decoding has ended and the outbox is empty.
+    /// The recording once its decoding has ended, all of its chunks that are not analysed are released, and the outbox is empty.
     pub async fn decoded(&self, id: &str) -> Value {
         let recording = self.recording_when(id, |r| r["chunks"]["total"].is_number()).await;
+        let waiting = "SELECT count(*) FROM chunks c JOIN recordings r ON r.id = c.recording_id
+                       WHERE r.state IN ('queued', 'processing') AND c.released_at IS NULL AND NOT EXISTS (
+                           SELECT 1 FROM inbox i WHERE i.recording_id = c.recording_id AND i.chunk = c.chunk
+                              AND i.model_version = r.model_version AND i.configuration = r.configuration)";
+        self.count_when(waiting, |waiting| waiting == 0).await;
         self.sent().await;
         recording
     }

@@ -16,10 +16,11 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 
 /// Schedules after which what deleted rows have left is cleared away.
 const CLEAR_EVERY: u64 = 100;
@@ -27,6 +28,8 @@ const CLEAR_EVERY: u64 = 100;
 const CONNECTIONS: u32 = 24;
 /// Schedules tried to shorten one that fails.
 const SHRINKING_TRIES: usize = 400;
+/// Time in which another try is begun: each may hang.
+const SHRINKING_WITHIN: Duration = Duration::from_secs(180);
 
 /// Two chunks cut ahead of one job on the broker; nothing is kept half decoded, nor waits for others to be decoded, since that takes real time.
 const NARROW: WorkConfig = WorkConfig {
@@ -111,7 +114,9 @@ impl Ground {
         self.run += 1;
         let objects = Objects::in_memory();
         let work = if schedule.narrow { NARROW } else { WIDE };
-        let context = Context { pool: self.pool.clone(), objects, work, ..self.context.clone() };
+        // One that stands while it decodes keeps its permit; no other is to wait for it, which takes real time.
+        let decoding = Arc::new(Semaphore::new(work.decoders as usize));
+        let context = Context { pool: self.pool.clone(), objects, work, decoding, ..self.context.clone() };
         let mut world = World::new(self.pool.clone(), context, schedule);
         let clear = self.run.is_multiple_of(CLEAR_EVERY);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -157,8 +162,9 @@ impl Ground {
     pub fn shrunk(&mut self, schedule: &Schedule) -> (Schedule, Failure) {
         let never = || Failure { what: "it does not fail every time".into(), events: Vec::new() };
         let first = self.run_one(schedule).err().unwrap_or_else(never);
+        let until = Instant::now() + SHRINKING_WITHIN;
         let least = schedule::shrunk(schedule.clone(), SHRINKING_TRIES, |candidate| {
-            self.run_one(candidate).is_err_and(|failure| failure.is_like(&first))
+            Instant::now() < until && self.run_one(candidate).is_err_and(|failure| failure.is_like(&first))
         });
         let failure = self.run_one(&least).err().unwrap_or_else(never);
         (least, failure)

@@ -191,11 +191,12 @@ impl Work {
 
     /// Its process is told to stop, with no time left: what it stands in is dropped there.
     pub fn told_to_stop(&mut self) {
-        self.stands_at = None;
+        // What waits for the broker is outside of its handler: it goes on, and finds that it has no time.
+        let waits = self.stands_at.take().is_some_and(|point| point.place == Place::Waiting);
         self.control.plan(|plan| {
             plan.until = None;
             plan.stopped = None;
-            plan.go_on = false;
+            plan.go_on = waits;
         });
         self.shutdown.ask();
     }

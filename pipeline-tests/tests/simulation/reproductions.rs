@@ -1,7 +1,7 @@
 //! Reproductions: schedules in which something once went wrong, or would if a guard were taken away; each by what it is about.
 
 use pipeline_tests::simulation::op::Op::{
-    self, Calm, Cut, Deliver, GoOn, Pass, Reconcile, Reprocess, Send, Upload, Wipe,
+    self, Calm, Cut, Deliver, GoOn, LoseConfirm, Pass, Reconcile, Reprocess, Send, Stop, Upload, Wipe,
 };
 use pipeline_tests::simulation::op::Until::{Dies, End, Stands};
 use pipeline_tests::simulation::recording::{Poison, Spec};
@@ -84,6 +84,12 @@ fn what_a_wiped_broker_had_of_a_failed_recording_is_sent_again_once_a_replay_tak
 #[test]
 fn a_worker_that_lost_its_connection_and_does_not_know_doubles_nothing() {
     goes_well(three_chunks(), &[Upload(0, End), Calm(3), Deliver(0, Stands(1)), Cut, Calm(4), GoOn(0, End)]);
+}
+
+#[test]
+fn a_worker_that_waits_to_send_its_analysis_and_is_told_to_stop_gives_its_job_back() {
+    let ops = [Upload(0, End), Calm(2), Send(End), LoseConfirm, Deliver(0, End), Stop(0)];
+    goes_well(three_chunks(), &ops);
 }
 
 #[test]
