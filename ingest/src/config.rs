@@ -2,6 +2,7 @@
 
 pub(crate) mod hosts;
 mod limits;
+pub mod list;
 pub mod scopes;
 mod strength;
 pub(crate) mod tokens;
@@ -158,6 +159,12 @@ mod tests {
             config(&[DECODER, "--listen=0.0.0.0:8080", &token]).expect("parses").check().expect("is fine");
         }
         config(&[DECODER, "--listen=[::1]:8080"]).expect("parses").check().expect("is fine");
+    }
+
+    #[test]
+    fn names_and_proxies_that_are_set_to_nothing_are_none() {
+        let config = config(&[DECODER, "--hosts=", "--proxies="]).expect("parses");
+        assert!(config.hosts.hosts.0.is_empty() && config.limits.proxies.0.is_empty());
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Context {
             announce: Arc::default(),
             model_version,
             tokens,
-            hosts: Hosts::new(config.listen.ip(), config.hosts.hosts.clone()),
+            hosts: Hosts::new(config.listen.ip(), config.hosts.hosts.0.clone()),
             session_key: SessionKey::default(),
             session_hours: config.tokens.session_hours,
             audit_days: config.audit_days,

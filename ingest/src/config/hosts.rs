@@ -1,6 +1,7 @@
 //! Hosts: the names by which the service may be called. A browser sends the name that it was given, whatever address that leads to: a page
 //! that has its own name lead here (DNS rebinding) could read and change everything, and would be taken for one of ours.
 
+use super::list::List;
 use axum::http::uri::Authority;
 use clap::Args;
 use std::net::IpAddr;
@@ -11,8 +12,8 @@ use std::str::FromStr;
 pub struct HostsConfig {
     /// Names by which the service is called, with commas between, for example `throughline.example.org,transcripts`. localhost and the
     /// address that it listens on need not be named; `*` takes any name, for where a proxy in front looks at it. Others are answered 421.
-    #[arg(long, env = "THROUGHLINE_HOSTS", value_delimiter = ',', num_args = 1)]
-    pub hosts: Vec<HostName>,
+    #[arg(long, env = "THROUGHLINE_HOSTS", default_value = "", hide_default_value = true)]
+    pub hosts: List<HostName>,
 }
 
 /// A name that is given as one of the service's own.

@@ -1,5 +1,6 @@
 //! Limits: how much at once, and how slow, clients may be.
 
+use super::list::List;
 use clap::Args;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,8 +27,8 @@ pub struct LimitsConfig {
     #[arg(long, env = "THROUGHLINE_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections_per_address: u32,
     /// Addresses of reverse proxies before this service, with commas between: what they say in X-Forwarded-For is believed.
-    #[arg(long, env = "THROUGHLINE_PROXIES", value_delimiter = ',', num_args = 1)]
-    pub proxies: Vec<IpAddr>,
+    #[arg(long, env = "THROUGHLINE_PROXIES", default_value = "", hide_default_value = true)]
+    pub proxies: List<IpAddr>,
     /// Seconds that a client may take for the head of a request, or leave a connection idle before it.
     #[arg(long, env = "THROUGHLINE_HEAD_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub head_seconds: u64,
@@ -80,7 +81,7 @@ impl LimitsConfig {
             max_waiting_corrections: 8,
             max_connections: 512,
             max_connections_per_address: 128,
-            proxies: Vec::new(),
+            proxies: List::default(),
             head_seconds: 10,
             max_upload_seconds: 21_600,
             silence_seconds: 60,

@@ -42,7 +42,7 @@ impl Peer {
 pub(crate) fn client(context: &Context, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
     // Every connection has its peer; whoever calls the handlers without one is this machine.
     let peer = extensions.get::<Peer>().map_or(Peer(Ipv4Addr::LOCALHOST.into()), |peer| *peer);
-    peer.client(headers, &context.limits.proxies)
+    peer.client(headers, &context.limits.proxies.0)
 }
 
 /// What each address holds of something of which it may hold so many.

@@ -58,7 +58,7 @@ pub(crate) async fn serve(
             () = shutdown.asked() => break,
         };
         // Proxies hold the connections of many.
-        let share = if peer.is_one_of(&limits.proxies) { None } else { Some(shares.take(peer.0)) };
+        let share = if peer.is_one_of(&limits.proxies.0) { None } else { Some(shares.take(peer.0)) };
         if matches!(share, Some(None)) {
             metrics::counter!("throughline_connections_turned_away_total").increment(1);
             if let Ok(turn) = telling.clone().try_acquire_owned() {
