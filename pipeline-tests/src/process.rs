@@ -97,10 +97,24 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
-    /// Holds it where it stands, or lets it go on.
+    /// Holds it where it stands, or lets it go on. One that is to stand does so when this returns.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.id() as i32).expect("a process id");
         kill_process(pid, signal).expect("the signal is sent");
+        // Its other threads go on until the one that the signal was given to has run.
+        while signal == Signal::STOP && !self.stands() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether all of its threads are stopped.
+    fn stands(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("it runs");
+        threads.flatten().all(|thread| {
+            // The state follows the name, which is in brackets and may hold anything.
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        })
     }
 
     /// All that it has logged.
