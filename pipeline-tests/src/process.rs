@@ -107,13 +107,13 @@ impl Process {
         }
     }
 
-    /// Whether all of its threads are stopped.
+    /// Whether none of its threads goes on: each is stopped, or has ended.
     fn stands(&self) -> bool {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("it runs");
         threads.flatten().all(|thread| {
             // The state follows the name, which is in brackets and may hold anything.
             let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 'Z', 'X']))
         })
     }
 

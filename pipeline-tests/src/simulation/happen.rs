@@ -218,7 +218,7 @@ impl World {
 
     async fn stop(&mut self, pick: u8) -> Result<(), String> {
         let Some(mut work) = self.take_standing(pick) else { return Ok(()) };
-        let inside = work.stands_at.as_ref().is_some_and(super::work::in_a_handler);
+        let inside = work.stands_at.as_ref().is_some_and(super::work::can_be_told_to_stop);
         if !matches!(work.kind, Kind::Handles { .. }) || !inside {
             // It finishes what is in hand.
             return self.perform(work, Until::End).await;

@@ -132,8 +132,9 @@ impl Control {
     }
 }
 
-/// Whether work that stands at `point` is certain to be inside a handler, where the end of its process' time can reach it.
-pub fn in_a_handler(point: &Point) -> bool {
+/// Whether work that stands at `point` is certain to be where the end of its process' time can reach it: inside a handler, or waiting for
+/// the broker between two tries.
+pub fn can_be_told_to_stop(point: &Point) -> bool {
     matches!(point.place, Place::BeforeCommit | Place::AfterCommit | Place::Waiting)
 }
 
