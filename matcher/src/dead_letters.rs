@@ -158,7 +158,11 @@ async fn bury(database: &Database, delivery: &Delivery) -> Result<(), MatchError
         Consequence::None | Consequence::Dropped => {}
         Consequence::Failed(recording, reason) => failure::tell(recording, &reason),
         // What waited behind the missing chunk can go on.
-        Consequence::Gap(recording, run) => progress(database, recording, run).await?,
+        Consequence::Gap(recording, run) => match progress(database, recording, run).await {
+            // It is kept, and whoever completes the recording finds the gap.
+            Ok(()) | Err(MatchError::Claimed) => {}
+            Err(error) => return Err(error),
+        },
     }
     Ok(())
 }

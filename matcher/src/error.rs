@@ -9,6 +9,9 @@ pub enum MatchError {
     /// The database failed; it may not fail next time.
     #[error("the database failed: {0}")]
     Database(sqlx::Error),
+    /// Another matcher is completing the recording, or was until a moment ago: the claim of one that died lasts until Postgres has noticed.
+    #[error("another matcher is completing the recording")]
+    Claimed,
     /// What is stored cannot be used, however often it is tried.
     #[error("{0}")]
     Unusable(String),
@@ -37,6 +40,7 @@ impl MatchError {
             Self::Database(error) if transaction::is_locked(&error) => {
                 Verdict::Later(format!("the recording is locked elsewhere: {error}"))
             }
+            Self::Claimed => Verdict::Later(self.to_string()),
             Self::Database(_) if self.is_outage() => Verdict::Wait(self.to_string()),
             Self::Database(_) => Verdict::Retry(self.to_string()),
             Self::Unusable(why) => Verdict::Reject(why),

@@ -23,15 +23,13 @@ enum Committed {
     OtherGaps,
 }
 
-/// Completes a recording whose last chunk is matched. False when there was nothing to complete, or somebody else does.
+/// Completes a recording whose last chunk is matched. False when there was nothing to complete; [`MatchError::Claimed`] while another is
+/// at it, or died at it a moment ago.
 ///
 /// The replay does not lock the row while it lasts; the commit makes sure that nothing has changed under it.
 #[tracing::instrument(name = "finalise", skip_all, fields(%recording))]
 pub async fn finalise(database: &Database, recording: Uuid, run: i32) -> Result<bool, MatchError> {
-    let Some(claim) = Claim::of(database, recording, run).await? else {
-        tracing::info!(%recording, "another matcher is finalising the recording");
-        return Ok(false);
-    };
+    let claim = Claim::of(database, recording, run).await?.ok_or(MatchError::Claimed)?;
     claim.during(complete(database, recording, run)).await
 }
 

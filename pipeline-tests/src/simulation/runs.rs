@@ -1,4 +1,4 @@
-//! Runs: many schedules, on two threads per core, since each waits for its database half of its time. Every thread has one of its own.
+//! Runs: many schedules, on two threads per core up to a bound, since each waits for its database half of its time. Every thread has one of its own.
 
 use super::op;
 use super::schedule::{self, Failure, Schedule};
@@ -26,6 +26,8 @@ use tokio::sync::Semaphore;
 const CLEAR_EVERY: u64 = 100;
 /// Connections of one thread: as many as can stand in transactions, and some.
 const CONNECTIONS: u32 = 24;
+/// Threads at most: the connections of all must fit into one Postgres.
+const MOST_THREADS: usize = 16;
 /// Schedules tried to shorten one that fails.
 const SHRINKING_TRIES: usize = 400;
 /// Time in which another try is begun: each may hang.
@@ -213,7 +215,7 @@ pub fn many(first: u64, count: u64) -> Report {
     let began = Instant::now();
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let report = Mutex::new(Report::default());
-    let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (2 * std::thread::available_parallelism().map_or(1, usize::from)).min(MOST_THREADS);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {

@@ -252,12 +252,20 @@ impl Services {
         };
         let held = Held { broker: self.broker.clone(), tag };
         let handler = async |delivery: Delivery| {
-            if queue != topology::DEAD
-                && let Some(about) = about
-            {
-                *self.seen.borrow_mut().attempts.entry(about).or_default() += 1;
+            let about = about.filter(|_| queue != topology::DEAD);
+            let attempts = |change: i32| {
+                if let Some(about) = about {
+                    let mut seen = self.seen.borrow_mut();
+                    let attempts = seen.attempts.entry(about).or_default();
+                    *attempts = attempts.saturating_add_signed(change);
+                }
+            };
+            attempts(1);
+            let verdict = self.act(&control, &shutdown, &queue, about, &publisher, delivery).await;
+            if matches!(verdict, Verdict::Later(_)) {
+                attempts(-1);
             }
-            self.act(&control, &shutdown, &queue, about, &publisher, delivery).await
+            verdict
         };
         let delivery = Delivery::of(&message.properties, &message.body);
         Ended::Handled(handling.handle(&held, delivery, &handler).await)

@@ -1,8 +1,8 @@
 //! Operations: an operator mends what has failed.
 
 use crate::passes;
-use lapin::options::{BasicGetOptions, BasicRejectOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::message::BasicGetMessage;
+use lapin::options::{BasicGetOptions, BasicRejectOptions};
 use lapin::{Connection, ConnectionProperties};
 use pipeline_tests::eventually::eventually;
 use pipeline_tests::{Stack, oracle};
@@ -16,24 +16,21 @@ async fn failed(stack: &mut Stack) -> Uuid {
     let recording = stack.recording_when(id, "is decoded", |it| it["chunks"]["total"].is_number()).await;
     let text = |name: &str| recording[name].as_str().expect("text").to_owned();
     let queue = topology::chunk_queue(&text("model_version"), &text("configuration"));
-    let connection =
-        Connection::connect(stack.amqp_url(), ConnectionProperties::default()).await.expect("connects");
-    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    // The first job declares it; a channel that asks for what is not there is closed.
-    let channel = eventually("the queue is there", async || {
-        let channel = connection.create_channel().await.expect("a channel");
-        let there = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
-        there.is_ok().then_some(channel)
-    })
-    .await;
-    let job = eventually("the job is on its queue", async || {
-        channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await.expect("gets")
-    })
-    .await;
+    let (connection, job) =
+        eventually("the job is on its queue", async || first_of(stack.amqp_url(), &queue).await).await;
     job.delivery.acker.reject(BasicRejectOptions { requeue: false }).await.expect("is rejected");
     connection.close(200, "done".into()).await.expect("closes");
     stack.recording_when(id, "fails", |it| it["state"] == "failed").await;
     id
+}
+
+/// The first message of `queue`, on a connection of its own; `None` where there is none. The first job declares its queue, and a broker
+/// closes the connection of whoever asks for one that is not quite made.
+async fn first_of(amqp_url: &str, queue: &str) -> Option<(Connection, BasicGetMessage)> {
+    let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await.expect("connects");
+    let channel = connection.create_channel().await.expect("a channel");
+    let message = channel.basic_get(queue.into(), BasicGetOptions::default()).await.ok().flatten()?;
+    Some((connection, message))
 }
 
 /// An hour that was, made up: five busy minutes in ten, and some in the middle in which nobody looked.
