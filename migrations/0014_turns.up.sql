@@ -25,9 +25,11 @@ CREATE TABLE release_clock (
 
 INSERT INTO release_clock DEFAULT VALUES;
 
--- Callers that have had turns: when the next one is, and the clock of their own recordings.
+-- Callers that have had turns: when the next one is, the clock of their own recordings, and how much of the short ones went ahead of all
+-- others since one of these had a turn, in blocks.
 CREATE TABLE release_callers (
     caller          text PRIMARY KEY,
     turn            double precision NOT NULL,
-    clock           double precision NOT NULL
+    clock           double precision NOT NULL,
+    ahead           double precision NOT NULL
 );

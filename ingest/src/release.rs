@@ -54,6 +54,8 @@ struct InWork {
     waiting: i64,
     /// Samples of the next of these.
     next_samples: i64,
+    /// Samples of all of these.
+    waiting_samples: i64,
     /// When it came, put off by a second for each megabyte.
     decode_rank: f64,
 }
@@ -158,6 +160,8 @@ async fn in_work(transaction: &mut PgTransaction<'static>) -> Result<Vec<InWork>
                             AND i.model_version = r.model_version AND i.configuration = r.configuration)) AS "waiting!",
                   coalesce((SELECT c.samples FROM chunks c WHERE c.recording_id = r.id AND c.released_at IS NULL
                             ORDER BY c.chunk LIMIT 1), 0) AS "next_samples!",
+                  (SELECT coalesce(sum(c.samples), 0)::bigint FROM chunks c
+                   WHERE c.recording_id = r.id AND c.released_at IS NULL) AS "waiting_samples!",
                   NOT EXISTS (SELECT 1 FROM chunks c WHERE c.recording_id = r.id AND c.released_at IS NOT NULL) AS "untouched!",
                   extract(epoch FROM r.created_at)::double precision + r.upload_bytes / 1e6 AS "decode_rank!"
            FROM recordings r
@@ -315,10 +319,14 @@ async fn release_chunks(
 }
 
 fn flow(recording: &InWork) -> Flow {
+    let blocks = |samples: i64| samples as f64 / BLOCK_SAMPLES as f64;
+    // How much is left of what is not cut to its end nobody knows yet; and one of bulk has time.
+    let counts = !recording.undecoded && recording.priority != Priority::BULK;
     Flow {
         caller: recording.caller.clone(),
         waiting: recording.waiting as usize,
-        cost: recording.next_samples as f64 / BLOCK_SAMPLES as f64,
+        cost: blocks(recording.next_samples),
+        left: if counts { blocks(recording.waiting_samples) } else { f64::INFINITY },
         weight: Priority::weight(&recording.priority),
         turn: recording.turn,
         untouched: recording.untouched,
@@ -346,9 +354,11 @@ async fn lock<'a>(
 async fn callers(
     transaction: &mut PgTransaction<'static>,
 ) -> Result<BTreeMap<String, CallerTurn>, sqlx::Error> {
-    let rows =
-        sqlx::query!("SELECT caller, turn, clock FROM release_callers").fetch_all(&mut **transaction).await?;
-    Ok(rows.into_iter().map(|row| (row.caller, CallerTurn { turn: row.turn, clock: row.clock })).collect())
+    let rows = sqlx::query!("SELECT caller, turn, clock, ahead FROM release_callers")
+        .fetch_all(&mut **transaction)
+        .await?;
+    let turn = |turn, clock, ahead| CallerTurn { turn, clock, ahead };
+    Ok(rows.into_iter().map(|row| (row.caller, turn(row.turn, row.clock, row.ahead))).collect())
 }
 
 async fn keep_clocks(transaction: &mut PgTransaction<'static>, clocks: &Clocks) -> Result<(), sqlx::Error> {
@@ -357,13 +367,15 @@ async fn keep_clocks(transaction: &mut PgTransaction<'static>, clocks: &Clocks) 
         clocks.callers.iter().map(|(name, times)| (name.clone(), times)).unzip();
     let turns: Vec<f64> = times.iter().map(|times| times.turn).collect();
     let own: Vec<f64> = times.iter().map(|times| times.clock).collect();
+    let ahead: Vec<f64> = times.iter().map(|times| times.ahead).collect();
     sqlx::query!(
-        "INSERT INTO release_callers (caller, turn, clock)
-         SELECT * FROM UNNEST($1::text[], $2::float8[], $3::float8[])
-         ON CONFLICT (caller) DO UPDATE SET turn = excluded.turn, clock = excluded.clock",
+        "INSERT INTO release_callers (caller, turn, clock, ahead)
+         SELECT * FROM UNNEST($1::text[], $2::float8[], $3::float8[], $4::float8[])
+         ON CONFLICT (caller) DO UPDATE SET turn = excluded.turn, clock = excluded.clock, ahead = excluded.ahead",
         &names,
         &turns,
-        &own
+        &own,
+        &ahead
     )
     .execute(&mut **transaction)
     .await?;

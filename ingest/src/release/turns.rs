@@ -3,13 +3,18 @@
 //! As if all that waits were served at once, each recording at the rate of its weight: on that clock every chunk begins and ends. Of those
 //! that have begun, the one that ends first is next. So a short one is soon done beside any number of long ones, and still nobody is passed
 //! over for ever: the clock goes on, and whoever comes anew begins at its time, with no claim for the time before; whoever comes back has a
-//! claim for no more than the largest chunk.
+//! claim for no more than the largest chunk. Within a caller, what is short goes ahead of the others; but after so much of it
+//! one of these has a turn.
 //! (Worst-case fair weighted fair queueing, on two levels: callers, and within a caller its recordings.)
 
 use std::collections::BTreeMap;
 
 /// As how long the first chunk of a new recording counts, of what it takes: somebody waits to see that anything happens.
 const NEW: f64 = 0.5;
+/// What has no more than this left, in blocks of a minute, goes ahead of its caller's others.
+const SHORT: f64 = 5.0;
+/// How much of what is short goes ahead, of what the next chunk of the others costs.
+const AHEAD: f64 = 3.0;
 /// What may be lost by rounding, on the clocks.
 const SMALL: f64 = 1e-9;
 
@@ -22,6 +27,8 @@ pub struct Flow {
     pub waiting: usize,
     /// What its next chunk costs, in blocks.
     pub cost: f64,
+    /// What all of them cost, and those that are not cut yet; infinite where nobody knows, or where it has time.
+    pub left: f64,
     /// How much of the whole it gets beside another one of the caller's.
     pub weight: f64,
     /// When its next chunk begins, on its caller's clock; none before its first.
@@ -37,6 +44,8 @@ pub struct CallerTurn {
     pub turn: f64,
     /// The clock of its recordings.
     pub clock: f64,
+    /// How much of what is short went ahead since the others had a turn, in blocks.
+    pub ahead: f64,
 }
 
 /// The clocks, between two rounds.
@@ -94,6 +103,25 @@ fn next(candidates: &[Candidate], clock: f64) -> Option<(Candidate, f64)> {
     begun.min_by(order).map(|chosen| (*chosen, now))
 }
 
+/// Of a caller's that wait, the one whose chunk is next; the time by then, and how much of what is short went ahead by then.
+fn next_of_caller(
+    flows: &[Flow],
+    given: &[usize],
+    waiting: &[Candidate],
+    due: CallerTurn,
+) -> Option<(Candidate, f64, f64)> {
+    let left = |one: &Candidate| flows[one.place].left - flows[one.place].cost * given[one.place] as f64;
+    let (short, others): (Vec<Candidate>, Vec<Candidate>) =
+        waiting.iter().partition(|one| left(one) <= SHORT);
+    let cost = |one: Candidate| flows[one.place].cost;
+    match (next(&short, due.clock), next(&others, due.clock)) {
+        (Some((short, now)), Some((other, _))) if due.ahead < AHEAD * cost(other) => {
+            Some((short, now, due.ahead + cost(short)))
+        }
+        (short, other) => other.or(short).map(|(turn, now)| (turn, now, 0.0)),
+    }
+}
+
 /// Serves one chunk, if any waits.
 fn serve(flows: &mut [Flow], new: &[bool], given: &mut [usize], clocks: &mut Clocks) -> Option<()> {
     // Within each caller, whose chunk would be next; the caller weighs what its heaviest recording does.
@@ -116,18 +144,18 @@ fn serve(flows: &mut [Flow], new: &[bool], given: &mut [usize], clocks: &mut Clo
     let mut chosen = Vec::new();
     for (place, (caller, (heaviest, sum, waiting))) in by_caller.iter().enumerate() {
         let due = clocks.of(caller, largest);
-        let (flow, now) = next(waiting, due.clock)?;
+        let (flow, now, ahead) = next_of_caller(flows, given, waiting, due)?;
         let ends = due.turn + flows[flow.place].cost / heaviest;
         let known = clocks.callers.contains_key(*caller);
         callers.push(Candidate { begins: due.turn, ends, known, place });
-        chosen.push(((*caller).to_owned(), flow, now, *sum, *heaviest));
+        chosen.push(((*caller).to_owned(), flow, now, ahead, *sum, *heaviest));
     }
     let (caller, now) = next(&callers, clocks.clock)?;
-    let all: f64 = chosen.iter().map(|one| one.4).sum();
-    let (name, flow, own_now, sum, _) = chosen.swap_remove(caller.place);
+    let all: f64 = chosen.iter().map(|one| one.5).sum();
+    let (name, flow, own_now, ahead, sum, _) = chosen.swap_remove(caller.place);
     let cost = flows[flow.place].cost;
     clocks.clock = now + cost / all;
-    clocks.callers.insert(name, CallerTurn { turn: caller.ends, clock: own_now + cost / sum });
+    clocks.callers.insert(name, CallerTurn { turn: caller.ends, clock: own_now + cost / sum, ahead });
     flows[flow.place].turn = Some(flow.begins + cost / flows[flow.place].weight);
     given[flow.place] += 1;
     Some(())
@@ -136,7 +164,7 @@ fn serve(flows: &mut [Flow], new: &[bool], given: &mut [usize], clocks: &mut Clo
 impl Clocks {
     /// When the next turn of `caller` is: at the clock where it is new, else not before that by more than `largest`.
     fn of(&self, caller: &str, largest: f64) -> CallerTurn {
-        let new = CallerTurn { turn: self.clock, clock: 0.0 };
+        let new = CallerTurn { turn: self.clock, ..CallerTurn::default() };
         self.callers
             .get(caller)
             .map_or(new, |known| CallerTurn { turn: known.turn.max(self.clock - largest), ..*known })
@@ -149,7 +177,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn flow(caller: &str, waiting: usize, weight: f64) -> Flow {
-        Flow { caller: caller.into(), waiting, cost: 1.0, weight, turn: None, untouched: true }
+        Flow {
+            caller: caller.into(),
+            waiting,
+            cost: 1.0,
+            left: f64::INFINITY,
+            weight,
+            turn: None,
+            untouched: true,
+        }
     }
 
     /// What each flow gets in `rounds` rounds of one turn.
@@ -237,6 +273,52 @@ mod tests {
         assert_eq!(served(&mut flows, &mut Clocks::default(), 90), [10, 80]);
         let mut apart = [flow("a", 1000, 1.0), flow("b", 1000, 8.0)];
         assert_eq!(served(&mut apart, &mut Clocks::default(), 90), [10, 80]);
+    }
+
+    fn short(waiting: usize) -> Flow {
+        Flow { left: waiting as f64, ..flow("", waiting, 1.0) }
+    }
+
+    #[test]
+    fn a_short_recording_is_done_before_any_number_of_long_ones_go_on() {
+        let mut flows = vec![flow("", 100, 1.0); 50];
+        let mut clocks = Clocks::default();
+        give(&mut flows, &mut clocks, 77);
+        flows.push(short(2));
+        flows.push(short(1));
+        let given = give(&mut flows, &mut clocks, 3);
+        assert_eq!(given[50..], [2, 1]);
+        assert_eq!(given[..50].iter().sum::<usize>(), 0);
+    }
+
+    #[test]
+    fn however_many_short_recordings_come_a_long_one_has_a_fourth() {
+        let (mut flows, mut clocks) = (vec![flow("", 1000, 1.0)], Clocks::default());
+        let mut long = 0;
+        for _ in 0..400 {
+            flows.push(short(1));
+            long += give(&mut flows, &mut clocks, 1)[0];
+            flows.retain(|flow| flow.left.is_infinite() || flow.untouched);
+        }
+        assert_eq!(long, 100);
+    }
+
+    #[test]
+    fn short_recordings_take_turns_among_themselves() {
+        let mut flows = vec![flow("", 1000, 1.0), short(4), short(5)];
+        assert_eq!(give(&mut flows, &mut Clocks::default(), 3), [0, 2, 1]);
+    }
+
+    #[test]
+    fn what_is_short_goes_ahead_of_its_own_callers_alone() {
+        let mut flows = vec![flow("steady", 1000, 1.0)];
+        let mut clocks = Clocks::default();
+        let mut steady = 0;
+        for _ in 0..100 {
+            flows.push(Flow { caller: "flood".into(), ..short(1) });
+            steady += give(&mut flows, &mut clocks, 1)[0];
+        }
+        assert_eq!(steady, 50);
     }
 
     #[test]
