@@ -31,9 +31,9 @@ pub struct Recording {
     pub title: String,
     /// queued, processing, completed, completed_with_gaps, failed or cancelled.
     pub state: String,
-    /// Why it failed.
+    /// Reason for its failure.
     pub failure: Option<String>,
-    /// What was damaged.
+    /// Damage found in the file, and requests that could not be met.
     pub warnings: Vec<String>,
     /// Parts that could not be analysed.
     pub gaps: Vec<Gap>,
@@ -48,12 +48,12 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Whether its turns and speakers are final.
+    /// True if its turns and speakers are final.
     pub fn is_completed(&self) -> bool {
         matches!(self.state.as_str(), "completed" | "completed_with_gaps")
     }
 
-    /// Whether nothing more happens to it by itself.
+    /// True if nothing more happens to it by itself.
     pub fn has_ended(&self) -> bool {
         self.is_completed() || matches!(self.state.as_str(), "failed" | "cancelled")
     }
@@ -62,11 +62,11 @@ impl Recording {
 /// A part of a recording that could not be analysed.
 #[derive(Debug, Deserialize)]
 pub struct Gap {
-    /// Where it begins.
+    /// Start in seconds.
     pub start_seconds: f64,
-    /// Where it ends.
+    /// End in seconds.
     pub end_seconds: f64,
-    /// Why.
+    /// Reason for the gap.
     pub reason: String,
 }
 
@@ -92,32 +92,32 @@ pub struct DeadLetter {
     pub chunk: Option<i32>,
     /// Queue that it was on.
     pub queue: String,
-    /// Why it was given up.
+    /// Reason for giving it up.
     pub reason: String,
-    /// What went wrong at the last attempt.
+    /// Error of the last attempt.
     pub failure: String,
     /// Name of the message.
     pub message: String,
-    /// What was tried, oldest first.
+    /// Attempts, oldest first.
     pub attempts: Vec<Attempt>,
     /// Trace of the upload.
     pub trace_id: Option<String>,
-    /// When it died.
+    /// Time at which the service gave it up.
     pub died_at: String,
 }
 
 /// One attempt at a message.
 #[derive(Debug, Deserialize)]
 pub struct Attempt {
-    /// Why it failed.
+    /// Reason for its failure.
     pub reason: String,
-    /// Who tried.
+    /// Name of the process that tried: service, host and process.
     pub by: String,
-    /// When it ended.
+    /// Time at which it ended.
     pub at: String,
 }
 
-/// What became of dead letters that were to be replayed.
+/// Outcome of a replay of many dead letters.
 #[derive(Debug, Deserialize)]
 pub struct ReplayedMany {
     /// Those that were.
@@ -140,7 +140,7 @@ pub struct ReplayedOne {
 pub struct Refused {
     /// Number.
     pub letter: i64,
-    /// Why.
+    /// Reason for refusing it.
     pub detail: String,
 }
 
@@ -223,7 +223,7 @@ impl Api {
         }
     }
 
-    /// What the service knows of a recording.
+    /// Status of a recording.
     pub async fn recording(&self, id: &str) -> anyhow::Result<Recording> {
         self.json(self.http.get(self.url(&format!("/{id}")))).await
     }
@@ -277,7 +277,7 @@ impl Api {
         self.json(self.http.post(self.under("dead-letters/replay")).json(&body)).await
     }
 
-    /// What operators see at a glance, as the service shows it.
+    /// Overview for operators, as the service shows it.
     pub async fn operations(&self) -> anyhow::Result<serde_json::Value> {
         self.json(self.http.get(self.under("operations"))).await
     }

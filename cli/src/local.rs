@@ -13,17 +13,17 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-/// What came of a file.
+/// Outcome of a file.
 pub struct Outcome {
-    /// Who spoke when.
+    /// Turns and speakers.
     pub diarization: Diarization,
-    /// What the file is.
+    /// Description of the file from its headers.
     pub info: AudioInfo,
     /// Length in samples at 16 kHz.
     pub samples: usize,
-    /// What became of its channels.
+    /// Layout that its channels were given.
     pub layout: Layout,
-    /// What was damaged, and what was asked for and could not be.
+    /// Damage found in the file, and requests that could not be met.
     pub warnings: Vec<String>,
 }
 
@@ -55,15 +55,15 @@ pub fn diarize(
     Ok(Outcome { diarization, info, samples, layout, warnings })
 }
 
-/// What was read of a file.
+/// Description of the audio that was read from a file.
 pub struct Audio {
-    /// What the file is.
+    /// Description of the file from its headers.
     pub info: AudioInfo,
     /// Length in samples at 16 kHz.
     pub samples: usize,
-    /// What became of its channels.
+    /// Layout that its channels were given.
     pub layout: Layout,
-    /// What was damaged.
+    /// Damage found in the file.
     pub warnings: Vec<String>,
 }
 

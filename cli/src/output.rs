@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::{env, process};
 
-/// Whether `path` stands for standard output: `-`.
+/// True if `path` stands for standard output: `-`.
 pub fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
@@ -67,7 +67,7 @@ pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     Err(anyhow!("cannot write {}: {error}; the result is {kept}", path.display()))
 }
 
-/// What became of all results: the first failure, after the others were told.
+/// Outcome of writing all results: the first failure. The other failures are printed to standard error.
 pub fn all(written: Vec<anyhow::Result<()>>) -> anyhow::Result<()> {
     let mut failures = written.into_iter().filter_map(Result::err);
     let Some(first) = failures.next() else { return Ok(()) };

@@ -22,7 +22,7 @@ pub struct Turn {
     pub end: f64,
     /// Label of the speaker.
     pub speaker: String,
-    /// How sure that is, and why.
+    /// Confidence in the speaker, and the reasons for it.
     #[serde(flatten)]
     pub why: Option<Explanation>,
 }
@@ -53,7 +53,7 @@ pub fn turns(diarization: &Diarization) -> Vec<Turn> {
     diarization.turns.iter().zip(diarization.choices()).map(turn).collect()
 }
 
-/// What other programs are told of a result, found now.
+/// Content of a result for other programs, dated now.
 pub fn sheet(file: &str, duration_s: f64, diarization: &Diarization) -> Sheet {
     let line = |(t, choice): (&diarization::timeline::Turn, Option<Choice>)| {
         let confidence = choice.map(|choice| choice.best.confidence.into());
@@ -124,7 +124,7 @@ fn join(last: &mut Turn, spoken: f64, turn: &Turn) {
     last.end = last.end.max(turn.end);
 }
 
-/// How sure a turn is, and where that is not very, who else it may be.
+/// Confidence of a turn, in percent. Below `UNSURE_PERCENT`, the runner-up is named too.
 fn sure(turn: &Turn) -> String {
     let Some(why) = &turn.why else { return String::new() };
     let percent = (100.0 * why.confidence).round();

@@ -9,22 +9,22 @@ const WAIT_AT_MOST: Duration = Duration::from_secs(120);
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What is waited before each further attempt.
+/// State of the waits before further attempts.
 #[derive(Debug, Default)]
 pub struct Retry {
     attempts: u32,
     waited: Duration,
 }
 
-/// Whether an answer may be another one next time.
+/// True if the same request may be answered differently next time.
 pub fn may_pass(status: StatusCode) -> bool {
     matches!(status, StatusCode::CONFLICT | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
         || status.is_server_error()
 }
 
 impl Retry {
-    /// How long to wait now; `None` to give up. `asked` is the Retry-After of the answer; `chance`, from 0 to 1, spreads many
-    /// clients that were turned away together.
+    /// Time to wait now; `None` to give up. `asked` is the Retry-After of the answer. `chance`, from 0 to 1, spreads many clients
+    /// that were turned away together.
     pub fn wait(&mut self, asked: Option<Duration>, chance: f64) -> Option<Duration> {
         let own = FIRST.saturating_mul(1 << self.attempts.min(10)).min(LONGEST).mul_f64(0.5 + chance / 2.0);
         // What was asked for is the least; the spread comes on top.

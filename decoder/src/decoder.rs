@@ -17,10 +17,10 @@ use std::thread::JoinHandle;
 /// Bytes of the process's complaints that are kept, for the log.
 const MOST_COMPLAINTS: u64 = 4096;
 
-/// Where programs are looked for when this process does not know.
+/// Folders in which programs are looked for when this process has no `PATH`.
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// What one file may cost.
+/// Limits on the cost of decoding one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most memory of the decoder, and of an ffmpeg that it starts, each: MiB of addresses.
@@ -43,7 +43,7 @@ pub struct Decoder {
 ///
 /// # Errors
 ///
-/// When it cannot be told which program runs.
+/// Fails when it cannot be told which program runs.
 pub fn program() -> io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("throughline-decoder"))
 }
@@ -97,12 +97,12 @@ impl Decoder {
         Ok(decoder)
     }
 
-    /// What becomes of the channels.
+    /// Channels that are handed out, and how they are made from those of the file.
     pub fn layout(&self) -> Layout {
         self.begun.layout
     }
 
-    /// What holds it back.
+    /// Parts of the fence that hold the process back.
     pub fn fence(&self) -> Fence {
         self.begun.fence
     }
@@ -123,7 +123,7 @@ impl Decoder {
         }
     }
 
-    /// What was damaged and passed over, in words for the uploader; complete after the end.
+    /// Damage that was passed over, in words for the uploader; complete after the end.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -143,7 +143,7 @@ impl Decoder {
         }
     }
 
-    /// What it means that the process has ended without a word.
+    /// Failure that an end of the process without a word means.
     fn ended(&mut self) -> Failure {
         let status = self.group.wait();
         let complaints = self.complaints.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
@@ -161,7 +161,7 @@ impl Decoder {
     }
 }
 
-/// Who is to blame for a process that has ended so.
+/// Failure of a process that ended with `status`: it says who is to blame.
 fn meaning(status: ExitStatus, complaints: &str) -> Failure {
     let last = complaints.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     match status.signal() {

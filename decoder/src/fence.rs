@@ -20,12 +20,12 @@ const MOST_FILES: u64 = 64;
 
 /// Programs and their libraries, which may be read and run. No such folder is for data.
 const PROGRAMS: [&str; 6] = ["/usr", "/bin", "/lib", "/lib64", "/opt", "/nix/store"];
-/// What the loader of programs reads; Debian keeps some libraries of ffmpeg behind the links in the second.
+/// Paths that the loader of programs reads; Debian keeps some libraries of ffmpeg behind the links in the second.
 const LOADER: [&str; 2] = ["/etc/ld.so.cache", "/etc/alternatives"];
 /// ffmpeg is started without an input of its own.
 const NOTHING: [&str; 1] = ["/dev/null"];
 
-/// What of the fence holds on this system; limits always do.
+/// Parts of the fence that hold on this system; limits always do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fence {
     /// No files but the input and the system's programs: Landlock, since Linux 5.13.
@@ -37,7 +37,7 @@ pub struct Fence {
 }
 
 impl Fence {
-    /// What is missing of it, each a line for the operator.
+    /// Parts that are missing of the fence, each a line for the operator.
     pub fn missing(&self) -> Vec<&'static str> {
         let parts = [
             (self.files, "Landlock (Linux 5.13 or newer): decoders can read what this user can read"),
@@ -56,7 +56,7 @@ impl Fence {
 ///
 /// # Errors
 ///
-/// When a limit cannot be set. What the kernel does not have is not an error but told.
+/// Fails when a limit cannot be set. A part that the kernel does not have is not an error but told.
 pub fn raise(limits: Limits) -> io::Result<Fence> {
     limit(limits)?;
     let landlock = confine().unwrap_or(RulesetStatus::NotEnforced);

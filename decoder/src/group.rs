@@ -19,7 +19,7 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// When it cannot be started.
+    /// Fails when it cannot be started.
     pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdout, ChildStderr)> {
         let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let leader = Pid::from_child(&child);
@@ -41,7 +41,7 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// When the system cannot say how it ended.
+    /// Fails when the system cannot say how the leader ended.
     pub fn wait(&self) -> io::Result<Option<ExitStatus>> {
         // Its number is kept until the group is killed, whose number it is too.
         let still_there = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;

@@ -15,7 +15,7 @@ const MOST_WARNINGS: usize = 64;
 /// Longest frame that is not samples, in bytes.
 const LONGEST_WORDS: usize = 1 << 20;
 
-/// Why a file was not decoded, in words.
+/// Reason why a file was not decoded, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
@@ -30,12 +30,12 @@ pub enum Failure {
     Broken(String),
 }
 
-/// What is said before the first sample.
+/// Message ahead of the first sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Begun {
-    /// What becomes of the channels.
+    /// Channels that are handed out, and how they are made from those of the file.
     pub layout: Layout,
-    /// What holds the process back.
+    /// Parts of the fence that hold the process back.
     pub fence: Fence,
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn write(frame: &Frame, out: &mut impl Write) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// When the pipe breaks, ends within a frame, or says what no decoder says.
+/// Fails when the pipe breaks, ends within a frame, or says what no decoder says.
 pub(crate) fn read(from: &mut impl Read, channels: usize) -> io::Result<Option<Frame>> {
     let mut kind = [0];
     if from.read(&mut kind)? == 0 {

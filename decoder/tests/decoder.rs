@@ -70,7 +70,7 @@ fn script(folder: &TempDir, lines: &str) -> PathBuf {
     program
 }
 
-/// What becomes of a file whose decoder does as `lines` say.
+/// Failure of a file whose decoder does as `lines` say.
 fn with_program(lines: &str) -> Failure {
     let folder = TempDir::new().expect("a folder");
     let program = script(&folder, lines);

@@ -10,7 +10,7 @@ const LIMITS: Limits = Limits { memory_mib: 2048, cpu_seconds: 60 };
 const NAME: &str = "behind_it_there_is_nothing_but_the_file_and_the_programs_of_the_system";
 const WITHIN: &str = "THROUGHLINE_TEST_WITHIN_THE_FENCE";
 
-/// What works without a fence.
+/// Attempts that work without a fence.
 const OUTSIDE: [&str; 6] = [
     "read a file of somebody's",
     "have a child read a file of somebody's",
@@ -20,11 +20,11 @@ const OUTSIDE: [&str; 6] = [
     "open a UDP port",
 ];
 
-/// What decoding needs.
+/// Attempts that decoding needs to work.
 const WITHIN_TOO: [&str; 3] =
     ["read the input", "have a child read the input", "run a program of the system"];
 
-/// What Landlock refuses.
+/// Attempts that Landlock refuses.
 const FILES: [&str; 5] = [
     "read a file of somebody's",
     "have a child read a file of somebody's",
@@ -33,7 +33,7 @@ const FILES: [&str; 5] = [
     "make a file",
 ];
 
-/// What is tried, each with whether it worked.
+/// Attempts that are made, each with whether it worked.
 fn tried() -> Vec<(&'static str, bool)> {
     let runs = |program: &str, arguments: &[&str]| {
         let quiet = || Stdio::null();

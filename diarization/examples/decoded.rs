@@ -1,4 +1,4 @@
-//! What comes out of files: length, a sum over all samples, and the warnings, one line a file. Two builds that print the same read the
+//! Output of decoding files: length, a sum over all samples, and the warnings, one line a file. Two builds that print the same read the
 //! files alike.
 //!
 //! `cargo run --release -p diarization --example decoded -- FILES`

@@ -109,7 +109,7 @@ fn who_during(reference: &[(f64, f64, String)], from: f64, to: f64) -> BTreeMap<
     shares
 }
 
-/// Who says most of a stretch of speech.
+/// Speaker of most of a stretch of speech; `None` where nobody says more than 0.6 of it.
 fn mostly(reference: &[(f64, f64, String)], from: usize, to: usize) -> Option<String> {
     let shares = who_during(reference, frame_start_seconds(from), frame_start_seconds(to));
     let most = shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;

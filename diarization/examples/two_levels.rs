@@ -24,7 +24,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-/// What is kept of the analyses.
+/// Analyses and reference that are kept.
 #[derive(Serialize, Deserialize)]
 struct Heard {
     blocks: Vec<BlockAnalysis>,

@@ -1,18 +1,18 @@
 //! Agglomeration: clusters of voices are joined, two at a time, as long as two are alike enough.
 //!
-//! How alike two clusters are is the cosine of their means (centroid linkage). How alike they must be grows with the logarithm of the smaller one's speech: what is heard of one voice for a second
-//! differs from itself far more than what is heard for ten.
+//! The similarity of two clusters is the cosine of their means (centroid linkage). The similarity that joining takes grows with the
+//! logarithm of the smaller cluster's speech. One second heard of a voice differs from that voice far more than ten seconds do.
 
 use crate::similarity::dot;
 use crate::voice::{Cluster, Voice, direction};
 use serde::{Deserialize, Serialize};
 
-/// When two clusters may be joined. Chosen by leaving out sources (docs/decisions/0012).
+/// Similarity from which on two clusters may be joined. Chosen by leaving out sources (docs/decisions/0012).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bound {
     /// Cosine from which on two clusters are joined of which the smaller has a second of speech.
     pub at_one_second: f64,
-    /// How much more it must be for each e-fold of that speech,
+    /// Rise of that cosine for each e-fold of that speech,
     pub per_log_second: f64,
     /// up to so many seconds.
     pub most_seconds: f64,
@@ -37,16 +37,16 @@ impl Bound {
         }
     }
 
-    /// How alike two clusters of which the smaller has `seconds` of speech must be.
+    /// Cosine from which on two clusters are joined of which the smaller has `seconds` of speech.
     fn cosine(&self, seconds: f64) -> f64 {
         self.at_one_second + self.per_log_second * seconds.clamp(LEAST_S, self.most_seconds).ln()
     }
 }
 
-/// Where to stop.
+/// Conditions under which joining stops.
 #[derive(Clone, Copy, Debug)]
 pub struct Stop {
-    /// How much more alike than the bound says two clusters must be.
+    /// Least margin over the bound, in cosine, with which two clusters are joined.
     pub margin: f32,
     /// Fewest clusters.
     pub fewest: usize,
@@ -125,7 +125,7 @@ impl<'a> Agglomeration<'a> {
         all
     }
 
-    /// How much more alike than they must be clusters `a` and `b` are.
+    /// Margin of clusters `a` and `b`: their cosine less the one that the bound asks for.
     fn margin(&self, a: usize, b: usize) -> f32 {
         let (Some(x), Some(y)) = (&self.parts[a], &self.parts[b]) else { return f32::MIN };
         let cosine = f64::from(dot(&x.direction, &y.direction));

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 /// Pieces with at least this share of all clean speech so far decide, within these seconds.
 const PIECE_OF_SPEECH: f64 = 1.0 / 40.0;
 const PIECE_S: (f64, f64) = (0.5, 1.0);
-/// Where no piece is that long, those with at least this share of the longest.
+/// Share of the longest piece: pieces with at least so much decide where no piece is that long.
 const PIECE_OF_LONGEST: f64 = 0.7;
 /// A speaker has at least this share of all clean speech, within these seconds.
 const SPEAKER_OF_SPEECH: f64 = 0.01;
 const SPEAKER_S: (f64, f64) = (0.8, 3.0);
 
-/// How much was heard.
+/// Amount of speech heard so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Amount {
     /// Seconds of clean speech of all pieces.
@@ -48,7 +48,7 @@ impl Amount {
     }
 }
 
-/// How much was heard on each channel.
+/// Amount of speech heard so far on each channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Amounts([Amount; MOST_SIDES]);
 
@@ -58,7 +58,7 @@ impl Amounts {
         self.0[usize::from(piece.channel())].hear(piece);
     }
 
-    /// What was heard on `channel`.
+    /// Amount of speech heard so far on `channel`.
     pub fn of(&self, channel: u8) -> &Amount {
         &self.0[usize::from(channel)]
     }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// are never mixed. Raise it with every change that changes an analysis.
 pub const CONFIGURATION: &str = "blocks-24x148.pieces-3s.4";
 
-/// What the models said about one block.
+/// Results of the models for one block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockAnalysis {
     /// Number of the block in the recording.
@@ -33,7 +33,7 @@ pub struct BlockAnalysis {
 
 /// Models, and what else a thread needs for itself to analyse.
 pub struct Analyst<'a, M> {
-    /// What infers.
+    /// Models that infer.
     pub models: &'a mut M,
     /// Makes the features.
     pub filter_bank: &'a mut FilterBank,
@@ -150,8 +150,8 @@ pub fn analyse_unblocked(
     Ok(embedded(analysts, vec![draft], &|_| {})?.remove(0))
 }
 
-/// What is active in each of `windows`, channel by channel. `channels` begin at sample `offset` of the recording. Batches hold the same
-/// windows whoever takes them.
+/// Activity in each of `windows`, channel by channel. `channels` begin at sample `offset` of the recording. Batches hold the same windows
+/// whichever analyst takes them.
 fn segmented<M: SegmentationModel + Send>(
     analysts: &mut [Analyst<M>],
     channels: &[&[f32]],
@@ -207,7 +207,7 @@ fn embedded<M: EmbeddingModel + Send>(
 /// A block whose pieces have no voices yet and stand channel by channel.
 struct Draft {
     analysis: BlockAnalysis,
-    /// What is to be embedded, each with the index of the first piece of its channel.
+    /// Stretches to be embedded, each with the index of the first piece of its channel.
     stretches: Vec<(usize, Stretch)>,
 }
 
@@ -224,7 +224,7 @@ struct Heard<'a> {
 }
 
 impl Heard<'_> {
-    /// What follows from the slots, up to the voices.
+    /// Drafts the analysis from the slots: everything up to the voices.
     fn draft(mut self, filter_bank: &mut FilterBank) -> Draft {
         if let ([first, second], Ok(of_both)) =
             (self.channels, <&mut [Vec<u8>; 2]>::try_from(&mut self.slots[..]))

@@ -3,7 +3,7 @@
 use crate::voices::Voices;
 use serde::{Deserialize, Serialize};
 
-/// What a piece on one channel scores for a voice on another: it cannot be that one.
+/// Score of a piece on one channel for a voice on another: it cannot be that voice.
 pub const IMPOSSIBLE: f32 = f32::NEG_INFINITY;
 
 /// The speakers found, in the order in which they are first heard.
@@ -47,8 +47,7 @@ impl Cast {
         &voices.embeddings()[voice]
     }
 
-    /// How much `embedding`, heard on `channel`, sounds like each speaker: cosines, and [`IMPOSSIBLE`] for those on
-    /// another.
+    /// Similarity of `embedding`, heard on `channel`, to each speaker: cosines, and [`IMPOSSIBLE`] for speakers on another channel.
     pub fn scores(&self, channel: u8, embedding: &[f32]) -> Vec<f32> {
         let own =
             self.sides.get(usize::from(channel)).map(|voices| voices.scores(embedding)).unwrap_or_default();

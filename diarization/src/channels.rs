@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// Most channels that are told apart.
 pub const MOST_SIDES: usize = 2;
 
-/// What is wanted of a file with several channels.
+/// Treatment wanted for a file with several channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channels {
@@ -27,7 +27,7 @@ pub enum Channels {
 pub struct ChannelsError;
 
 impl Channels {
-    /// Whether this is what is wanted where nobody said anything.
+    /// True for the treatment that holds where nobody chose one.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -13,7 +13,7 @@ use crate::voices::Voices;
 pub struct Found {
     /// The voices of each speaker, in the order of the first. A voice of a cluster that was dropped is in none.
     pub clusters: Vec<Cluster>,
-    /// What each speaker sounds like.
+    /// Voice of each speaker.
     pub voices: Voices,
 }
 

@@ -46,7 +46,7 @@ impl From<Stretch> for (u32, u32, u8) {
 /// A speaker, by when they spoke.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anchor {
-    /// What the speaker was called.
+    /// Label that the speaker had.
     pub label: String,
     /// Some of the speech that was theirs, by first frame.
     pub spoke: Vec<Stretch>,
@@ -57,11 +57,11 @@ pub struct Anchor {
 pub struct Newcomer {
     /// Name.
     pub name: String,
-    /// Whether [what sounds like the turn](following) is theirs too.
+    /// True where [what sounds like the turn](following) is theirs too.
     pub similar: bool,
 }
 
-/// Whose a turn is.
+/// Speaker that a turn is given to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
@@ -80,7 +80,7 @@ pub struct Spoken {
     pub end_frame: u32,
     /// Its speech.
     pub turn: Vec<Stretch>,
-    /// Whose it was.
+    /// Speaker whose turn it was.
     pub speaker: Anchor,
 }
 
@@ -88,13 +88,13 @@ pub struct Spoken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Edge {
-    /// Where it begins.
+    /// Start of the turn.
     Start,
-    /// Where it ends.
+    /// End of the turn.
     End,
 }
 
-/// What a person says of the result.
+/// Statement of a person about the result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Correction {
@@ -120,9 +120,9 @@ pub enum Correction {
         end_frame: u32,
         /// Its speech.
         turn: Vec<Stretch>,
-        /// Whose it was.
+        /// Speaker whose turn it was.
         speaker: Anchor,
-        /// Whose it is.
+        /// Speaker whose turn it is.
         to: Target,
     },
     /// A turn is two, one after the other.
@@ -138,7 +138,7 @@ pub enum Correction {
         /// The turn.
         #[serde(flatten)]
         turn: Spoken,
-        /// Which end of it.
+        /// End of the turn that is moved.
         edge: Edge,
         /// Frame at which it begins, or one past its last.
         at_frame: u32,
@@ -155,7 +155,7 @@ pub enum Correction {
         first_frame: u32,
         /// One past its last frame.
         end_frame: u32,
-        /// Whose it is.
+        /// Speaker whose turn it is.
         to: Target,
     },
 }
@@ -165,6 +165,6 @@ pub enum Correction {
 pub struct Made {
     /// The correction.
     pub correction: Correction,
-    /// Whether the recording's analyses are of the same models and configuration.
+    /// True where the recording's analyses are of the same models and configuration.
     pub same_analyses: bool,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The voices of a recording and their order, without any correction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// What each speaker sounds like.
+    /// Voice of each speaker.
     pub(crate) cast: Cast,
     /// The voices in the order of their names; one to whom nothing was given has none.
     pub(crate) order: Vec<usize>,

@@ -15,23 +15,23 @@ use crate::tracks::Tracks;
 use crate::training::Bounds;
 use serde::{Deserialize, Serialize};
 
-/// What the caller asked for.
+/// Settings that the caller asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Number of speakers and threshold.
     pub hints: Hints,
-    /// How speakers are named.
+    /// Scheme by which speakers are named.
     pub labels: LabelScheme,
-    /// What is done with channels. Not written where nobody said anything, so that what was written before means what it did.
+    /// Treatment of the channels. Not written where nobody chose one, so that what was written before means what it did.
     #[serde(default, skip_serializing_if = "Channels::is_default")]
     pub channels: Channels,
-    /// Which audio tracks are heard. Not written where nobody said anything.
+    /// Audio tracks that are heard. Not written where nobody chose them.
     #[serde(default, skip_serializing_if = "Tracks::is_default")]
     pub tracks: Tracks,
 }
 
 impl Settings {
-    /// What this says of how a file is to be read.
+    /// The part of the settings that says how a file is to be read.
     pub fn wish(&self) -> Wish {
         Wish { tracks: self.tracks, channels: self.channels, max_speakers: self.hints.max_speakers }
     }
@@ -48,19 +48,19 @@ pub struct Speaker {
     pub speech_seconds: f64,
 }
 
-/// Who spoke when.
+/// Speakers of a recording and their turns: who spoke when.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Diarization {
     /// Speakers in the order of their labels.
     pub speakers: Vec<Speaker>,
     /// Turns by start; [`Turn::speaker`] is an index into `speakers`.
     pub turns: Vec<Turn>,
-    /// Why: whom each piece is given to, by first frame and then by slot; speakers are indices into `speakers`.
+    /// Reasons for that: the speaker that each piece is given to, by first frame and then by slot. Speakers are indices into `speakers`.
     pub matches: Vec<Match>,
 }
 
 impl Diarization {
-    /// Why each turn is its speaker's.
+    /// Reason why each turn is its speaker's; `None` of a turn without pieces.
     pub fn choices(&self) -> Vec<Option<Choice>> {
         evidence::of_turns(&self.turns, &self.matches)
     }

@@ -47,7 +47,7 @@ pub fn silence(slots: &mut [Vec<u8>; 2], channels: [&[f32]; 2], lead: usize) {
     }
 }
 
-/// Whether a channel with the mean square `own` hears the other, whose was lately `other`.
+/// True where a channel with the mean square `own` hears the other channel, whose greatest mean square was lately `other`.
 fn is_echo(own: f64, other: f64) -> bool {
     own * ratio(APART_DB) < other && own < ratio(SIDE_LEVEL_DB - BELOW_DB)
 }
@@ -94,7 +94,7 @@ mod tests {
             .collect()
     }
 
-    /// How many frames of each channel are left where both were thought to be active.
+    /// Number of frames of each channel that are left where both were thought to be active.
     fn left(a: &[f32], b: &[f32], frames: Range<usize>) -> [usize; 2] {
         let mut slots = [vec![1_u8; FRAMES], vec![1; FRAMES]];
         silence(&mut slots, [a, b], 0);

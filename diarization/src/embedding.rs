@@ -46,13 +46,13 @@ fn first_filter_bank_frame(frame: usize) -> usize {
     (2 * FRAME_HOP * frame + 321).div_ceil(2 * HOP)
 }
 
-/// What the model is given at once: a stretch of speech, and what of it is each piece's.
+/// Input that the model is given at once: a stretch of speech, and each piece's share of it.
 pub struct Stretch {
     /// `[frames, MEL_BINS]`, less the mean of the block's speech.
     features: Vec<f32>,
     /// `[pieces, pooled_frames(frames)]`.
     masks: Vec<f32>,
-    /// Which pieces, one or more.
+    /// Indices of the pieces, one or more.
     pieces: Vec<usize>,
 }
 
@@ -151,8 +151,8 @@ fn regions(pieces: &[Piece], first_frame: usize) -> Vec<Region> {
     regions
 }
 
-/// How much of each pooled frame of `frames` is the piece's speech: where its slot speaks alone, if that is long enough, or else wherever it
-/// speaks. `None` where that is too little.
+/// Share of each pooled frame of `frames` that is the piece's speech. That is where its slot speaks alone, if that is long enough, or else
+/// wherever it speaks. `None` where that is too little.
 fn mask(
     piece: &Piece,
     first_frame: usize,

@@ -1,7 +1,7 @@
 //! Evidence: whose voice a piece is taken for, how alike the two are, how sure that is, and who comes next.
 //!
-//! What is said of a piece ([`crate::scored`]) is what is stored; what is said of a turn or of a part of a recording is the mean over its
-//! pieces, worked out when it is read, so that it depends neither on chunks nor on what happened to be matched together.
+//! The figures of a piece ([`crate::scored`]) are stored. Those of a turn or of a part of a recording are the mean over its pieces, worked
+//! out when they are read. So they depend neither on chunks nor on what happened to be matched together.
 
 use crate::pieces::Piece;
 use crate::timeline::Turn;
@@ -21,24 +21,24 @@ pub struct Candidate {
     pub confidence: f32,
 }
 
-/// Whom something is given to, and who comes next.
+/// Speaker that something is given to, and who comes next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
     /// The speaker.
     pub best: Candidate,
     /// The next, where there is another.
     pub runner_up: Option<Candidate>,
-    /// Whether a person said so.
+    /// True where a person said so.
     pub corrected: bool,
 }
 
 impl Choice {
-    /// What was heard.
+    /// Choice by what was heard.
     pub fn heard(best: Candidate, runner_up: Option<Candidate>) -> Self {
         Self { best, runner_up, corrected: false }
     }
 
-    /// What a person said: that it is `speaker`, whose voice is as much like it as `score` says. Nobody comes next.
+    /// Choice of a person: it is `speaker`, whose voice is as much like it as `score` says. Nobody comes next.
     pub fn of_person(speaker: usize, score: Option<f32>) -> Self {
         Self { best: Candidate { speaker, score, confidence: 1.0 }, runner_up: None, corrected: true }
     }
@@ -58,7 +58,7 @@ impl Choice {
     }
 }
 
-/// Whom a piece is given to.
+/// Speaker that a piece is given to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Match {
     /// First frame of the piece, counted from the start of the recording.
@@ -91,7 +91,7 @@ struct Mean {
     confidence: f64,
     score: Score,
     others: BTreeMap<usize, (f64, Score)>,
-    /// Whether a person said so of any of it.
+    /// True where a person said so of any of it.
     corrected: bool,
 }
 
@@ -164,7 +164,7 @@ pub fn of_turns(turns: &[Turn], matches: &[Match]) -> Vec<Option<Choice>> {
     turns.iter().map(of_turn).collect()
 }
 
-/// What speaks for a speaker in a part of a recording.
+/// Evidence for a speaker in a part of a recording.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Part {
     /// Number of the part.

@@ -3,7 +3,7 @@
 use crate::evidence::{Candidate, Choice};
 use serde::{Deserialize, Serialize};
 
-/// How sure a label is, how alike the voices are, and who comes next. Figures have three decimals.
+/// Confidence of a label, similarity of the voices, and who comes next. Figures have three decimals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// Probability that the speaker is right, 0 to 1.
@@ -12,12 +12,12 @@ pub struct Explanation {
     pub score: Option<f64>,
     /// The next, where there is another.
     pub runner_up: Option<RunnerUp>,
-    /// Whether a person said so of any of it.
+    /// True where a person said so of any of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub corrected: bool,
 }
 
-/// Who it is if it is not the speaker.
+/// Speaker that it is if it is not the one chosen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunnerUp {
     /// Label.
@@ -33,7 +33,7 @@ fn rounded(value: f32) -> f64 {
 }
 
 impl Explanation {
-    /// What there is to say of `choice`, whose speakers are named by `label`.
+    /// Explanation of `choice`, whose speakers are named by `label`.
     pub fn of(choice: &Choice, label: impl Fn(usize) -> String) -> Self {
         let runner_up = |it: Candidate| RunnerUp {
             speaker: label(it.speaker),

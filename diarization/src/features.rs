@@ -18,7 +18,7 @@ pub const HOP: usize = 160;
 pub const WINDOW: usize = 400;
 
 const FFT: usize = 512;
-/// What a sample of 1.0 counts: the floor below which energies are not told apart is that of 16-bit audio.
+/// Value that a sample of 1.0 counts as. With it the floor below which energies are not told apart is that of 16-bit audio.
 const FULL_SCALE: f32 = 32768.0;
 const PRE_EMPHASIS: f32 = 0.97;
 const LOW_HZ: f32 = 20.0;

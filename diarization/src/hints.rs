@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 /// Most speakers that can be asked for.
 pub const MOST_SPEAKERS: usize = 100;
 
-/// How many speakers to find, and how alike two voices must be to count as one.
+/// Number of speakers to find, and the similarity from which on two voices count as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Hints {
     /// Fewest speakers.
     pub min_speakers: Option<usize>,
     /// Most speakers.
     pub max_speakers: Option<usize>,
-    /// How alike two voices must be to count as one.
+    /// Similarity from which on two voices count as one.
     pub threshold: Threshold,
-    /// What that is measured against: one for all recordings, but for the bench.
+    /// Bound that the threshold is measured against: one for all recordings, but for the bench.
     #[serde(skip)]
     pub bound: Bound,
 }
@@ -46,7 +46,7 @@ impl Hints {
         Self { max_speakers: self.max_speakers.map(|most| most.max(channels)), ..self }
     }
 
-    /// What a caller should know where the `found` speakers are not as many as the hints say; nobody is missed where nobody speaks.
+    /// Words for the caller where the `found` speakers are not as many as the hints say; nobody is missed where nobody speaks.
     pub fn unmet(&self, found: usize) -> Option<String> {
         let count = |n: usize| if n == 1 { "1 speaker".to_owned() } else { format!("{n} speakers") };
         match (self.min_speakers, self.max_speakers) {

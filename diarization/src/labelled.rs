@@ -17,15 +17,15 @@ pub(crate) struct Run {
     pub end_frame: u32,
 }
 
-/// What a correction is worked out from.
+/// Data of a piece that a correction is worked out from.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
-    /// How much a piece sounds like each voice; nothing of one too short to have a voice.
+    /// Similarity of the piece to each voice; `None` of a piece too short to have a voice.
     pub scored: Option<Scored>,
     pub embedding: Option<Vec<f32>>,
 }
 
-/// Who spoke when, by the voices found.
+/// A recording with the voice of each piece: who spoke when, by the voices found.
 #[derive(Clone, Debug)]
 pub struct Labelled {
     pub(crate) labels: LabelScheme,
@@ -41,7 +41,7 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// What it is labelled by.
+    /// Decision that the recording is labelled by.
     pub fn decision(&self) -> Decision {
         Decision {
             cast: self.cast.clone(),
@@ -51,7 +51,7 @@ impl Labelled {
         }
     }
 
-    /// Who spoke when.
+    /// Result of the recording: who spoke when.
     pub fn diarization(mut self) -> Diarization {
         let rank = |voice: usize| self.order.iter().position(|&v| v == voice);
         for choice in &mut self.choices {

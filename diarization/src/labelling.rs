@@ -12,7 +12,7 @@ use crate::matching::assign_one_to_one;
 use crate::speakers::{self, Place};
 use crate::timeline;
 
-/// What was read the second time is not what was surveyed.
+/// The second reading differs from what was surveyed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "block {block} is not what it was at the first reading: the analyses were changed while they were in use"
@@ -22,7 +22,7 @@ pub struct Changed {
     pub block: usize,
 }
 
-/// What the names of the voices go by.
+/// Basis that the names of the voices go by.
 #[derive(Clone, Debug)]
 pub(crate) enum Naming {
     /// By what each piece was shown under while the recording came in, and how many speakers there were.
@@ -38,7 +38,7 @@ pub struct Labelling {
     /// The speakers found.
     pub(crate) cast: Cast,
     pub(crate) naming: Naming,
-    /// What is known of all pieces, in order of time; of what was decided before, of those read so far.
+    /// Places of all pieces, in order of time; with a decision made before, of those read so far.
     pub(crate) places: Vec<Place>,
     /// Number of blocks of the recording, and the one that is read next.
     pub(crate) blocks: usize,
@@ -93,12 +93,12 @@ impl Labelling {
         Ok(())
     }
 
-    /// Who spoke when, after the last block.
+    /// Result after the last block: who spoke when.
     pub fn finish(self) -> Result<Diarization, Changed> {
         Ok(self.labelled()?.diarization())
     }
 
-    /// What every piece is, after the last block.
+    /// Recording with the voice of every piece, after the last block.
     pub fn labelled(self) -> Result<Labelled, Changed> {
         let pieces = match &self.naming {
             Naming::AsDecided { pieces, .. } => *pieces,

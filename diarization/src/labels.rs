@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// How speakers are named, in the order in which they first speak.
+/// Scheme by which speakers are named, in the order in which they first speak.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum LabelScheme {
@@ -51,20 +51,20 @@ impl LabelScheme {
 /// Most names in a list.
 const MOST_NAMES: usize = 1000;
 
-/// Whether `c` may stand in what people read on one line: no control character, no other line end, and none of the marks that
-/// turn the direction of what follows, by which one name can be made to look like another.
+/// True where `c` may stand in what people read on one line. It is no control character, no other line end, no byte order mark and no
+/// noncharacter. It is also none of the marks that turn the direction of what follows, by which one name can be made to look like another.
 pub fn is_printable(c: char) -> bool {
     let turns =
         matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !(c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') || is_noncharacter(c))
 }
 
-/// Whether `c` is one of those that never stand for anything, which XML refuses.
+/// True for a noncharacter, which never stands for anything; XML refuses two of them, U+FFFE and U+FFFF.
 fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{fdd0}'..='\u{fdef}') || c as u32 & 0xfffe == 0xfffe
 }
 
-/// Whether anything is seen of `c`: no blank, and none of the marks that have no width.
+/// True where anything is seen of `c`: no blank, and none of the marks that have no width.
 pub fn is_visible(c: char) -> bool {
     let of_no_width = matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
@@ -76,7 +76,7 @@ pub fn is_visible(c: char) -> bool {
 /// Most characters of a name.
 const LONGEST_NAME: usize = 80;
 
-/// Whether a speaker may be called `name`: something to read on one line, and not too much.
+/// True where a speaker may be called `name`: something to read on one line, and not too much.
 pub fn is_name(name: &str) -> bool {
     name.chars().any(is_visible) && name.chars().count() <= LONGEST_NAME && name.chars().all(is_printable)
 }

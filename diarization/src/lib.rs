@@ -1,4 +1,4 @@
-//! Who spoke when: 16 kHz samples in, turns out.
+//! Speaker diarization, who spoke when: 16 kHz samples in, turns out.
 //!
 //! Every stage is a module named for what it does, and every stage is a pure function of its arguments: no clock,
 //! no network, no database. Services and the command line run the same functions, which is why they agree to the byte.

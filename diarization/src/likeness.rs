@@ -16,7 +16,7 @@ const USUAL: f64 = 0.6;
 /// and how many pairs that counts for, so that few say little.
 const WEIGHT: f64 = 5.0;
 
-/// What was heard of that so far.
+/// Sum of the cosines of such pairs that were heard so far, and their number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Likeness {
     cosines: f64,

@@ -31,7 +31,7 @@ pub struct ModelFile {
     pub features: Option<String>,
     /// Licence of the weights.
     pub licence: String,
-    /// Where the weights come from.
+    /// Origin of the weights.
     pub provenance: String,
 }
 
@@ -43,7 +43,7 @@ pub enum ManifestError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error that the system gave.
         source: io::Error,
     },
     /// The manifest is not what it should be.
@@ -51,7 +51,7 @@ pub enum ManifestError {
     Parse {
         /// The manifest.
         path: PathBuf,
-        /// What is wrong.
+        /// Fault of the manifest.
         source: serde_json::Error,
     },
     /// A model file has other contents than the manifest says.
@@ -69,7 +69,7 @@ pub enum ManifestError {
     Unfit {
         /// The manifest.
         path: PathBuf,
-        /// Why.
+        /// Reason why they do not fit.
         problem: String,
     },
 }

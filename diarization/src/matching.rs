@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 
 /// Most voices that are carried forward.
 const MOST: usize = 256;
-/// How many are left of them when there are more.
+/// Number of them that are left when there are more.
 const KEPT: usize = 160;
 
-/// What was heard so far, and whose it is.
+/// Voices that were heard so far, each with its speaker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceSet {
     heard: Vec<Heard>,
@@ -43,7 +43,7 @@ struct Heard {
     mean: Vec<f32>,
     seconds: f64,
     count: usize,
-    /// Whose it is; `None` where it is in no cluster.
+    /// Speaker of the voice; `None` where it is in no cluster.
     speaker: Option<usize>,
 }
 

@@ -23,9 +23,9 @@ pub enum ModelError {
         "cannot load ONNX Runtime from {path}: {reason} (run deploy/install, or set THROUGHLINE_ONNXRUNTIME to libonnxruntime.so)"
     )]
     Runtime {
-        /// Where it was looked for.
+        /// Path at which it was looked for.
         path: PathBuf,
-        /// What the loader said.
+        /// Message of the loader.
         reason: String,
     },
     /// The CUDA provider was asked for and cannot be had.
@@ -37,7 +37,7 @@ pub enum ModelError {
     /// A model answered with another shape than it should.
     #[error("the {model} model answered with {found} values where {expected} were expected")]
     Shape {
-        /// Which model.
+        /// Name of the model.
         model: &'static str,
         /// Values received.
         found: usize,
@@ -46,7 +46,7 @@ pub enum ModelError {
     },
 }
 
-/// Where inference runs.
+/// Device that inference runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
     /// One CPU thread per session.
@@ -99,7 +99,7 @@ impl Models {
         })
     }
 
-    /// What was loaded.
+    /// Manifest of the models that were loaded.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }

@@ -18,22 +18,22 @@ pub const MAX_SECONDS: f64 = 1e8;
 pub struct Segment {
     /// The recording, by the name that the RTTM file gives it.
     pub file: String,
-    /// Where the speech starts, in seconds from the start of the recording.
+    /// Start of the speech, in seconds from the start of the recording.
     pub start_s: f64,
-    /// How long it lasts, in seconds.
+    /// Duration of the speech, in seconds.
     pub duration_s: f64,
-    /// Who speaks; a name that means something within one recording only.
+    /// Name of the speaker; it means something within one recording only.
     pub speaker: String,
 }
 
 impl Segment {
-    /// Where the speech ends, in seconds from the start of the recording.
+    /// End of the speech, in seconds from the start of the recording.
     pub fn end_s(&self) -> f64 {
         self.start_s + self.duration_s
     }
 }
 
-/// Why a text is not RTTM. Every message names the line, counted from 1.
+/// Reason why a text is not RTTM. Every message names the line, counted from 1.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum RttmError {
     /// The line breaks off before the speaker's name.
@@ -56,7 +56,7 @@ pub enum RttmError {
         line: usize,
         /// `start` or `duration`.
         column: &'static str,
-        /// What stands there, shortened.
+        /// Text that stands there, shortened.
         value: String,
     },
     /// A time below zero.
@@ -68,7 +68,7 @@ pub enum RttmError {
         line: usize,
         /// `start` or `duration`.
         column: &'static str,
-        /// What stands there, shortened.
+        /// Text that stands there, shortened.
         value: String,
     },
     /// A time past [`MAX_SECONDS`].
@@ -80,7 +80,7 @@ pub enum RttmError {
         line: usize,
         /// `start` or `duration`.
         column: &'static str,
-        /// What stands there, shortened.
+        /// Text that stands there, shortened.
         value: String,
     },
 }
@@ -139,7 +139,7 @@ fn parse_seconds(line: usize, column: &'static str, text: &str) -> Result<f64, R
 ///
 /// Blanks within a name would part it into columns, and some readers take control characters for blanks, so each of them
 /// becomes `_`; an empty name becomes `_` too.
-/// What is written, [`parse`] reads back, as long as the times are such as it accepts.
+/// [`parse`] reads back what is written, as long as the times are such as it accepts.
 pub fn write(segments: &[Segment]) -> String {
     let mut text = String::with_capacity(segments.len() * 72);
     for segment in segments {

@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 const SHARPNESS: f64 = 8.0;
 const NOBODY: f64 = 0.66;
 
-/// How much a piece sounds like each voice, and the voice that it is given to.
+/// Similarity of a piece to each voice, and the voice that it is given to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
     /// Cosine of its own voice to each.
     pub own: Vec<f32>,
-    /// What decides: the same, leaning on its neighbours where it is short.
+    /// Scores that decide: the same, leaning on the piece's neighbours where it is short.
     pub heard: Vec<f32>,
     /// Number of the voice that it is given to.
     pub voice: usize,

@@ -4,9 +4,9 @@ use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::thread;
 
-/// What `work` makes of each of `tasks`, in their order, whoever did them: a worker that is done takes the next one. The first worker is
-/// the calling thread, each other one has a thread of its own. Of failures the earliest task's is returned; tasks that nobody has begun
-/// by then are left. There must be a worker.
+/// Results of `work` for each of `tasks`, in their order, whichever worker did them. A worker that is done takes the next task. The first
+/// worker is the calling thread; each other worker has a thread of its own. Of failures the earliest task's is returned. Tasks that nobody
+/// has begun by then are left. There must be a worker.
 pub fn share<W: Send, T: Send, R: Send, E: Send>(
     workers: &mut [W],
     tasks: Vec<T>,

@@ -8,8 +8,7 @@ use crate::similarity::Threshold;
 use crate::voice::{self, Cluster, Voice};
 use crate::voices::Voices;
 
-/// How much more likely it is of two clusters on one side of a call that they are one speaker, as the logarithm of odds: most sides are one
-/// person's.
+/// Logarithm of the odds by which two clusters on one side of a call are more likely one speaker. Most sides are one person's.
 const ONE_A_SIDE: f64 = 2.3;
 
 /// The speakers found.
@@ -17,14 +16,14 @@ const ONE_A_SIDE: f64 = 2.3;
 pub struct Found {
     /// The voices of each speaker, in the order of the first. A voice of a cluster that was dropped is in none.
     pub clusters: Vec<Cluster>,
-    /// What each speaker sounds like.
+    /// Voice of each speaker.
     pub cast: Cast,
 }
 
 /// A channel with its voices.
 struct Side<'a> {
     channel: u8,
-    /// Where its voices are among all.
+    /// Indices of its voices among all.
     members: Vec<usize>,
     voices: Vec<Voice<'a>>,
     least_seconds: f64,
@@ -70,7 +69,7 @@ pub fn cluster(voices: &[(u8, Voice)], hints: &Hints, least_seconds: impl Fn(u8)
     together(sides)
 }
 
-/// What is wanted of one of several sides, before anything is known of numbers: this is the place for what is known of sides beforehand.
+/// Hints for one of several sides, before anything is known of numbers. This is the place for what is known of sides beforehand.
 fn of_a_side(hints: &Hints) -> Hints {
     let probability = hints.threshold.probability();
     let odds = probability / (1.0 - probability) * (-ONE_A_SIDE).exp();
@@ -78,7 +77,7 @@ fn of_a_side(hints: &Hints) -> Hints {
     Hints { min_speakers: None, max_speakers: None, threshold, ..*hints }
 }
 
-/// What is known of a side when speakers are shared out.
+/// Figures of a side by which speakers are shared out.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     speakers: usize,
@@ -96,8 +95,8 @@ fn known_of(sides: &[Side]) -> Vec<Known> {
     sides.iter().map(known).collect()
 }
 
-/// How many speakers each side is to have, for the hints to hold: as many as were found, one less where there are most, or one more where one
-/// speaker has most speech. Every side has one.
+/// Number of speakers that each side is to have, for the hints to hold: the number found, changed one at a time. Where they are too many,
+/// the side with most has one less. Where they are too few, the side where one speaker has most speech has one more. Every side has one.
 fn shares(sides: &[Known], hints: &Hints) -> Vec<usize> {
     let mut shares: Vec<usize> = sides.iter().map(|side| side.speakers).collect();
     let all = |shares: &[usize]| shares.iter().sum::<usize>();

@@ -30,8 +30,8 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum::<f32>()
 }
 
-/// How alike two voices must be to count as one speaker, as the probability that they are: in (0, 1). Lower merges
-/// more, higher splits more.
+/// Similarity from which on two voices count as one speaker, as the probability that they are one: 0.01 to 0.99. Lower merges more, higher
+/// splits more.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Threshold(f64);
@@ -54,7 +54,7 @@ impl Threshold {
         self.0
     }
 
-    /// How much more alike than the bound says two clusters must be to be one speaker, in cosine.
+    /// Margin over the bound that two clusters need to be one speaker, in cosine.
     pub fn margin(self) -> f32 {
         let logit = |p: f64| (p / (1.0 - p)).ln();
         ((logit(self.0) - logit(Self::DEFAULT)) / Self::LOGIT_PER_COSINE) as f32

@@ -28,7 +28,7 @@ pub fn weight(piece: &Piece) -> f64 {
     Place::of(piece).weight()
 }
 
-/// What is kept of a piece for the whole recording: a dozen bytes.
+/// Data of a piece that are kept for the whole recording: a dozen bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// First frame, counted from the start of the recording.
@@ -39,7 +39,7 @@ pub struct Place {
     pub clean_frames: u16,
     /// Slot inside its block.
     pub slot: u8,
-    /// Whether there was enough speech to embed.
+    /// True where there was enough speech to embed.
     pub is_embedded: bool,
 }
 
@@ -49,7 +49,7 @@ impl Place {
         channels::of_slot(self.slot)
     }
 
-    /// Where `piece` stands.
+    /// Place of `piece`.
     pub fn of(piece: &Piece) -> Self {
         Self {
             first_frame: piece.first_frame as u32,
@@ -60,7 +60,7 @@ impl Place {
         }
     }
 
-    /// Whom the piece is given to.
+    /// Match of the piece, given to the speaker of `choice`.
     pub fn matched(&self, choice: Choice) -> Match {
         let first_frame = self.first_frame as usize;
         Match { first_frame, end_frame: first_frame + usize::from(self.frames), slot: self.slot, choice }
@@ -98,7 +98,7 @@ pub fn label_block(pieces: &[Piece], cast: &Cast) -> Vec<Option<Scored>> {
     scored.collect()
 }
 
-/// How much each embedded piece sounds like each speaker, of which `own` is what it says itself. What a short piece says is not worth
+/// Scores of each embedded piece for each speaker; `own` are those of the piece by itself. The own scores of a short piece are not worth
 /// much, so it leans on its neighbours.
 fn leaning(pieces: &[Piece], own: &[Option<Vec<f32>>]) -> Vec<Option<Vec<f32>>> {
     let mut leaning = own.to_vec();
@@ -206,7 +206,7 @@ mod tests {
     use crate::voices::Voices;
     use proptest::prelude::*;
 
-    /// What the words of [`follow_neighbours`] say, word by word.
+    /// Result of the words of [`follow_neighbours`], taken word by word.
     fn by_looking_at_all(places: &[Place], labels: &[Option<usize>]) -> Vec<Option<usize>> {
         let mut found = labels.to_vec();
         let all: Vec<usize> = (0..places.len()).filter(|&i| labels[i].is_some()).collect();

@@ -9,7 +9,7 @@ use crate::segmentation::{LOCAL_SPEAKERS, WindowActivity};
 
 /// Most speakers that can be active at once in one frame.
 const MOST_AT_ONCE: usize = 2;
-/// How much agreement decides between assignments of equal distance.
+/// Weight with which agreement decides between assignments of equal distance.
 const INTERSECTION_BONUS: f32 = 1e-3;
 
 /// All one-to-one assignments of local speakers to slots: `PERMUTATIONS[i][local] = slot`.

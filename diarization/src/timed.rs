@@ -28,7 +28,7 @@ impl<'a, M, C: Fn() -> Duration> Timed<'a, M, C> {
         Self { models, clock, taken: Taken::default() }
     }
 
-    /// What they have taken so far.
+    /// Time that the models have taken so far.
     pub fn taken(&self) -> Taken {
         self.taken
     }

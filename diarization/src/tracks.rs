@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// Most audio tracks of a file.
 pub const MOST_TRACKS: u32 = 64;
 
-/// What is wanted of a file with several audio tracks.
+/// Tracks wanted of a file with several audio tracks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Tracks {
@@ -26,7 +26,7 @@ pub enum Tracks {
 pub struct TracksError;
 
 impl Tracks {
-    /// Whether this is what is wanted where nobody said anything.
+    /// True for the choice that holds where nobody made one.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

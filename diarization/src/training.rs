@@ -17,7 +17,7 @@ use crate::sides;
 use crate::speakers;
 use crate::voice::Voice;
 
-/// How many voices are clustered at once.
+/// Numbers of voices that are clustered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Most that are clustered over the whole recording. Their matrix of distances has `most² / 2` numbers of 4 bytes.
@@ -93,7 +93,7 @@ pub struct TrainingSet {
     bounds: Bounds,
     /// The last group is still open.
     groups: Vec<Group>,
-    /// How often each closed group is halved.
+    /// Number of times that each closed group is halved.
     halvings: u32,
     amount: Amounts,
     likeness: Likeness,

@@ -34,7 +34,7 @@ impl Voices {
         &self.embeddings
     }
 
-    /// How much `embedding` sounds like each speaker: cosines.
+    /// Similarity of `embedding` to each speaker: cosines.
     pub fn scores(&self, embedding: &[f32]) -> Vec<f32> {
         self.embeddings.iter().map(|voice| dot(embedding, voice)).collect()
     }

@@ -10,11 +10,11 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
-/// What a decoding thread of the services has.
+/// Stack of a decoding thread of the services, in bytes.
 const STACK: usize = 2 << 20;
 /// Memory that decoding one file may take, in KiB. A resampler for an odd rate and the blocks of a wide file take some tens of MB.
 const MOST_KIB: u64 = 224 << 10;
-/// How long it may take: far more than it does, for a busy machine.
+/// Longest time that it may take: far more than it does, for a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);
 /// Audio that is read of each, in samples: what is only long is no bomb.
 const MOST_SAMPLES: usize = 120 * 16_000;

@@ -51,7 +51,7 @@ const fn row(
     Row { file, length_s, parts, warning }
 }
 
-/// What ffmpeg says of packets without sound goes beside it.
+/// Warning of ffmpeg about packets without sound, which may stand beside the expected one.
 const DAMAGE: &str = "ffmpeg met damage";
 const TWICE: &[Part] = &[all(0.0), all(12.0)];
 /// From second 4 to second 7 there is nothing.
@@ -124,7 +124,7 @@ fn at(seconds: f64) -> usize {
     (seconds * f64::from(SAMPLE_RATE)).round() as usize
 }
 
-/// How alike two stretches are, from 0 to 1.
+/// Similarity of two stretches as their cosine, at most 1.
 fn likeness(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| {
         // Eight sums side by side.

@@ -94,7 +94,7 @@ fn decode_guarded(path: PathBuf) -> Result<Outcome, String> {
     }
 }
 
-/// What is wrong with the outcome of a row, if anything.
+/// Fault of the outcome of a row, if there is one.
 fn complaint(row: &Row, outcome: &Outcome) -> Option<String> {
     let tolerance = (row.seconds * 0.03).max(0.15);
     match (row.expect.as_str(), &outcome.error) {

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 static MODELS: LazyLock<Mutex<Models>> = LazyLock::new(|| Mutex::new(models::load()));
 
-/// What a file is read as.
+/// Result of reading a file.
 struct Read {
     layout: Layout,
     channels: Vec<Vec<f32>>,

@@ -1,4 +1,4 @@
-//! What a person says of a result holds, also when the recording is clustered anew; and without it nothing changes.
+//! Corrections of a result by a person hold, also when the recording is clustered anew; and without them nothing changes.
 
 mod support {
     pub mod asking;

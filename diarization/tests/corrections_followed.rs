@@ -1,4 +1,4 @@
-//! Where two people were taken for one, giving one turn to somebody new gives them the rest of theirs, if a person wants it so.
+//! Two people were taken for one: giving one turn to somebody new gives them the rest of theirs, if a person wants it so.
 
 mod support {
     #[allow(dead_code, reason = "other corrections use the rest")]
@@ -31,7 +31,7 @@ fn with_what_is_similar(name: &str) -> To {
     To::New(Newcomer { name: name.to_owned(), similar: true })
 }
 
-/// What is asked for of a recording found as two speakers.
+/// Corrections that `requests` become on a recording found as two speakers, and its result.
 fn ask(requests: &[Request]) -> (Vec<Made>, Diarization) {
     ask_of(labelled(&TALK, &found_as(2)), requests)
 }

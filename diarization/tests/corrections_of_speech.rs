@@ -119,7 +119,7 @@ fn who_was_taken_for_two_is_one_by_hand_and_stays_so_when_clustered_anew() {
     }
 }
 
-/// Whose voice most of a speaker's speech is.
+/// Person whose voice most of a speaker's speech is.
 fn person(talk: &Conversation, found: &Diarization, speaker: usize) -> &'static str {
     let mut seconds: BTreeMap<&'static str, f64> = BTreeMap::new();
     for (who, span) in &talk.said {

@@ -1,4 +1,4 @@
-//! What holds of every score, whatever the segments.
+//! Properties that hold of every score, whatever the segments.
 
 use diarization::rttm::Segment;
 use diarization::scoring::{Options, pool, score};

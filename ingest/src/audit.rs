@@ -6,16 +6,16 @@ use sqlx::{PgPool, PgTransaction};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What was done, apart from its number and time.
+/// Action for the audit, without its number and time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Deed {
     /// Name of the token.
     pub caller: String,
-    /// What was done.
+    /// Kind of action, as `recording.deleted`; else the method and the route.
     pub action: String,
     /// The recording, where it is about one.
     pub recording: Option<Uuid>,
-    /// What else it is about.
+    /// Other thing that it is about: a queue, a webhook or a dead letter.
     pub subject: Option<String>,
     /// Status of the answer; none where the caller had gone before it.
     pub status: Option<u16>,
@@ -38,7 +38,7 @@ pub(crate) struct Entry {
     pub status: Option<i16>,
 }
 
-/// Which entries are wanted.
+/// Selection of entries; all that are given must hold.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     /// Older than the one with this number.

@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinError;
 use uuid::Uuid;
 
-/// How often to look whether another one that is at it has finished.
+/// Time between two looks whether another process has finished putting the upload together.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Why a whole upload is no recording yet.
+/// Reason for which a whole upload is no recording yet.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ComposeError {
     #[error("the database cannot be reached: {0}")]
@@ -36,7 +36,7 @@ pub(crate) enum ComposeError {
 }
 
 impl ComposeError {
-    /// Whether a part is not where it was stored, or not as it was stored.
+    /// True where a part is missing from the store, or has another size than the one stored.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_not_found() || matches!(error, StoreError::Size { .. }))
     }

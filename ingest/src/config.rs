@@ -121,11 +121,11 @@ impl Config {
         Ok(())
     }
 
-    /// How uploads are decoded.
+    /// Program that decodes uploads, and its limits.
     ///
     /// # Errors
     ///
-    /// When nobody says where the program is and it cannot be told where this one is.
+    /// Fails where the program is not named and the place of this program cannot be found out.
     pub fn decoder(&self) -> anyhow::Result<Program> {
         let path = self.decoder.clone().map_or_else(decoder::program, Ok)?;
         // It may be at work for all of the time on one core.

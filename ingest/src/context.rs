@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
 
-/// What requests and jobs share.
+/// Resources and settings that requests and jobs share.
 #[derive(Clone)]
 pub struct Context {
     /// Postgres, for work.
@@ -32,9 +32,9 @@ pub struct Context {
     pub reads: PgPool,
     /// Postgres, for readiness alone.
     pub watch: PgPool,
-    /// What requests change is done on these: the rest of the connections is for what goes on by itself.
+    /// Threads for the changes that requests make. The other connections are left for work that goes on by itself.
     pub changes: Threads,
-    /// What is stored of what is deleted goes on these, which an object store that is away may hold up.
+    /// Threads for erasures, and for deleting the parts of uploads. An object store that is away may hold them up.
     pub erasures: Threads,
     /// Corrections are worked out on these.
     pub corrections: Threads,
@@ -50,9 +50,9 @@ pub struct Context {
     pub shutdown: Shutdown,
     /// Wakes the outbox.
     pub wake: Wake,
-    /// What decoding waits for.
+    /// Conditions that decoding waits for.
     pub surroundings: Surroundings,
-    /// Which queues are paused, as far as this process knows.
+    /// Queues that are paused, as far as this process knows.
     pub pauses: Pauses,
     /// Calls for an announcement of what is in force, now.
     pub announce: Arc<Notify>,
@@ -62,21 +62,21 @@ pub struct Context {
     pub tokens: Option<watch::Receiver<Arc<Vec<Token>>>>,
     /// Names by which this service may be called.
     pub hosts: Hosts,
-    /// What browsers' sessions are signed with.
+    /// Key that browsers' sessions are signed with.
     pub session_key: SessionKey,
-    /// How long a browser's session lasts.
+    /// Lifetime of a browser's session, in hours.
     pub session_hours: u32,
-    /// How long it is kept who did what.
+    /// Time for which entries of the audit are kept, in days.
     pub audit_days: u32,
     /// A permit for each stream of events.
     pub streams: Arc<Semaphore>,
-    /// What an upload may cost.
+    /// Limits of uploads, requests and connections.
     pub limits: LimitsConfig,
-    /// Whether events may be sent to private addresses.
+    /// True where events may be sent to private addresses.
     pub webhook_allow_private: bool,
     /// A place for each upload that comes in.
     pub uploads: Underway,
-    /// How much is under way at once.
+    /// Limits of the work under way at once.
     pub work: WorkConfig,
     /// A permit for each recording that is being decoded.
     pub decoding: Arc<Semaphore>,
@@ -88,7 +88,7 @@ pub struct Context {
     pub max_hours: u32,
     /// Blocks per chunk where the uploader does not say.
     pub chunk_blocks: u32,
-    /// How files are decoded.
+    /// Program that decodes files.
     pub decoder: Program,
     /// Longest that decoding may take.
     pub decode_within: Duration,

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What every queue of ours is called.
+/// Prefix of the names of all our queues.
 const OUR_QUEUES: &str = "throughline.";
 
 /// A message that failed for good.
@@ -55,7 +55,7 @@ impl From<&Attempt> for FailedAttempt {
     }
 }
 
-/// What became of a replay.
+/// Outcome of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replay {
     /// The message is in the outbox, and its recording in work again.

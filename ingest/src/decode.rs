@@ -31,16 +31,16 @@ use std::time::Duration;
 use tokio::time::timeout_at;
 use tracing::Instrument;
 
-/// How long the store has to show that it takes anything.
+/// Longest wait for the store to show that it takes anything.
 const PROBE_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether the recording is still to be decoded.
+/// Time between two looks whether the recording is still to be decoded.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long after its decoder this process may be asked to stop, where both are.
+/// Longest time from the end of the decoder to the request that this process stops, for both to count as stopped together.
 const STOPPED_TOGETHER: Duration = Duration::from_secs(1);
 
-/// Why decoding ended early.
+/// Reason for which decoding ended early.
 enum Stop {
     /// The recording is deleted, cancelled, failed, completed or in another run.
     Stale,

@@ -51,7 +51,7 @@ pub fn upload(request: &[u8]) -> Result<(String, String), String> {
     })
 }
 
-/// Whether what [`upload`] returned may be shown, stored and written into RTTM.
+/// True where the outcome of [`upload`] may be shown, stored and written into RTTM.
 pub fn is_harmless(outcome: &Result<(String, String), String>) -> bool {
     let plain = |text: &str| text.chars().all(diarization::labels::is_printable);
     match outcome {
@@ -67,7 +67,7 @@ pub fn is_harmless(outcome: &Result<(String, String), String>) -> bool {
     }
 }
 
-/// What a form looks like here: the boundary is `b`.
+/// Form of [`upload`]'s request: the boundary is `b`.
 pub fn form(body: &str) -> Vec<u8> {
     let kind = header::CONTENT_TYPE;
     format!("title=t\n{kind}: multipart/form-data; boundary=b\n\n{body}").into_bytes()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How long the object store has to answer.
+/// Longest wait for an answer of the object store.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Looks until shutdown.

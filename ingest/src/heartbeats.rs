@@ -13,9 +13,9 @@ use sqlx::{PgPool, PgTransaction};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a service is shown after its last sign of life: long enough to see that it is gone.
+/// Time for which a service is shown after its last sign of life: long enough to see that it is gone.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(180);
-/// How often those are looked for that have to be forgotten.
+/// Time between two looks for services that have to be forgotten.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Takes heartbeats until shutdown.
@@ -71,7 +71,7 @@ async fn take(context: &Context, backoff: &mut Backoff) -> anyhow::Result<()> {
     }
 }
 
-/// What became of a heartbeat.
+/// Outcome of a heartbeat: the service is new, was known, or has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kept {
     New,
@@ -117,7 +117,7 @@ async fn keep(pool: &PgPool, heartbeat: &Heartbeat) -> Result<Kept, sqlx::Error>
     Ok(if new { Kept::New } else { Kept::Known })
 }
 
-/// What it has in hand. Nothing is kept of a recording that was deleted meanwhile.
+/// Notes the chunks that the worker has in hand. Nothing is kept of a recording that was deleted meanwhile.
 async fn keep_chunks(
     transaction: &mut PgTransaction<'static>,
     heartbeat: &Heartbeat,

@@ -61,7 +61,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// How long the database and the broker have to answer a readiness check.
+/// Longest wait for each answer of the database and of the broker in a readiness check.
 const READY_WITHIN: Duration = Duration::from_secs(3);
 
 /// The whole API with the pages; and of the `operator`'s what tells whether it is well, for what stands before it.
@@ -141,7 +141,7 @@ async fn measure(request: Request, next: Next) -> Response {
     response
 }
 
-/// What `trying` comes to, or that `what` had no answer.
+/// Outcome of `trying`; an error that names `what` where there was no answer in time.
 async fn within<T>(what: &str, trying: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     match tokio::time::timeout(READY_WITHIN, trying).await {
         Ok(outcome) => outcome,

@@ -15,7 +15,7 @@ use service_kit::nesting::{Limit, Nesting};
 use service_kit::transaction::{IDLE_WITHIN, READ_WITHIN, WHOLE_WITHIN};
 use std::time::Duration;
 
-/// What lies within what.
+/// Time-outs in pairs: the first of a pair lies within the second.
 pub(crate) fn of(config: &Config) -> Nesting {
     let fixed = Limit::fixed;
     let answer = || fixed("the answer to a request", ANSWER_WITHIN);

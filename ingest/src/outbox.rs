@@ -1,7 +1,7 @@
 //! Outbox: messages are committed with what they tell of, and sent once that is committed.
 //!
-//! What waits its turn is given turns here too ([`crate::release`]). Every ingest process sends; rows that another one has in hand are skipped. A message may be sent twice (a crash between
-//! confirm and commit), never not at all.
+//! Chunks and decodings that wait their turn are also released here ([`crate::release`]). Every ingest process sends; rows that another
+//! process has in hand are skipped. A message may be sent twice (a crash between confirm and commit), never not at all.
 
 use crate::context::Context;
 use crate::release;
@@ -19,13 +19,13 @@ use uuid::Uuid;
 
 /// Rows taken at once.
 const BATCH: i64 = 50;
-/// How soon rows of other processes, or left by a crash, are seen.
+/// Longest wait until rows of other processes, or left by a crash, are seen.
 const POLL: Duration = Duration::from_millis(500);
-/// How soon it is looked again whether there is room for what waits its turn.
+/// Time between two looks whether there is room for jobs that wait their turn.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long the broker has to confirm; row locks are held meanwhile.
+/// Longest wait for the broker's confirm; row locks are held meanwhile.
 pub(crate) const CONFIRM_WITHIN: Duration = Duration::from_secs(15);
-/// How often the rows that wait are counted.
+/// Time between two counts of the rows that wait.
 const GAUGE_EVERY: Duration = Duration::from_secs(5);
 
 /// Wakes the sender after a commit.
@@ -83,7 +83,7 @@ pub async fn add_raw(
     Ok(())
 }
 
-/// What came of one batch.
+/// Outcome of one batch.
 #[derive(Debug)]
 pub struct Sent {
     /// Messages that are on their queues now.

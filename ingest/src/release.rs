@@ -1,9 +1,9 @@
 //! Release: gives what waits its turn, a few chunks of each recording at a time, to the outbox.
 //!
-//! What is cut waits in `chunks` until it is released; what is uploaded waits in `recordings` until its decoding is ordered. On the broker
-//! are little more jobs than there are workers to do them, so that whoever comes later need not wait for all that came before. Any
-//! ingest process gives turns, one at a time: it holds the clock meanwhile. A job that is lost is made to wait for its turn again (the
-//! matcher's republishing), and what was never released cannot be lost.
+//! Chunks that are cut wait in `chunks` until they are released. Recordings that are uploaded wait in `recordings` until their decoding is
+//! ordered. The broker holds few more jobs than there are workers to do them. So whoever comes later need not wait for all that came
+//! before. Any ingest process gives turns, one at a time: it holds the clock meanwhile. A job that is lost is made to wait for its turn
+//! again (the matcher's republishing). A job that was never released cannot be lost.
 
 mod turns;
 
@@ -25,14 +25,14 @@ const ALIVE_WITHIN: Duration = Duration::from_secs(15);
 /// Chunk jobs on a queue of which no worker is known.
 const QUEUED_WITHOUT_WORKERS: i64 = 4;
 
-/// What was released.
+/// Counts of the jobs that were released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Released {
     /// Chunk jobs.
     pub chunks: usize,
     /// Decode jobs.
     pub decodings: usize,
-    /// Whether something else waits.
+    /// True where something else waits.
     pub waiting: bool,
 }
 
@@ -56,7 +56,7 @@ struct InWork {
     next_samples: i64,
     /// Samples of all of these.
     waiting_samples: i64,
-    /// When it came, put off by a second for each megabyte.
+    /// Time at which the recording came, put off by a second for each megabyte.
     decode_rank: f64,
 }
 
@@ -250,7 +250,8 @@ fn ahead(context: &Context, there: &There, queue: &str) -> i64 {
     i64::from(context.work.chunks_ahead).max(2 * there.slots(queue, context.work.chunks_queued))
 }
 
-/// How many chunks of `recording` may be cut and not yet analysed, and how many are.
+/// Number of chunks of `recording` that may be cut and not yet analysed, and number of those that are; `None` where there is no such
+/// recording.
 pub(crate) async fn room(context: &Context, recording: Uuid) -> Result<Option<(i64, i64)>, sqlx::Error> {
     let there = there(&context.pool).await?;
     let row = sqlx::query!(

@@ -27,7 +27,7 @@ impl SessionKey {
 pub(crate) struct Session {
     /// Id.
     pub id: Uuid,
-    /// When it is over, to the second.
+    /// Time at which it ends, to the second.
     pub ends: DateTime<Utc>,
 }
 
@@ -62,7 +62,7 @@ impl Session {
         token.map(|token| (session, token))
     }
 
-    /// Whether its time has come.
+    /// True where the session has ended by `now`.
     pub fn is_over(&self, now: DateTime<Utc>) -> bool {
         now >= self.ends
     }
@@ -76,7 +76,7 @@ impl Session {
         signature
     }
 
-    /// Whether its browser has signed out.
+    /// True where its browser has signed out.
     pub async fn is_ended(&self, pool: &PgPool) -> Result<bool, sqlx::Error> {
         let ended = sqlx::query_scalar!("SELECT id FROM ended_sessions WHERE id = $1", self.id);
         Ok(ended.fetch_optional(pool).await?.is_some())

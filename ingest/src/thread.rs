@@ -22,7 +22,7 @@ where
     tokio::task::spawn_blocking(move || runtime.block_on(work().instrument(span))).await
 }
 
-/// What becomes of work whose caller is gone.
+/// Fate of work whose caller is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Abandoned {
     /// It goes on to its end.
@@ -144,7 +144,7 @@ mod tests {
         assert!(threads.place().is_some());
     }
 
-    /// How much of three steps is done of work whose caller goes away during the first.
+    /// Number of steps that are done, of three, by work whose caller goes away during the first.
     async fn steps_done(abandoned: Abandoned) -> usize {
         let (threads, steps) = (Threads::new("one", 1, 0, abandoned), Arc::new(AtomicUsize::new(0)));
         let (counted, place) = (steps.clone(), threads.place().expect("a place"));

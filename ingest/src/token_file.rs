@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch::Sender;
 
-/// How often the file is read.
+/// Time between two reads of the file.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Puts the tokens of the file in force whenever it has changed, until shutdown. A line that cannot be used lets nobody in, and neither does

@@ -16,11 +16,11 @@ use service_kit::object_store::StoreError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How soon an erasure that could not be finished, or that another process left, is seen.
+/// Longest wait until an erasure that could not be finished, or that another process left, is seen.
 const ERASE_EVERY: Duration = Duration::from_secs(5);
-/// How often recordings that are done with their chunks are looked for.
+/// Time between two looks for recordings that are done with their chunks.
 const CLEAR_EVERY: Duration = Duration::from_secs(60);
-/// How often resumable uploads that nobody goes on with are looked for.
+/// Time between two looks for resumable uploads that nobody goes on with.
 const SETTLE_EVERY: Duration = Duration::from_secs(30);
 
 /// Something is still there that should be gone.

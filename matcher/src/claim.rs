@@ -8,13 +8,13 @@ use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long the session may be silent before Postgres ends it.
+/// Longest silence of the session before Postgres ends it.
 pub const SILENT_WITHIN: Duration = Duration::from_secs(60);
-/// How often it gives a sign of life.
+/// Interval between two signs of life of the session.
 pub const SIGN_EVERY: Duration = Duration::from_secs(10);
-/// How long claiming may take.
+/// Longest time for claiming.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How long giving it up may take.
+/// Longest time for giving up a claim.
 const CLOSED_WITHIN: Duration = Duration::from_secs(3);
 
 /// The claim on completing one run of a recording. Of a run, not of the recording: one that is superseded and does not know yet

@@ -5,7 +5,7 @@ use service_kit::{schema, transaction};
 use sqlx::{PgConnection, PgPool, PgTransaction};
 use std::time::Duration;
 
-/// How long the database has to answer a readiness check.
+/// Longest time for the database to answer a readiness check.
 const READY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Postgres, for everything the matcher does. Clones share the pools.
@@ -41,7 +41,7 @@ impl Database {
         transaction::run(&self.pool, name, &self.shutdown, work).await
     }
 
-    /// Whether shutdown was asked for.
+    /// Shutdown of the service, which ends waiting for the database.
     pub fn shutdown(&self) -> &Shutdown {
         &self.shutdown
     }

@@ -22,7 +22,7 @@ pub async fn handle(database: &Database, delivery: Delivery) -> Verdict {
     bury(database, &delivery).await.map_or_else(MatchError::verdict, |()| Verdict::Done)
 }
 
-/// What a dead message was about.
+/// Recording, run and task that a dead message was about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Subject {
     recording: Uuid,
@@ -39,7 +39,7 @@ enum Task {
     Complete,
 }
 
-/// What a body says it was about; `None` where it cannot be read.
+/// Subject of a body of type `kind`; `None` where the type is unknown or the body cannot be read.
 fn subject(kind: &str, body: &[u8]) -> Option<Subject> {
     match kind {
         DecodeJob::TYPE => messages::decode::<DecodeJob>(kind, body).ok().map(|m| Subject {
@@ -75,7 +75,7 @@ impl Task {
     }
 }
 
-/// Why the recording failed or has a gap, in words for its uploader.
+/// Reason that the recording failed or has a gap, in words for its uploader.
 fn reason(task: &Task, attempts: i64) -> String {
     let what = match task {
         Task::Decode => "the audio could not be decoded".to_owned(),
@@ -86,7 +86,7 @@ fn reason(task: &Task, attempts: i64) -> String {
     if attempts > 1 { format!("{what} after {attempts} attempts") } else { what }
 }
 
-/// What was tried, those attempts included that only the broker knows of.
+/// Attempts at the message, those included that only the broker knows of.
 fn history(delivery: &Delivery, death: &Death) -> History {
     let mut history = delivery.past.history.clone();
     if death.reason == DELIVERY_LIMIT {
@@ -100,7 +100,7 @@ fn text(from_outside: &str) -> String {
     from_outside.replace('\0', "")
 }
 
-/// What a dead letter meant for its recording.
+/// Consequence of a dead letter for its recording.
 enum Consequence {
     /// Nobody waits for what it was about: it is not kept.
     Dropped,
@@ -207,7 +207,7 @@ async fn keep(
     Ok(())
 }
 
-/// Whether the work that the message asked for is wanted and still not done: its twin may have got through.
+/// True where the work that the message asked for is wanted and still not done: a copy of the message may have got through.
 async fn is_missing(
     transaction: &mut PgTransaction<'static>,
     subject: &Subject,

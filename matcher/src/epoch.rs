@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// AMQP reply code of a queue that is not there.
 const NOT_FOUND: u16 = 404;
 
-/// What a look at the broker showed.
+/// Result of a look at the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// It is the one we know.
@@ -31,7 +31,7 @@ pub enum Seen {
 
 /// A broker that can be marked: the mark is a queue of that name.
 pub trait Markable {
-    /// Whether the mark is there.
+    /// True where the mark is there.
     fn is_marked(&self, name: &str) -> impl Future<Output = lapin::Result<bool>>;
     /// Sets it.
     fn mark(&self, name: &str) -> impl Future<Output = lapin::Result<()>>;

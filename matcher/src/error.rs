@@ -12,7 +12,7 @@ pub enum MatchError {
     /// Another matcher is completing the recording, or was until a moment ago: the claim of one that died lasts until Postgres has noticed.
     #[error("another matcher is completing the recording")]
     Claimed,
-    /// What is stored cannot be used, however often it is tried.
+    /// Stored data cannot be used, however often it is tried.
     #[error("{0}")]
     Unusable(String),
 }
@@ -34,7 +34,7 @@ impl MatchError {
         matches!(self, Self::Database(error) if transaction::is_outage(error))
     }
 
-    /// What becomes of the message.
+    /// Verdict on the message that asked for it.
     pub fn verdict(self) -> Verdict {
         match self {
             Self::Database(error) if transaction::is_locked(&error) => {

@@ -12,7 +12,7 @@ use sqlx::PgTransaction;
 use std::time::Instant;
 use uuid::Uuid;
 
-/// What became of a commit.
+/// Outcome of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Committed {
     /// The recording is completed.

@@ -8,7 +8,7 @@ use service_kit::messages::ChunkAnalysed;
 use service_kit::telemetry;
 use sqlx::types::Json;
 
-/// What became of an analysis.
+/// Outcome for an analysis that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
     /// It is in the inbox, now or since before.
@@ -19,7 +19,7 @@ pub enum Receipt {
     Unusable(String),
 }
 
-/// What the database knows of an analysis' recording and chunk.
+/// Properties of an analysis' recording and chunk in the database.
 #[derive(Clone, Debug)]
 struct Expected {
     run: i32,

@@ -6,7 +6,7 @@ use crate::service::MATCH_WITHIN;
 use service_kit::nesting::{Limit, Nesting};
 use service_kit::transaction::WHOLE_WITHIN;
 
-/// What lies within what.
+/// Pairs of time-outs that must nest, under `config`.
 pub(crate) fn of(config: &Config) -> Nesting {
     let fixed = Limit::fixed;
     vec![

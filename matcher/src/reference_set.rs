@@ -19,7 +19,7 @@ pub fn read(bytes: &[u8]) -> Option<ReferenceSet> {
     (stored.version == VERSION).then_some(stored.set)
 }
 
-/// What is stored of `set`.
+/// Encodes `set` as it is stored, with the version.
 pub fn write(set: &ReferenceSet) -> Result<Vec<u8>, rmp_serde::encode::Error> {
     rmp_serde::to_vec_named(&Stored { version: VERSION, set })
 }

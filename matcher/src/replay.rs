@@ -31,7 +31,7 @@ pub struct Matched {
 }
 
 impl Matched {
-    /// What its analyses are of.
+    /// Key of its analyses: the recording, its pinned models and configuration, and its blocks per chunk.
     fn pinned(&self, recording: Uuid) -> Pinned {
         Pinned {
             recording,
@@ -43,13 +43,13 @@ impl Matched {
 }
 
 impl Replayed {
-    /// What the uploader should know of what was asked for and could not be.
+    /// Warnings for the uploader about hints that the number of speakers found does not meet.
     pub fn warnings(&self) -> Vec<String> {
         self.matched.settings.hints.unmet(self.decision.speakers()).into_iter().collect()
     }
 }
 
-/// What a replay gave.
+/// Outcome of a replay.
 #[derive(Debug)]
 pub enum Replay {
     /// The recording is not one to finalise: unknown, of another run, done, or not all matched.
@@ -58,7 +58,7 @@ pub enum Replay {
     Changed,
     /// There is no chunk that could be analysed.
     AllGaps,
-    /// Who spoke when.
+    /// The recording is read, and its turns have speakers.
     Done(Box<Replayed>),
 }
 
@@ -69,13 +69,13 @@ pub struct Replayed {
     pub matched: Matched,
     /// Its gaps as they were.
     pub gaps: Vec<i32>,
-    /// Who spoke when, as corrected.
+    /// Turns and their speakers, as corrected.
     pub found: Diarization,
-    /// What that goes by, without corrections.
+    /// Decision about the speakers, without corrections.
     pub decision: Decision,
-    /// Which of the corrections, by number, could be applied.
+    /// Corrections by number, each with true where it could be applied.
     pub applied: Vec<(i32, bool)>,
-    /// What was read.
+    /// Key of the analyses that were read.
     pub pinned: Pinned,
 }
 
@@ -139,7 +139,7 @@ async fn matched(
     .await
 }
 
-/// How a recording is read.
+/// Pages of a recording, read while it keeps its run and its gaps.
 struct Pages<'a> {
     database: &'a Database,
     recording: Uuid,

@@ -43,9 +43,9 @@ struct Quiet {
     id: Uuid,
     model_version: String,
     configuration: String,
-    /// Whether chunks of it were released that are not analysed; else it is its decoding that was ordered.
+    /// True where chunks of it were released that are not analysed; otherwise its decoding was ordered.
     chunks: bool,
-    /// Whether its workers have long done a job that was ordered after all of its own.
+    /// True where its workers have long done a job that was ordered after all of its own.
     overtaken: bool,
 }
 

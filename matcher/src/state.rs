@@ -1,11 +1,11 @@
 //! State: where a recording stands, and what can be done with it next.
 
-/// What can be done with a recording that is in work.
+/// Next step for a recording that is in work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Chunks are ready in order from the cursor on.
     Match {
-        /// How many.
+        /// Number of these chunks.
         chunks: usize,
     },
     /// All its chunks are matched.

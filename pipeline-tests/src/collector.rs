@@ -59,7 +59,7 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// What came so far.
+    /// Spans received so far.
     pub fn spans(&self) -> Vec<CollectedSpan> {
         self.spans.lock().expect("no handler panics").clone()
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How long something that must happen may take, on a machine that is busy with other things too.
+/// Longest wait for something that must happen, on a machine that is busy with other things too.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 /// Time between two looks.
 pub const LOOK_EVERY: Duration = Duration::from_millis(10);

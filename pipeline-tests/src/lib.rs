@@ -1,5 +1,5 @@
-//! What tests of the whole pipeline need: the services as real processes in a corner of the real servers, an oracle, a way
-//! to hold a service at a chosen statement, and a collector of traces. The tests are in `tests/pipeline`.
+//! Tools for tests of the whole pipeline. They run the services as real processes in a corner of the real servers. There are an
+//! oracle, a way to hold a service at a chosen statement, and a collector of traces. The tests are in `tests/pipeline`.
 //!
 //! Everything here panics where something is not as it should be: a missing server, program or model fails the test.
 

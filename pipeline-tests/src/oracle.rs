@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 type Analysed = Arc<OnceLock<Arc<Vec<BlockAnalysis>>>>;
 
-/// What was analysed, by models and recording.
+/// Analyses computed so far, by models and recording.
 static ANALYSED: OnceLock<Mutex<HashMap<(PathBuf, PathBuf), Analysed>>> = OnceLock::new();
 
 /// A sample of deploy/samples.

@@ -11,11 +11,11 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// How long a service may take to stop once it is asked to: what orchestrators grant before they kill.
+/// Longest time for a service to stop once it is asked to: what orchestrators grant before they kill.
 pub const STOPS_WITHIN: Duration = Duration::from_secs(30);
 /// Lines of a log shown when a test fails.
 const TAIL: usize = 40;
-/// What a service gets of this process' environment. Everything else is given by name, so that no service can find an
+/// Variables that a service inherits of this process' environment. Everything else is given by name, so that no service can find an
 /// address or a password that it was not meant to have.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"];
 
@@ -80,7 +80,7 @@ impl Process {
         Self { name: name.to_owned(), child, log }
     }
 
-    /// What it is called in messages.
+    /// Name of the service in messages.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -107,7 +107,7 @@ impl Process {
         }
     }
 
-    /// Whether none of its threads goes on: each is stopped, or has ended.
+    /// True if none of its threads goes on: each is stopped, or has ended.
     fn stands(&self) -> bool {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("it runs");
         threads.flatten().all(|thread| {
@@ -122,7 +122,7 @@ impl Process {
         std::fs::read_to_string(&self.log).expect("the log")
     }
 
-    /// How it ended, if it has.
+    /// Exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child of this process")
     }

@@ -52,7 +52,7 @@ impl Queues {
         self.connection.close(200, "done".into()).await.expect("closes");
     }
 
-    /// What waits to be delivered, by queue; with what is in the hands of nobody any more once all consumers are gone.
+    /// Messages that wait to be delivered, by queue. Once all consumers are gone, those that nobody holds any more are included.
     pub async fn left(&self) -> Vec<(String, u32)> {
         self.waiting().await.into_iter().map(|(name, messages)| (name.to_owned(), messages)).collect()
     }

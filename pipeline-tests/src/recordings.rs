@@ -22,7 +22,7 @@ pub struct StoredVoice {
     pub bits: Vec<u32>,
     /// Seconds of speech, bit for bit.
     pub seconds: u64,
-    /// When it was written, in microseconds since 1970.
+    /// Time at which it was written, in microseconds since 1970.
     pub created_at: i64,
 }
 
@@ -50,7 +50,7 @@ impl Stack {
         accepted(self.upload(file, options).send().await.expect("an answer")).await
     }
 
-    /// What the API says of a recording.
+    /// Answer of the API about a recording.
     pub async fn recording(&self, id: Uuid) -> Value {
         let response = self.request(Method::GET, &format!("/{id}")).send().await.expect("an answer");
         assert_eq!(response.status(), StatusCode::OK);

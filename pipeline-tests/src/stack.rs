@@ -130,7 +130,7 @@ impl Stack {
         &self.address
     }
 
-    /// What services that are started from now on find in their environment besides.
+    /// Sets further environment variables of services that are started from now on, in place of those set before.
     pub fn set(&mut self, settings: &[(&'static str, &str)]) {
         self.settings = settings.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
     }

@@ -27,7 +27,7 @@ impl Supervisor {
         Self { workers, settings, within, ends: Vec::new() }
     }
 
-    /// How workers have ended, each with its last words.
+    /// Exit statuses of the workers that have ended, each with the last lines of its log.
     pub fn ends(&self) -> &[(ExitStatus, String)] {
         &self.ends
     }

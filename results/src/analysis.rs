@@ -1,7 +1,7 @@
 //! Analysis: the block analyses of one chunk, checked before anything is built on them.
 //!
-//! What is kept in the inbox is trusted by everything after it, so that a worker gone wrong is found here, with its
-//! message in hand, and not in the middle of another recording's work.
+//! Everything after the inbox trusts what is kept in it. So a worker gone wrong is found here, with its message in
+//! hand, and not in the middle of another recording's work.
 
 use diarization::analysis::BlockAnalysis;
 use diarization::blocks::{BLOCK_FRAMES, Chunk, block_count, frame_count};
@@ -10,10 +10,10 @@ use diarization::pieces::Piece;
 
 /// Most dimensions that pgvector stores.
 const MOST_DIMENSIONS: usize = 16_000;
-/// How far from 1 the length of a voice vector may be.
+/// Greatest difference of a voice vector's length from 1.
 const LENGTH_TOLERANCE: f64 = 0.01;
 
-/// What a chunk must hold, by its place in the recording.
+/// Content that a chunk must hold, by its place in the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// First block.
@@ -53,7 +53,7 @@ impl Extent {
     }
 }
 
-/// Why an analysis cannot be used.
+/// Reason why an analysis cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Flaw {
     /// The bytes are no analysis.
@@ -94,7 +94,7 @@ pub enum Flaw {
         block: usize,
         /// Number of the piece.
         piece: usize,
-        /// What is wrong with it.
+        /// Fault of the piece.
         what: &'static str,
     },
     /// Voice vectors of two dimensions cannot be compared.

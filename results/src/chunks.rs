@@ -6,7 +6,7 @@ use sqlx::PgTransaction;
 use std::ops::Range;
 use uuid::Uuid;
 
-/// What analyses of a recording are of: its pinned models and configuration, and how it was cut.
+/// Basis of a recording's analyses: its pinned models and configuration, and how it was cut.
 #[derive(Clone, Debug)]
 pub struct Pinned {
     /// The recording.

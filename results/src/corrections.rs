@@ -12,11 +12,11 @@ use uuid::Uuid;
 pub struct Stored {
     /// Its number in the recording, from 1.
     pub number: i32,
-    /// What was said, and whether of the analyses that the recording has now.
+    /// Correction that was made, and whether of the analyses that the recording has now.
     pub made: Made,
-    /// Whether it could be applied.
+    /// True where it could be applied.
     pub applied: bool,
-    /// When it was said.
+    /// Time at which it was made.
     pub created_at: DateTime<Utc>,
 }
 
@@ -44,7 +44,7 @@ pub async fn stored(
     Ok(stored.collect())
 }
 
-/// What is to be applied of `stored`.
+/// Corrections of `stored`, as they are to be applied.
 pub fn made(stored: &[Stored]) -> Vec<Made> {
     stored.iter().map(|it| it.made.clone()).collect()
 }

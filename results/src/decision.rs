@@ -25,7 +25,8 @@ fn encode(decision: &Decision) -> Result<Vec<u8>, sqlx::Error> {
     rmp_serde::to_vec_named(&stored).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
-/// What is stored of the recording; nothing of one that was completed before this was kept.
+/// Decision that is stored of the recording. `None` where the recording was completed before decisions were kept, or where
+/// another release wrote it in a way that this one does not know.
 pub async fn stored(
     transaction: &mut PgTransaction<'static>,
     recording: Uuid,

@@ -13,15 +13,15 @@ use std::ops::Range;
 /// A recording to be read.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    /// What its analyses are of.
+    /// Models, configuration and chunks that its analyses are of.
     pub pinned: Pinned,
     /// Number of its chunks.
     pub chunk_count: i32,
-    /// What the uploader asked for.
+    /// Settings that the uploader asked for.
     pub settings: Settings,
 }
 
-/// Why a recording could not be read.
+/// Reason why a recording could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The database failed, or what it holds is no analysis.
@@ -30,7 +30,7 @@ pub enum ReadError {
     /// It is no longer what it was when the reading began.
     #[error("the recording has changed while it was read")]
     Changed,
-    /// What is stored cannot be used, however often it is tried.
+    /// The stored data cannot be used, however often it is tried.
     #[error("what is stored of the recording cannot be used: {0}")]
     Unusable(String),
 }

@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 
 /// Longest reason that travels, in characters: headers share the frame with everything else.
 const LONGEST_REASON: usize = 500;
-/// What is known of an attempt that left no word.
+/// Reason given for an attempt that left no word.
 const NO_WORD: &str = "ended without a word: the process died or lost its connection";
 
 /// One attempt that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Why it failed.
+    /// Reason that it failed.
     pub reason: String,
-    /// Who tried: service, host and process. Empty where nobody could say.
+    /// Name of the process that tried: service, host and process number. Empty where nobody could say.
     pub by: String,
-    /// When it ended; when it was first missed, for one that left no word.
+    /// Time at which it ended; for an attempt that left no word, the time at which it was first missed.
     pub at: DateTime<Utc>,
 }
 
@@ -62,7 +62,7 @@ impl History {
         }
     }
 
-    /// How many there were.
+    /// Number of attempts.
     pub fn count(&self) -> i64 {
         i64::try_from(self.0.len()).unwrap_or(i64::MAX)
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Where RabbitMQ is, and the connections to it while there are any.
+/// Address of RabbitMQ, and the connections to it while there are any.
 #[derive(Clone)]
 pub struct Broker {
     who: Arc<str>,
@@ -55,7 +55,7 @@ impl Broker {
         }
     }
 
-    /// Who we are: service, host and process, for the history of a message.
+    /// Name of this process, for the history of a message: service, host and process number.
     pub fn who(&self) -> &str {
         &self.who
     }
@@ -70,7 +70,7 @@ impl Broker {
         self.publishing.channel().await
     }
 
-    /// Whether, why and since when the broker takes nothing that is published.
+    /// Reason and start of the broker's block on all that is published; `None` without a block.
     pub fn blocked(&self) -> Option<Blocked> {
         self.publishing.blocked()
     }
@@ -95,7 +95,7 @@ impl Broker {
         self.consuming.is_connected().await && self.publishing.is_connected().await
     }
 
-    /// What stands against all that a service does with the broker, in words for the operator.
+    /// Checks that both connections live and are not blocked. The error is in words for the operator.
     pub async fn check(&self) -> Result<(), String> {
         self.consuming.check().await?;
         self.publishing.check().await

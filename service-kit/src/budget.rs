@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-/// How long a consumer may hold a message without acknowledging it: RabbitMQ's default `consumer_timeout`.
+/// Longest time that a consumer may hold a message without acknowledging it: RabbitMQ's default `consumer_timeout`.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(30 * 60);
-/// How long a message is held while what its work needs is away, before it is sent back to wait its turn again.
+/// Time for which a message is held while what its work needs is away. Then it is sent back to wait its turn again.
 pub const HOLD: Duration = Duration::from_secs(5 * 60);
-/// How long the broker has to confirm a message. One that takes nothing (memory or disk alarm, no quorum) does not say so.
+/// Longest wait for the broker to confirm a message. A broker that takes nothing (memory or disk alarm, no quorum) does not say so.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
-/// What a job has beside its steps.
+/// Time that a job has beside its steps.
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// The time-outs do not nest.
@@ -26,7 +26,7 @@ pub struct BudgetError {
     limit: u64,
 }
 
-/// How long one attempt at a job may take, made of the time-outs of its steps.
+/// Longest time for one attempt at a job, made of the time-outs of its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     job: Duration,

@@ -15,13 +15,13 @@ use lapin::types::FieldTable;
 use std::time::Duration;
 use tracing::Instrument;
 
-/// How long the broker has to answer the end of a subscription.
+/// Longest wait for the broker's answer to the end of a subscription.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
 /// Messages held at once: every lost connection counts against all that were sent ahead, tried or not, and a crash must give
 /// back only what was in hand.
 const PREFETCH: u16 = 1;
 
-/// How a subscription ended.
+/// Side that ended a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// We ended it: for shutdown, or because nothing may be taken for the time being.

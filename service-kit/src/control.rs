@@ -18,11 +18,11 @@ use tokio::sync::Notify;
 
 /// Time between two announcements, however little has changed.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
-/// How long a service that has just started waits for an announcement. Longer than [`ANNOUNCE_EVERY`]; after that no ingest is there, and
-/// work must not stand still because of it.
+/// Longest wait of a service that has just started for an announcement. Longer than [`ANNOUNCE_EVERY`]: after that no ingest is there,
+/// and work must not stand still because of it.
 const WAIT_FOR_FIRST: Duration = Duration::from_secs(5);
 
-/// What is in force.
+/// Announcement of all that is in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
     /// Queues of which nothing may be taken.

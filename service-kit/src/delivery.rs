@@ -17,9 +17,9 @@ pub const ACQUIRED_COUNT: &str = "x-acquired-count";
 pub const DELIVERY_COUNT: &str = "x-delivery-count";
 /// Header in which a broker tells which queues a message has left, and why.
 pub const DEATHS: &str = "x-death";
-/// What a broker writes where its own delivery limit ended a message.
+/// Reason that a broker writes where its own delivery limit ended a message.
 pub const DELIVERY_LIMIT: &str = "delivery_limit";
-/// Why a message left a queue on which it only waited.
+/// Reason that a broker writes where a message left a queue on which it only waited.
 const EXPIRED: &str = "expired";
 
 /// A message as a handler sees it.
@@ -29,20 +29,20 @@ pub struct Delivery {
     pub kind: String,
     /// Body.
     pub body: Vec<u8>,
-    /// What was tried before.
+    /// Attempts before this delivery.
     pub past: Past,
     /// Trace context of the sender.
     pub trace: BTreeMap<String, String>,
-    /// Why and where it died, for a dead letter.
+    /// Queue and reason of its death, for a dead letter.
     pub death: Option<Death>,
 }
 
-/// How a message came to be a dead letter.
+/// Death of a message: the event that made it a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Death {
     /// Queue it was on.
     pub queue: String,
-    /// Why: words of ours, or [`DELIVERY_LIMIT`] where the broker gave up on it.
+    /// Reason: words of ours, or [`DELIVERY_LIMIT`] where the broker gave up on it.
     pub reason: String,
 }
 
@@ -52,7 +52,7 @@ impl Delivery {
         messages::decode(&self.kind, &self.body).map_err(|error| Verdict::Reject(error.to_string()))
     }
 
-    /// What a broker delivers with these properties.
+    /// Delivery of a message that came from a broker with these `properties` and this `body`.
     pub fn of(properties: &BasicProperties, body: &[u8]) -> Self {
         let headers = properties.headers().clone().unwrap_or_default();
         Self {
@@ -81,7 +81,7 @@ fn lost(headers: &FieldTable) -> i64 {
     count(ACQUIRED_COUNT).or_else(|| count(DELIVERY_COUNT)).unwrap_or(0)
 }
 
-/// What we wrote when we buried it; otherwise what the broker did, in the newest line of `x-death` that is no expiry.
+/// Death that we wrote when we buried the message; otherwise the broker's, in the newest line of `x-death` that is no expiry.
 fn death(headers: &FieldTable) -> Option<Death> {
     if let Some((queue, reason)) = text(headers, QUEUE_HEADER).zip(text(headers, REASON_HEADER)) {
         return Some(Death { queue, reason });

@@ -17,23 +17,23 @@ use lapin::message::Delivery as Amqp;
 use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use std::time::{Duration, Instant};
 
-/// How long a dead letter that cannot be kept waits.
+/// Wait before a dead letter that cannot be kept goes back to its queue.
 const DEAD_WAIT: Duration = Duration::from_secs(16);
-/// How often it is looked, while the broker takes nothing, whether it still waits for what is in hand.
+/// Interval, while the broker takes nothing, between two checks that it still waits for the message in hand.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// What to consume.
+/// Queue to consume, with its limits.
 #[derive(Clone, Debug)]
 pub struct Subscription {
     /// The queue.
     pub queue: String,
-    /// How long one attempt may take.
+    /// Longest time for one attempt.
     pub budget: Budget,
     /// Told when a message waits for what is away.
     pub surroundings: Surroundings,
-    /// Whether the queue may be consumed.
+    /// Paused queues: while `queue` is one of them, nothing is taken from it.
     pub pauses: Pauses,
-    /// Whether every message ends in another one that is sent on: then none is taken while the broker takes nothing.
+    /// True where every message ends in another one that is sent on: then none is taken while the broker takes nothing.
     pub sends_on: bool,
 }
 
@@ -71,7 +71,7 @@ pub enum Lost {
     /// The broker cannot be reached.
     #[error("{0}")]
     Broker(#[from] lapin::Error),
-    /// What was to be sent is not known to be on its queue.
+    /// A message that was to be sent is not known to be on its queue.
     #[error("{0}")]
     Publish(#[from] PublishError),
     /// It was taken back in mid-work.
@@ -79,15 +79,15 @@ pub enum Lost {
     TakenBack,
 }
 
-/// What handling a delivery needs.
+/// Everything that handling a delivery needs.
 pub struct Handling<'a, P> {
-    /// What is consumed.
+    /// Queue that is consumed, with its limits.
     pub subscription: &'a Subscription,
     /// Ends it.
     pub shutdown: &'a Shutdown,
     /// Sends what is tried again or dead.
     pub publisher: &'a Publisher<P>,
-    /// Who we are, for the history of a message.
+    /// Name of this process, for the history of a message.
     pub by: &'a str,
 }
 

@@ -19,13 +19,13 @@ use uuid::Uuid;
 pub const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// Time that lies between two, however much has changed.
 const LEAST_BETWEEN: Duration = Duration::from_secs(1);
-/// How long a last heartbeat may take: a service that stops must not wait for a broker that is away.
+/// Longest time for a last heartbeat: a service that stops must not wait for a broker that is away.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// One sign of life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// Which process, from its start to its end.
+    /// Identifier of the process, the same from its start to its end.
     pub id: Uuid,
     /// ingest, worker or matcher.
     pub service: String,
@@ -36,22 +36,22 @@ pub struct Heartbeat {
     pub process: Option<u32>,
     /// Release of the program.
     pub version: String,
-    /// When it started.
+    /// Start of the process.
     pub started_at: DateTime<Utc>,
-    /// Whether this is its last.
+    /// True for the last heartbeat of the process.
     pub leaving: bool,
-    /// What a worker is and does; nothing for the others.
+    /// Identity and activity of a worker; nothing for the others.
     pub work: Option<Work>,
 }
 
-/// What a worker is and does.
+/// Identity and activity of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Work {
     /// Models loaded.
     pub model_version: String,
     /// Configuration of the analysis.
     pub configuration: String,
-    /// Where it infers: cpu, cuda.
+    /// Device on which it infers: cpu, cuda.
     pub device: String,
     /// Chunks that it does at a time.
     pub threads: u32,
@@ -74,7 +74,7 @@ pub struct Busy {
     pub recording: Uuid,
     /// Number of the chunk.
     pub chunk: u32,
-    /// When it was begun.
+    /// Time at which it was begun.
     pub since: DateTime<Utc>,
 }
 

@@ -1,4 +1,4 @@
-//! What every Throughline service needs: messages and their queues, consuming with a verdict, publishing with a confirm,
+//! Base of every Throughline service: messages and their queues, consuming with a verdict, publishing with a confirm,
 //! the object store, telemetry, shutdown and configuration. It knows nothing about speech.
 
 pub mod admin;

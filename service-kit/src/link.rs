@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, watch};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
-/// How soon it is noticed that a blocked connection is gone, which nobody announces.
+/// Longest time until it is noticed that a blocked connection is gone, which nobody announces.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Seconds between heartbeats, where the address does not say. After twice as long in silence each end takes the other for gone:
 /// so long does a message lie in the hands of a machine that lost its power or its network. (A process that dies is noticed at
@@ -24,9 +24,9 @@ const HEARTBEAT_SECONDS: u16 = 10;
 /// That the broker takes nothing from a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocked {
-    /// What the link is for.
+    /// Purpose of the link.
     pub purpose: &'static str,
-    /// Why, in the broker's words.
+    /// Reason, in the broker's words.
     pub why: String,
     /// Since when.
     pub since: DateTime<Utc>,
@@ -122,7 +122,7 @@ impl Link {
         });
     }
 
-    /// Whether and why the broker takes nothing from this link.
+    /// Block of this link by the broker, with its reason and start; `None` while there is none.
     pub(crate) fn blocked(&self) -> Option<Blocked> {
         let alarm = self.alarm.borrow();
         alarm.as_ref().filter(|alarm| alarm.connection.connected()).map(|alarm| alarm.blocked.clone())
@@ -151,7 +151,7 @@ impl Link {
         self.connection.lock().await.as_ref().is_some_and(|c| c.status().connected())
     }
 
-    /// What stands against the link's use: that it is not connected, or blocked.
+    /// Checks that the link can be used. The error says that it is not connected, or blocked.
     pub(crate) async fn check(&self) -> Result<(), String> {
         if !self.is_connected().await {
             return Err(format!("RabbitMQ is not connected (the connection for {})", self.purpose));

@@ -21,7 +21,7 @@ pub trait Message: Serialize + DeserializeOwned + Send + 'static {
 pub struct DecodeJob {
     /// The recording.
     pub recording: Uuid,
-    /// Which run of it: messages of an older run are stale.
+    /// Run of the recording: messages of an older run are stale.
     pub run: i32,
 }
 
@@ -30,7 +30,7 @@ pub struct DecodeJob {
 pub struct ChunkJob {
     /// The recording.
     pub recording: Uuid,
-    /// Which run of it.
+    /// Run of the recording.
     pub run: i32,
     /// Number of the chunk, from 0.
     pub chunk: u32,
@@ -50,12 +50,12 @@ pub struct ChunkJob {
     pub configuration: String,
 }
 
-/// What a worker found in one chunk. Consumed by the matcher.
+/// Analysis of one chunk by a worker. Consumed by the matcher.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkAnalysed {
     /// The recording.
     pub recording: Uuid,
-    /// Which run of it.
+    /// Run of the recording.
     pub run: i32,
     /// Number of the chunk.
     pub chunk: u32,
@@ -73,7 +73,7 @@ pub struct ChunkAnalysed {
 pub struct RecordingDecoded {
     /// The recording.
     pub recording: Uuid,
-    /// Which run of it.
+    /// Run of the recording.
     pub run: i32,
 }
 

@@ -3,12 +3,12 @@
 
 use metrics::Unit;
 
-/// What is measured, and how.
+/// Description of one metric, for Prometheus.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     /// Name, as Prometheus knows it.
     pub name: &'static str,
-    /// How it behaves.
+    /// Kind: counter, gauge or histogram.
     pub kind: Kind,
     /// Unit.
     pub unit: Unit,
@@ -16,7 +16,7 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-/// How a metric behaves.
+/// Behaviour of a metric over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Only grows, from the start of its process.
@@ -61,7 +61,7 @@ pub fn describe(metrics: &[Metric]) {
     }
 }
 
-/// What every service measures.
+/// Metrics of every service.
 pub const COMMON: &[Metric] = &[
     Metric::gauge("throughline_build_info", Unit::Count, "1, with the service and its release as labels."),
     Metric::gauge(

@@ -11,16 +11,16 @@ const NAMED: i64 = 3;
 /// The schema could not be brought to where it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum MigratingError {
-    /// What is to be changed is in use.
+    /// A table that is to be changed is in use.
     #[error(
         "a table that is to be changed is in use and did not come free within {seconds} s ({by}); what was migrated before it \
          stays, nothing else was changed: run `throughline migrate` again when it is free, or with a longer --lock-seconds",
         seconds = .within.as_secs()
     )]
     Locked {
-        /// How long it was waited for.
+        /// Time for which the table was waited for.
         within: Duration,
-        /// Who has had a transaction open for longest.
+        /// Sessions that have had a transaction open for longest, in words for the operator.
         by: String,
     },
     /// Another release's program has migrated further.

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// How long something may take.
+/// Longest time that something may take, and the setting that gives it, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     what: &'static str,
@@ -35,7 +35,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// What lies within what: the first of each pair must be the shorter one.
+/// Pairs of limits that must nest: the first of each pair must be the shorter one.
 pub type Nesting = Vec<(Limit, Limit)>;
 
 /// Two time-outs do not nest.

@@ -47,7 +47,7 @@ pub enum StoreError {
     /// A folder fills as fast as it is emptied.
     #[error("the folder {0} is not empty after it was deleted {LOOKS} times")]
     NotEmpty(String),
-    /// What was to be stored could not be read, or what was fetched not be written.
+    /// Bytes to be stored could not be read, or bytes that were fetched could not be written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
@@ -182,7 +182,7 @@ impl Objects {
         Ok(found.into_stream().map_err(StoreError::from))
     }
 
-    /// Whether the store answers at all: tells an object that cannot be read from a store that is away.
+    /// Checks that the store answers at all: tells an object that cannot be read from a store that is away.
     pub async fn answers(&self) -> Result<(), StoreError> {
         // A folder that is gone would list as an empty one.
         if let Some(folder) = &self.local
@@ -196,14 +196,14 @@ impl Objects {
         }
     }
 
-    /// Whether the store takes anything: tells an object that cannot be stored from a store that is away or full.
+    /// Checks that the store takes anything: tells an object that cannot be stored from a store that is away or full.
     pub async fn takes(&self) -> Result<(), StoreError> {
         let probe = format!("probes/{}", uuid::Uuid::now_v7());
         self.put(&probe, Bytes::from_static(&[0; PROBE])).await?;
         Ok(self.store.delete(&self.key(&probe)).await?)
     }
 
-    /// Whether `object` is there.
+    /// True where `object` is there.
     pub async fn has(&self, object: &str) -> Result<bool, StoreError> {
         match self.store.head(&self.key(object)).await {
             Ok(_) => Ok(true),
@@ -336,7 +336,7 @@ fn local_folders(path: &Path, after: Option<&str>, limit: usize) -> std::io::Res
     Ok(first.into_iter().collect())
 }
 
-/// Why a stream was not stored.
+/// Reason that a stream was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError<E> {
     /// The stream itself broke off.

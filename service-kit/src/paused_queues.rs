@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How soon a service notices a change.
+/// Interval between two looks at the table, within which a service notices a change.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The queues that are paused now.

@@ -33,12 +33,12 @@ impl Pauses {
         });
     }
 
-    /// Whether anything is known.
+    /// True once it is known which queues are paused.
     pub fn is_known(&self) -> bool {
         self.0.borrow().is_some()
     }
 
-    /// Whether nothing may be taken from `queue`.
+    /// True while nothing may be taken from `queue`.
     pub fn is_paused(&self, queue: &str) -> bool {
         self.0.borrow().as_ref().is_none_or(|paused| paused.contains(queue))
     }

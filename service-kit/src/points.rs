@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
 
-/// Where in the work.
+/// Place in the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// A transaction has done its work and is not committed.
@@ -19,7 +19,7 @@ pub enum Place {
     BeforeSend,
     /// The broker has confirmed a message.
     AfterConfirm,
-    /// What a message asked for is done, and the broker does not know.
+    /// The work that a message asked for is done, and the broker does not know.
     BeforeAck,
     /// The broker knows that a message is done.
     AfterAck,
@@ -30,7 +30,7 @@ pub enum Place {
 /// A named place: a transaction's name, or a queue's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Point {
-    /// Where in the work.
+    /// Place in the work.
     pub place: Place,
     /// Name of the transaction, or of the queue.
     pub of: String,
@@ -51,13 +51,13 @@ impl fmt::Display for Point {
     }
 }
 
-/// How the work goes on at a point.
+/// Continuation of the work at a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fate {
     /// As if nothing had been there.
     #[default]
     GoOn,
-    /// What was done is done, and its answer is lost on the way back.
+    /// The work is done, and its answer is lost on the way back.
     AnswerLost,
 }
 

@@ -12,12 +12,12 @@ use std::time::Duration;
 /// Waits after the first, second, … failed attempt: together they outlast a minute. Each has a queue of its own.
 pub const WAITS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16), Duration::from_secs(64)];
-/// Which of [`WAITS`] follows an outage that lasted longer than a message is held.
+/// Index into [`WAITS`] of the wait after an outage that lasted longer than a message is held.
 const OUTAGE_WAIT: usize = 2;
-/// Which of them follows where another one was at it.
+/// Index into [`WAITS`] of the wait where another was at the same work ([`Verdict::Later`]).
 const LATER_WAIT: usize = 1;
 
-/// What is known of a message when it is delivered.
+/// Attempts at a message, as far as they are known when it is delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Past {
     /// Attempts that left word.
@@ -40,33 +40,33 @@ impl Past {
     }
 }
 
-/// What to do with a message.
+/// Action that a message calls for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Its work is done.
     Acknowledge,
     /// Send a copy that is delivered after `wait` (an index into [`WAITS`], or at once), then acknowledge it.
     SendAgain {
-        /// How long to wait; `None` for not at all.
+        /// Index into [`WAITS`] of the wait; `None` for no wait.
         wait: Option<usize>,
-        /// What the copy carries.
+        /// History that the copy carries.
         history: History,
     },
     /// Send it to the dead letters, then acknowledge it.
     Bury {
-        /// Why, in words for the operator.
+        /// Reason, in words for the operator.
         reason: String,
         /// All that was tried.
         history: History,
     },
 }
 
-/// What to do with a message before it is tried: `None` to try it.
+/// Action for a message before it is tried: `None` to try it.
 pub fn before(past: &Past, now: DateTime<Utc>) -> Option<Action> {
     (past.attempts() >= ATTEMPTS).then(|| exhausted(past.written_out(now)))
 }
 
-/// What to do with a message after an attempt by `by` that ended at `now` in `verdict`.
+/// Action for a message after an attempt by `by` that ended at `now` in `verdict`.
 pub fn after(verdict: &Verdict, past: &Past, by: &str, now: DateTime<Utc>) -> Action {
     match verdict {
         Verdict::Done => Action::Acknowledge,
@@ -89,7 +89,7 @@ pub fn after(verdict: &Verdict, past: &Past, by: &str, now: DateTime<Utc>) -> Ac
     }
 }
 
-/// What to do with a message that must be given back in the middle of an attempt, because its process stops.
+/// Action for a message that must be given back in the middle of an attempt, because its process stops.
 pub fn given_back(past: &Past, now: DateTime<Utc>) -> Action {
     Action::SendAgain { wait: None, history: past.written_out(now) }
 }

@@ -7,9 +7,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::fs::Mode;
 use std::time::Duration;
 
-/// How long the giving back of what is in hand may take, past the time it had to be finished.
+/// Longest time for giving back what is in hand, past the time it had to be finished.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
-/// How long threads that no signal reaches (a decoder, an inference) are waited for.
+/// Longest wait for threads that no signal reaches (a decoder, an inference).
 const THREADS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Runs `work` as the service `name` until it ends by itself or a signal stops it. A service that was asked to stop ends in

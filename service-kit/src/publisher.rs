@@ -44,7 +44,7 @@ pub trait Post {
         body: &[u8],
     ) -> impl Future<Output = Result<(), PublishError>>;
 
-    /// Why nothing can be posted now, however long one tries; `None` where that is not known.
+    /// Reason that nothing can be posted now, however long one tries; `None` where none is known.
     fn blocked(&self) -> Option<String> {
         None
     }
@@ -88,7 +88,7 @@ pub struct Envelope<'a> {
     pub body: &'a [u8],
     /// Trace context.
     pub trace: &'a BTreeMap<String, String>,
-    /// What was tried before.
+    /// Attempts so far.
     pub history: &'a History,
 }
 
@@ -154,7 +154,7 @@ impl<P: Post> Publisher<P> {
         self.send(topology::DEAD, None, envelope, &[(QUEUE_HEADER, queue), (REASON_HEADER, reason)]).await
     }
 
-    /// Why nothing can be sent now; `None` where that is not known.
+    /// Reason that nothing can be sent now; `None` where none is known.
     pub fn blocked(&self) -> Option<String> {
         self.post.blocked()
     }

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 /// Every migration under `migrations/`, reversible.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
-/// How soon a service notices that somebody has migrated.
+/// Interval between two looks at the schema, within which a service notices that somebody has migrated.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How the schema of a database stands to what this program needs.
+/// Comparison of a database's schema with what this program needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// It has all migrations that this program knows, and no others.
@@ -36,7 +36,7 @@ pub enum Fit {
 }
 
 impl Fit {
-    /// How the migrations `applied` stand to those that are `needed`.
+    /// Compares the migrations `applied` with those that are `needed`.
     fn of(applied: &[i64], needed: &[i64]) -> Self {
         let last = |versions: &[i64]| versions.iter().copied().max().unwrap_or_default();
         if applied.is_empty() && !needed.is_empty() {
@@ -50,7 +50,7 @@ impl Fit {
         }
     }
 
-    /// Why this program cannot work on it, and what to do; `Ok` when it can.
+    /// Checks that this program can work on it. The error says why not, and what to do.
     pub fn check(&self) -> Result<(), String> {
         match self {
             Self::Exact | Self::Newer { .. } => Ok(()),
@@ -62,7 +62,7 @@ impl Fit {
     }
 }
 
-/// How the schema of the database stands to what this program needs.
+/// Compares the schema of the database with what this program needs.
 pub async fn look(pool: &PgPool) -> Result<Fit, sqlx::Error> {
     let is_there = r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL"#;
     let mut applied: Vec<i64> = Vec::new();
@@ -74,13 +74,13 @@ pub async fn look(pool: &PgPool) -> Result<Fit, sqlx::Error> {
     Ok(Fit::of(&applied, &needed))
 }
 
-/// Why this program cannot work on the database now; `Ok` when it can. Not tried again: readiness wants the answer now.
+/// Checks that this program can work on the database now. The error says why not. Not tried again: readiness wants the answer now.
 pub async fn check(pool: &PgPool) -> Result<(), String> {
     let fit = look(pool).await.map_err(|error| format!("the database does not answer: {error}"))?;
     fit.check()
 }
 
-/// What keeps a service from its work until the schema fits. Clones share the answer.
+/// Gate that keeps a service from its work until the schema fits. Clones share the answer.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(CancellationToken);
 

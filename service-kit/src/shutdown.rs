@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// Exit status after a second signal.
 const EXIT_NOW: i32 = 130;
 
-/// Whether shutdown was asked for. Clones share the answer.
+/// State of shutdown: asked for or not, and since when. Clones share the answer.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     asked: CancellationToken,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Which queues have a message that waits, and for what. Clones share the answer.
+/// Queues with a message that waits, each with the reason. Clones share the answer.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings(Arc<Mutex<BTreeMap<String, String>>>);
 
@@ -20,7 +20,7 @@ impl Surroundings {
         metrics::gauge!("throughline_held_back", "queue" => queue.to_owned()).set(0.0);
     }
 
-    /// What is away; `Ok` when nothing is.
+    /// Checks that nothing is away; the error names one queue that waits, and the reason.
     pub fn check(&self) -> Result<(), String> {
         let away = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match away.iter().next() {

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub const DECODE: &str = "throughline.decode";
 /// Analyses and decoding notices, consumed by the matcher.
 pub const MATCH: &str = "throughline.match";
-/// What failed for good, whatever queue it was on.
+/// Dead letters: messages that failed for good, whatever queue they were on.
 pub const DEAD: &str = "throughline.dead";
 /// Exchange, and queue behind it, of what services tell of themselves ([`crate::heartbeat`]).
 pub const HEARTBEATS: &str = "throughline.heartbeats";

@@ -8,24 +8,24 @@ use sqlx::{PgPool, PgTransaction};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// How long a transaction waits for a database that is away before it gives up.
+/// Longest time that a transaction waits for a database that is away before it gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long one attempt waits for a connection.
+/// Longest wait of one attempt for a connection.
 pub const ACQUIRE: Duration = Duration::from_secs(5);
-/// How long one attempt may take: a database that says nothing (a connection of which only one end is left) says nothing for ever.
+/// Longest time for one attempt: a database that says nothing (a connection of which only one end is left) says nothing for ever.
 pub const ATTEMPT_WITHIN: Duration = Duration::from_secs(120);
-/// What an attempt has that begins when patience is about to end.
+/// Time left for an attempt that begins as [`PATIENCE`] ends.
 const LAST_ATTEMPT: Duration = Duration::from_secs(20);
 /// Longest that [`run`] takes in all.
 pub const WHOLE_WITHIN: Duration = Duration::from_secs(PATIENCE.as_secs() + LAST_ATTEMPT.as_secs());
-/// How long a statement waits for what another transaction has locked. Then it is told to whoever asked ([`is_locked`]), so that one locked
+/// Longest wait of a statement for what another transaction has locked. Then the caller gets an error ([`is_locked`]), so that one locked
 /// row does not take all connections.
 pub const LOCK_WITHIN: Duration = Duration::from_millis(2500);
-/// How long one statement may take: those that write a day of speech take seconds.
+/// Longest time for one statement: those that write a day of speech take seconds.
 pub const STATEMENT_WITHIN: Duration = Duration::from_secs(90);
 /// The same of those that only read for somebody who waits.
 pub const READ_WITHIN: Duration = Duration::from_secs(30);
-/// How long a session may be idle in a transaction.
+/// Longest time that a session may be idle in a transaction.
 pub const IDLE_WITHIN: Duration = Duration::from_secs(60);
 
 /// Opens a pool for work; connections are made when they are needed.
@@ -43,8 +43,8 @@ fn pool_of(url: &str, connections: u32, service: &str, statement: Duration) -> R
     Ok(PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).connect_lazy_with(options))
 }
 
-/// What Postgres is told for our connections, so that rows locked by a service which is gone without a word (frozen, its machine
-/// or its network lost) do not stay locked: without these, for two hours. No transaction of ours is idle for so long.
+/// Postgres settings of our connections. They free rows locked by a service which is gone without a word (frozen, its machine or its
+/// network lost); without these settings the rows stay locked for two hours. No transaction of ours is idle for [`IDLE_WITHIN`].
 fn session(statement: Duration) -> [(&'static str, String); 6] {
     let milliseconds = |time: Duration| time.as_millis().to_string();
     [
@@ -126,7 +126,7 @@ async fn attempt<T>(
     }
 }
 
-/// What lies within what: checked at compile time, as none of it can be set.
+/// Order of these limits: checked at compile time, as none of them can be set.
 const _: () = {
     assert!(LOCK_WITHIN.as_millis() < READ_WITHIN.as_millis());
     assert!(READ_WITHIN.as_secs() <= STATEMENT_WITHIN.as_secs());

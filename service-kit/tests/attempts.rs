@@ -28,7 +28,7 @@ use uuid::Uuid;
 const QUEUE: &str = topology::DECODE;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What befalls an attempt.
+/// Failure that ends an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// The handler says no.
@@ -169,7 +169,7 @@ impl Bench {
     }
 }
 
-/// Whether there is a dead letter. It is looked at and not taken: it goes back with the channel.
+/// True where there is a dead letter. It is looked at and not taken: it goes back with the channel.
 async fn look(broker: &Broker) -> lapin::Result<bool> {
     let channel = broker.channel().await?;
     topology::declare(&channel, topology::DEAD).await?;

@@ -16,20 +16,20 @@ const LAST_CHUNKS: usize = 8;
 /// Seconds of each stage of a chunk, in order.
 pub type Stages = [(&'static str, f64); 5];
 
-/// What a worker is, which does not change while it runs.
+/// Identity of a worker, which does not change while it runs.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// Models loaded.
     pub model_version: String,
     /// Configuration of the analysis.
     pub configuration: String,
-    /// Where it infers.
+    /// Device on which it infers.
     pub device: String,
     /// Chunks that it does at a time.
     pub threads: u32,
 }
 
-/// What it does. Clones share it.
+/// Activity of a worker. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Activity {
     started: Instant,
@@ -88,7 +88,7 @@ impl Activity {
         state.done.drain(..too_many);
     }
 
-    /// What a heartbeat at `now` says.
+    /// Work that a heartbeat at `now` reports.
     pub fn work(&self, identity: &Identity, now: Instant) -> Work {
         let state = self.state();
         let lately = state.done.iter().filter(|done| now.duration_since(done.at) <= LATELY);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Why a chunk has no analysis.
+/// Reason that a chunk has no analysis.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
     /// A model failed.
@@ -30,10 +30,10 @@ struct Request {
     reply: oneshot::Sender<Result<Analysed, InferenceError>>,
 }
 
-/// What came of a chunk, and how long that took.
+/// Analysis of a chunk, and the time that it took.
 #[derive(Debug)]
 pub struct Analysed {
-    /// What the models said.
+    /// Analysis of each block.
     pub blocks: Vec<BlockAnalysis>,
     /// All of the analysis.
     pub whole: Duration,
@@ -45,7 +45,7 @@ pub struct Analysed {
 #[derive(Clone)]
 pub struct Inference {
     requests: mpsc::SyncSender<Request>,
-    /// When the chunk in hand was begun.
+    /// Start of the chunk in hand; none while there is no chunk.
     busy_since: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -78,7 +78,7 @@ impl Inference {
         Ok(Self { requests: send, busy_since })
     }
 
-    /// How long the chunk in hand has been in hand.
+    /// Time since the chunk in hand was begun; `None` while there is no chunk.
     pub fn busy_for(&self) -> Option<Duration> {
         self.busy_since.lock().map_or(None, |since| *since).map(|since| since.elapsed())
     }

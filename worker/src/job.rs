@@ -22,14 +22,14 @@ use tokio::time::timeout;
 
 /// Longest that fetching a chunk may take.
 const FETCH_WITHIN: Duration = Duration::from_secs(120);
-/// Which of a chunk's stages is its publishing.
+/// Index of publishing among the [`Stages`] of a chunk.
 const PUBLISHING: usize = 4;
 
-/// What jobs need.
+/// Resources that jobs need.
 pub struct Worker {
-    /// Where chunks are.
+    /// Store of the chunks.
     pub objects: Objects,
-    /// Where analyses go.
+    /// Publisher of the analyses.
     pub publisher: Publisher,
     /// Model version loaded.
     pub model_version: String,
@@ -37,11 +37,11 @@ pub struct Worker {
     pub inference_within: Duration,
     /// Asked for when this worker is of no more use.
     pub shutdown: Shutdown,
-    /// Whether it is.
+    /// True once this worker is of no more use.
     pub broken: AtomicBool,
     /// Noted for the heartbeats.
     pub activity: Activity,
-    /// What was analysed last.
+    /// Analyses that were finished last.
     pub kept: Kept,
 }
 
@@ -202,7 +202,7 @@ fn seconds(job: &ChunkJob) -> f64 {
     job.samples as f64 / f64::from(SAMPLE_RATE)
 }
 
-/// How long each stage of a chunk took, before it was published. Features are all that the analysis does besides the models: filter
+/// Seconds of each stage of a chunk, before it was published. Features are all that the analysis does besides the models: filter
 /// banks by far the most.
 fn stages(fetched: Duration, analysed: &Analysed) -> Stages {
     let models = analysed.models;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Finished {
     /// The job that it answers.
     pub job: ChunkJob,
-    /// What the matcher is sent.
+    /// Message for the matcher.
     pub message: ChunkAnalysed,
     /// Seconds of each stage; none yet of publishing.
     pub stages: Stages,

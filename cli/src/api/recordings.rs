@@ -19,7 +19,7 @@ pub struct Summary {
     pub state: String,
     /// Length in seconds, once known.
     pub duration_seconds: Option<f64>,
-    /// When it was uploaded.
+    /// Time of the upload.
     pub created_at: String,
 }
 
@@ -38,7 +38,7 @@ pub struct PlacedTurn {
     pub end_frame: u32,
 }
 
-/// Which recordings are listed.
+/// Filter of the recordings that are listed.
 #[derive(Debug, Default)]
 pub struct Wanted {
     /// States with commas between.
@@ -110,7 +110,7 @@ impl Api {
         Ok(self.json::<Turns>(self.http.get(self.url(&format!("/{id}/turns")))).await?.turns)
     }
 
-    /// What people corrected of a recording, oldest first.
+    /// Corrections that people made to a recording, oldest first.
     pub async fn corrections(&self, id: &str) -> anyhow::Result<Vec<Value>> {
         self.corrected(self.http.get(self.url(&format!("/{id}/corrections")))).await
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Stands for standard input on a command line.
 pub const STDIN: &str = "-";
 
-/// How the names of files end that are taken from a folder. Files that are named themselves may be called anything.
+/// Endings of the names of files that are taken from a folder. Files that are named themselves may be called anything.
 const ENDINGS: &[&str] = &[
     "3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "dts", "flac",
     "flv", "m2ts", "m4a", "m4b", "m4v", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpeg", "mpg",
@@ -19,19 +19,20 @@ const ENDINGS: &[&str] = &[
 /// A file of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// Where it is; [`STDIN`] for standard input.
+    /// Path of the file; [`STDIN`] for standard input.
     pub path: PathBuf,
-    /// What its results are called, without ending: below the folder that was named as the file is.
+    /// Path of its results below the folder of results, without their ending. It follows the file's path below the folder that was
+    /// named.
     pub name: PathBuf,
 }
 
 impl Input {
-    /// What the file is called in messages.
+    /// Name of the file in messages.
     pub fn shown(&self) -> String {
         if is_stdin(&self.path) { "standard input".into() } else { self.path.display().to_string() }
     }
 
-    /// What the file is called where it is uploaded.
+    /// Name of the file in an upload.
     pub fn upload_name(&self) -> String {
         let name = if is_stdin(&self.path) { None } else { self.path.file_name() };
         name.map_or_else(|| "stdin".into(), |name| name.to_string_lossy().into_owned())
@@ -43,7 +44,7 @@ impl Input {
     }
 }
 
-/// Whether `path` stands for standard input.
+/// True if `path` stands for standard input.
 pub fn is_stdin(path: &Path) -> bool {
     path == Path::new(STDIN)
 }
@@ -66,7 +67,7 @@ impl Readable {
         Ok(Self { path: copy.path().to_owned(), _copy: Some(copy) })
     }
 
-    /// Where it is.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }

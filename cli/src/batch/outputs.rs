@@ -14,7 +14,7 @@ pub enum Form {
     Rttm,
     /// Turns, speakers and what is known of the recording.
     Json,
-    /// What another program reads.
+    /// Form that another program reads.
     Export(Format),
 }
 
@@ -42,7 +42,7 @@ impl Form {
         }
     }
 
-    /// How names of its files end.
+    /// Ending of the names of its files.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Rttm => "rttm",
@@ -67,7 +67,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Where the result of `input` goes in each format; nothing where no folder was named.
+    /// Path of the result of `input` in each format; empty where no folder was named.
     pub fn of(&self, input: &Input) -> Vec<(Form, PathBuf)> {
         let Some(folder) = &self.out_dir else { return Vec::new() };
         // The name may have dots of its own, which `with_extension` would take for an ending.
@@ -79,7 +79,7 @@ impl Outputs {
         self.format.iter().map(|&form| (form, path(form))).collect()
     }
 
-    /// Whether `input` is left out.
+    /// True if `input` is left out.
     pub fn skips(&self, input: &Input) -> bool {
         self.skip_existing && self.of(input).iter().all(|(_, path)| path.is_file())
     }

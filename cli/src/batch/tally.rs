@@ -6,14 +6,14 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What became of a file.
+/// Outcome of a file.
 #[derive(Debug)]
 pub enum Fate {
     /// It is done: what there is to say of it, and seconds of audio, where they are known.
     Done(String, Option<f64>),
     /// Its results were there already.
     Skipped,
-    /// Why it failed.
+    /// It failed, for this reason.
     Failed(anyhow::Error),
 }
 

@@ -24,7 +24,7 @@ pub struct Analysed {
     pub seconds: Option<f64>,
 }
 
-/// What is kept.
+/// Analysis as it is kept on disk, with the models, configuration and file size that it holds for.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     model_version: String,
@@ -34,7 +34,7 @@ struct Kept {
     blocks: Vec<BlockAnalysis>,
 }
 
-/// How a recording is cut for analysis.
+/// Way in which a recording is cut for analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// Into chunks of so many blocks.
@@ -44,7 +44,7 @@ pub enum Cut {
 }
 
 impl Cut {
-    /// What an analysis so cut must not be mixed with others under.
+    /// Name of the configuration of an analysis so cut. Analyses under different names must not be mixed.
     fn configuration(self, wish: Wish) -> String {
         let cut = match self {
             Self::Chunks(_) => "",
@@ -111,7 +111,7 @@ pub fn of(
     Ok(Analysed { blocks: kept.blocks, audio_seconds, seconds: Some(seconds) })
 }
 
-/// What is kept at `place`; what cannot be read is as good as not there.
+/// Reads the analysis kept at `place`; `None` where there is none that can be read.
 fn read(place: &PathBuf) -> Option<Kept> {
     rmp_serde::from_slice(&std::fs::read(place).ok()?).ok()
 }

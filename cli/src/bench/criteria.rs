@@ -5,7 +5,7 @@ use crate::bench::summary::Measured;
 use crate::bench::table::{Table, percent};
 use diarization::scoring::{self, Continuity};
 
-/// What users are promised, with the aim, over all recordings to which each applies.
+/// Table of what users are promised, with the aim, over all recordings to which each criterion applies.
 pub fn table(measured: &[Measured]) -> Table {
     let mut table = Table::new(&["criterion", "of", "aim"], &["final", "in order"]);
     let rows: [(&str, &str, &str, Rate); 4] = [

@@ -6,7 +6,7 @@ use crate::bench::sources::Source;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What was chosen for one source.
+/// Choice made for one source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fold {
     /// The source that had no say.
@@ -26,7 +26,7 @@ pub struct Choice {
     pub folds: Vec<Fold>,
     /// Of each recording, the setting chosen without its source.
     pub by_recording: Vec<usize>,
-    /// How often each setting was chosen.
+    /// Number of times that each setting was chosen.
     pub times: Vec<usize>,
     /// The setting that all together would choose.
     pub of_all: usize,

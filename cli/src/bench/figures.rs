@@ -38,8 +38,8 @@ impl Figures {
         self.speakers.abs_diff(self.found)
     }
 
-    /// What a choice of parameters makes small: speakers too many or too few, and speech under the wrong one. Both the like of a user's
-    /// trouble: one speaker too many is as bad as half of the speech confused.
+    /// Loss that a choice of parameters makes small: speakers too many or too few, and speech under the wrong speaker. Both trouble
+    /// a user alike: one speaker too many is as bad as half of the speech confused.
     pub fn loss(&self) -> f64 {
         let confusion = if self.reference_s > 0.0 { self.confusion_s / self.reference_s } else { 0.0 };
         self.count_error().min(MOST_COUNTED) as f64 + 2.0 * confusion

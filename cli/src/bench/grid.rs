@@ -10,13 +10,13 @@ use diarization::scoring::{self, Options};
 
 /// One setting.
 pub struct Point {
-    /// What is shown of it.
+    /// Name shown in tables.
     pub name: String,
-    /// What it is.
+    /// The settings themselves.
     pub settings: Settings,
 }
 
-/// When two clusters may be joined: the cosine at a second of speech, and what it rises by for each e-fold.
+/// Bound from which two clusters may be joined: the cosine at a second of speech, and its rise for each e-fold.
 const AT_ONE_SECOND: [f64; 6] = [0.12, 0.16, 0.2, 0.24, 0.28, 0.32];
 const PER_LOG_SECOND: [f64; 5] = [0.1, 0.12, 0.14, 0.16, 0.18];
 
@@ -38,7 +38,7 @@ pub fn points(settings: &Settings) -> Vec<Point> {
     points
 }
 
-/// What each of `points` makes of a recording, by as many threads as are asked for.
+/// Figures of each of `points` on a recording, computed by as many threads as are asked for.
 pub fn figures(
     blocks: &[BlockAnalysis],
     points: &[Point],

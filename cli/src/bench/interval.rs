@@ -30,7 +30,7 @@ impl Interval {
         Self { low: at(0.025), high: at(0.975) }
     }
 
-    /// Whether nothing is among what may well be.
+    /// True if the interval includes zero.
     pub fn holds_zero(&self) -> bool {
         self.low <= 0.0 && 0.0 <= self.high
     }
@@ -41,9 +41,9 @@ impl Interval {
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
-    /// Where it may be for the recordings of each source.
+    /// Interval of the mean with recordings drawn anew within each source.
     pub over_recordings: Interval,
-    /// Where it may be for recordings and sources.
+    /// Interval of the mean with recordings and sources drawn anew.
     pub over_sources: Interval,
 }
 
@@ -77,7 +77,7 @@ impl Estimate {
         })
     }
 
-    /// Whether, as a difference, it is no more than chance may make of nothing.
+    /// True if, as a difference, the estimate may be chance alone: one of its intervals includes zero.
     pub fn is_inside(&self) -> bool {
         self.over_recordings.holds_zero() || self.over_sources.holds_zero()
     }

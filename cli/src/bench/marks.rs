@@ -19,14 +19,14 @@ use std::time::Instant;
 /// Forgiveness on each side of a border in the second error rate, seconds.
 pub const COLLAR_S: f64 = 0.25;
 
-/// What a result comes to.
+/// Scores of one result.
 #[derive(Clone, Debug, Serialize)]
 pub struct Marks {
     /// Without a collar.
     pub exact: Score,
     /// With [`COLLAR_S`].
     pub forgiving: Score,
-    /// Whether labels hold from chunk to chunk.
+    /// Continuity of labels from chunk to chunk.
     pub continuity: Continuity,
 }
 
@@ -50,9 +50,9 @@ pub fn chunk_seconds(chunk_blocks: usize) -> f64 {
 
 /// One result of a recording.
 pub struct Shown {
-    /// Who spoke when.
+    /// Segments, each with its speaker.
     pub segments: Vec<Segment>,
-    /// How well its confidences hold.
+    /// Reliability of its confidences.
     pub reliability: Reliability,
     /// Its turns with their confidences, against the reference.
     pub judged: Vec<Judged>,
@@ -85,7 +85,7 @@ pub struct Results {
     pub processor_seconds: f64,
 }
 
-/// Who speaks when in `blocks`, as decided over the whole.
+/// Diarization of `blocks`, as decided over the whole.
 fn decide(blocks: &[BlockAnalysis], settings: &Settings) -> anyhow::Result<Diarization> {
     let mut diarizer = Diarizer::new(settings.clone());
     for block in blocks {
@@ -99,8 +99,8 @@ pub fn last(blocks: &[BlockAnalysis], settings: &Settings, stem: &str) -> anyhow
     Ok(rttm::parse(&rttm::write(&decide(blocks, settings)?.segments(stem)))?)
 }
 
-/// What comes of a recording where the number of its speakers is given: what is left is who of them speaks. `None` where that many
-/// cannot be asked for.
+/// Figures of a recording where the number of its speakers is given: only the attribution of speech is left to err. `None` where
+/// that many cannot be asked for.
 pub fn count_given(
     blocks: &[BlockAnalysis],
     settings: &Settings,
@@ -130,7 +130,7 @@ pub fn results(
     })
 }
 
-/// What a viewer sees while the blocks come in, who is shown nothing anew.
+/// Result that a viewer sees while the blocks come in, where nothing shown is changed later.
 fn in_order(blocks: &[BlockAnalysis], settings: &Settings, recording: &Recording) -> Shown {
     let mut references = ReferenceSet::default();
     let (mut turns, mut matches) = (Vec::new(), Vec::new());

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 /// Our result over the whole, which all others are held against.
 pub const FINAL: &str = "final";
 
-/// What a rate is called, whether more of it is better, and how it is worked out.
+/// Name of a rate, whether more of it is better, and its computation.
 type Rate = (&'static str, bool, fn(&Pool) -> f64);
 
-/// What methods are compared by; all shares but the last, which is speakers.
+/// Rates by which methods are compared; all are shares but the last, which counts speakers.
 const RATES: [Rate; 4] = [
     ("DER", false, |pool| pool.der),
     ("confusion", false, |pool| pool.confusion),
@@ -25,9 +25,9 @@ pub const COUNT_ERROR: &str = "count error";
 /// A way to a result.
 #[derive(Clone, Debug, Serialize)]
 pub struct Method {
-    /// What it is called.
+    /// Name of the method.
     pub name: String,
-    /// What came of each recording, in their order; `None` of those that it has no result of.
+    /// Figures of each recording, in the order of the recordings; `None` where the method has no result of a recording.
     pub figures: Vec<Option<Figures>>,
 }
 
@@ -40,7 +40,7 @@ pub struct Mean {
     pub recordings: usize,
     /// The rate.
     pub rate: &'static str,
-    /// How much it is.
+    /// Mean of the rate, with its intervals.
     pub estimate: Estimate,
 }
 
@@ -53,9 +53,9 @@ pub struct Difference {
     pub recordings: usize,
     /// The rate.
     pub rate: &'static str,
-    /// How much more it is than ours.
+    /// Rate of the method less that of ours, with its intervals.
     pub estimate: Estimate,
-    /// What is to be made of it.
+    /// Verdict on the difference, in words.
     pub verdict: &'static str,
 }
 
@@ -79,7 +79,7 @@ pub fn all(measured: &[Measured]) -> Vec<Method> {
     methods
 }
 
-/// What `values` of recordings there are, by source.
+/// Groups the `values` that recordings have by source.
 pub fn by_source<T>(measured: &[Measured], values: impl Iterator<Item = Option<T>>) -> Vec<Vec<T>> {
     let mut sources: BTreeMap<&str, Vec<T>> = BTreeMap::new();
     for (one, value) in measured.iter().zip(values) {
@@ -106,7 +106,7 @@ pub fn means(measured: &[Measured], methods: &[Method]) -> Vec<Mean> {
     means
 }
 
-/// How far each method is from the first.
+/// Differences of each method from the first.
 pub fn differences(measured: &[Measured], methods: &[Method]) -> Vec<Difference> {
     let Some((ours, others)) = methods.split_first() else { return Vec::new() };
     let mut differences = Vec::new();
@@ -135,7 +135,7 @@ pub fn differences(measured: &[Measured], methods: &[Method]) -> Vec<Difference>
     differences
 }
 
-/// What is to be made of a difference.
+/// Verdict on a difference, in words.
 pub fn verdict(difference: &Estimate, more_is_better: bool) -> &'static str {
     if difference.is_inside() {
         "inside the interval"

@@ -10,7 +10,7 @@ use crate::bench::summary::{self, Measured};
 use crate::bench::table::{Table, percent};
 use std::collections::BTreeMap;
 
-/// What recordings are put together by.
+/// Key by which recordings are grouped.
 type Key<'a> = &'a dyn Fn(&Measured) -> String;
 
 /// The final result by source, kind and number of speakers: whichever there are two of.
@@ -100,7 +100,7 @@ pub fn methods(means: &[Mean]) -> Table {
     table
 }
 
-/// How far each is from the final result, recording by recording.
+/// Differences of each method from the final result, on the same recordings.
 pub fn differences(differences: &[Difference]) -> Table {
     let mut table = Table::new(
         &["method", "rate", "against ours"],
@@ -114,7 +114,7 @@ pub fn differences(differences: &[Difference]) -> Table {
     table
 }
 
-/// What was chosen for each source without it.
+/// Setting chosen for each source without it.
 pub fn folds(choice: &Choice, points: &[Point]) -> Table {
     let mut table =
         Table::new(&["source left out", "chosen on the others"], &["loss", "loss of the default"]);
@@ -130,7 +130,7 @@ pub fn folds(choice: &Choice, points: &[Point]) -> Table {
     table
 }
 
-/// What the choice is worth, and how often each setting was made.
+/// Two tables: loss of the choice on sources left out, and number of times that each setting was chosen.
 pub fn choice(choice: &Choice, points: &[Point]) -> [Table; 2] {
     let mut worth = Table::new(
         &["on sources left out", "against the default"],

@@ -15,14 +15,14 @@ pub struct Recording {
     pub stem: String,
     /// The group that it is pooled with.
     pub group: String,
-    /// Where it comes from.
+    /// Source and kind of the recording.
     pub origin: Origin,
-    /// Who really spoke when.
+    /// Reference: true segments, each with its speaker.
     pub reference: Vec<Segment>,
 }
 
 impl Recording {
-    /// How many speakers there really are.
+    /// Number of speakers in the reference.
     pub fn speakers(&self) -> usize {
         let names: std::collections::BTreeSet<&str> =
             self.reference.iter().map(|segment| segment.speaker.as_str()).collect();

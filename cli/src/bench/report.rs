@@ -10,7 +10,7 @@ use crate::bench::table::Table;
 use crate::bench::{criteria, over_sources, review, show};
 use serde::Serialize;
 
-/// What is written as JSON.
+/// Report of a bench, as it is written as JSON.
 #[derive(Serialize)]
 pub struct Report<'a> {
     /// Groups, then the headline.
@@ -19,13 +19,13 @@ pub struct Report<'a> {
     recordings: &'a [Measured],
     /// Of every method, its rates as means over sources.
     methods: Vec<Mean>,
-    /// How far each is from the final result.
+    /// Differences of each method from the final result.
     differences: Vec<Difference>,
-    /// What a review of the least sure speech removes; empty where results were read.
+    /// Confusion that a review of the least sure speech removes; empty where results were read.
     review: Vec<Reviewed>,
-    /// What was chosen, and what that is worth; `None` unless that was asked for.
+    /// Setting chosen by cross-validation, and the loss of that choice; `None` unless that was asked for.
     choice: Option<Choice>,
-    /// What could be chosen.
+    /// Names of the settings to choose among.
     settings: Vec<&'a str>,
     /// Processor time by stage; `None` unless that was asked for.
     pub speed: Option<Stages>,
@@ -84,7 +84,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// What is chosen among `points`, by what each makes of every recording.
+/// Chooses among `points` by the loss of each on every recording.
 fn chosen(measured: &[Measured], points: &[Point]) -> Option<Choice> {
     let losses = |point: usize| measured.iter().map(|one| one.points[point].loss()).collect();
     let losses: Vec<Vec<f64>> = (0..points.len()).map(losses).collect();

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// Shares of the speech that are listened to.
 const SHARES: [f64; 4] = [0.01, 0.02, 0.05, 0.1];
 
-/// What listening to a share of the speech comes to.
+/// Effect of listening to a share of the speech.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Reviewed {
     /// Share of the speech that is listened to.

@@ -89,7 +89,7 @@ pub fn groups(groups: &[Group]) -> Table {
     table
 }
 
-/// How far the final result is from the peer's, in percent of the peer's; below zero is better.
+/// Error of the final result against that of the peer, in percent of the peer's; below zero is better.
 pub fn against(groups: &[Group]) -> Table {
     let mut table = Table::new(
         &["group"],
@@ -111,7 +111,7 @@ pub fn against(groups: &[Group]) -> Table {
     table
 }
 
-/// How labels held from chunk to chunk, over all recordings.
+/// Continuity of labels from chunk to chunk, over all recordings.
 pub fn continuity(headline: &Group) -> Table {
     let mut table = Table::new(
         &["result"],
@@ -137,7 +137,7 @@ pub fn continuity(headline: &Group) -> Table {
     table
 }
 
-/// How sure the results are of who speaks, and how right that is; `None` where results were read.
+/// Confidence in the speakers, share of speech that is right, and calibration error; `None` where results were read.
 pub fn confidence(groups: &[Group]) -> Option<Table> {
     let mut table = Table::new(&["group", "result"], &["confidence", "right", "expected calibration error"]);
     for group in groups {

@@ -26,7 +26,7 @@ impl Source {
         Self { parts }
     }
 
-    /// What its recordings are counted under: all that are of several sources are together one more.
+    /// Label under which its recordings are counted. All recordings of several sources together count as one more source.
     pub fn label(&self) -> &str {
         match self.parts.as_slice() {
             [only] => only,
@@ -34,7 +34,7 @@ impl Source {
         }
     }
 
-    /// Whether anybody may speak in both.
+    /// True if a speaker may occur in both sources.
     pub fn shares_with(&self, other: &Self) -> bool {
         self.parts.iter().any(|part| other.parts.contains(part))
     }
@@ -46,14 +46,14 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// What a list says of a recording.
+/// Entry of a list on a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// Where it comes from.
+    /// Source of the recording.
     pub source: Source,
-    /// What it is: a call, an interview, a meeting, …; empty where nothing is said.
+    /// Kind of recording: a call, an interview, a meeting, …; empty where the list names none.
     pub kind: String,
-    /// Whom recordings put together from several must not hold together with its voices.
+    /// Recordings whose voices must not be put together with those of this recording.
     pub apart: Apart,
 }
 
@@ -89,7 +89,7 @@ impl Sources {
         Ok(sources)
     }
 
-    /// What is said of `stem`; without a word its source is `folder`.
+    /// Origin of `stem`; where no list names it, its source is `folder`.
     pub fn of(&self, stem: &str, folder: &str) -> Origin {
         self.0.get(stem).cloned().unwrap_or_else(|| Origin {
             source: Source::new(folder),

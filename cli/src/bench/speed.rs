@@ -25,7 +25,7 @@ pub struct Stages {
     pub features: f64,
     /// The embedding model.
     pub embedding: f64,
-    /// What else the analysis does: stitching, pieces.
+    /// The rest of the analysis: stitching, pieces.
     pub stitching: f64,
     /// Clustering and labels.
     pub clustering: f64,
@@ -91,7 +91,7 @@ pub fn analyse(
     Ok((blocks, stages))
 }
 
-/// What the filter banks of the frames in which somebody speaks take.
+/// Processor time of the filter banks of the frames in which somebody speaks.
 fn features(samples: &[f32], blocks: &[BlockAnalysis], filter_bank: &mut FilterBank) -> Duration {
     let from = processor_time();
     for block in blocks {
@@ -103,7 +103,7 @@ fn features(samples: &[f32], blocks: &[BlockAnalysis], filter_bank: &mut FilterB
     processor_time() - from
 }
 
-/// What the processor can do that the models' arithmetic makes use of, best first.
+/// Instruction sets of the processor that the models' arithmetic makes use of, best first.
 pub fn instruction_set() -> String {
     let found = detected();
     if found.is_empty() { "none known".into() } else { found.join(", ") }

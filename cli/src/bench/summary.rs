@@ -10,17 +10,17 @@ use diarization::scoring::{self, Continuity, Judged, Reliability};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What came of one recording.
+/// Results of one recording.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     /// Name.
     pub recording: String,
     /// Group.
     pub group: String,
-    /// Where it comes from.
+    /// Source of the recording.
     #[serde(serialize_with = "as_text")]
     pub source: Source,
-    /// What it is; empty where nothing is said.
+    /// Kind of recording; empty where no list names one.
     pub kind: String,
     /// Length in seconds.
     pub audio_seconds: f64,
@@ -28,7 +28,7 @@ pub struct Measured {
     pub seconds: Option<f64>,
     /// The result over the whole, or the one read from files.
     pub last: Marks,
-    /// How well the confidences of that hold; `None` where results were read.
+    /// Reliability of the confidences of that result; `None` where results were read.
     pub reliability: Option<Reliability>,
     /// Its turns with their confidences, against the reference; `None` where results were read.
     #[serde(skip)]
@@ -37,11 +37,11 @@ pub struct Measured {
     pub matching_seconds: Option<f64>,
     /// The result as shown in order; `None` where results were read.
     pub in_order: Option<Marks>,
-    /// How well the confidences of that hold; `None` where results were read.
+    /// Reliability of the confidences of the result in order; `None` where results were read.
     pub in_order_reliability: Option<Reliability>,
-    /// What the same comes to where the true number of speakers is given; `None` where results were read.
+    /// Figures of the same where the true number of speakers is given; `None` where results were read.
     pub count_given: Option<Figures>,
-    /// What each setting of the grid makes of it; empty where nothing is chosen.
+    /// Figures of each setting of the grid; empty where nothing is chosen.
     #[serde(skip)]
     pub points: Vec<Figures>,
     /// Peers', in the order in which they were given.
@@ -51,7 +51,7 @@ pub struct Measured {
 /// A peer's result of one recording.
 #[derive(Clone, Debug, Serialize)]
 pub struct Peer {
-    /// Whose.
+    /// Name of the peer.
     pub name: String,
     /// `None` where it has none.
     pub marks: Option<Marks>,
@@ -83,7 +83,7 @@ pub struct Row {
     pub recordings: usize,
     /// Of these, with as many speakers as there are.
     pub count_exact: usize,
-    /// How labels held from chunk to chunk.
+    /// Continuity of labels from chunk to chunk.
     pub continuity: Continuity,
 }
 
@@ -137,11 +137,11 @@ pub struct Group {
     pub seconds: Option<f64>,
     /// Over the whole.
     pub last: Row,
-    /// How well the confidences of that hold.
+    /// Reliability of the confidences of that result.
     pub reliability: Option<Reliability>,
     /// As shown in order.
     pub in_order: Option<Row>,
-    /// How well the confidences of that hold.
+    /// Reliability of the confidences of the result in order.
     pub in_order_reliability: Option<Reliability>,
     /// Of the peer that was named first, over the recordings of which it has a result.
     pub peer: Option<Row>,

@@ -67,7 +67,7 @@ pub struct Args {
     models: ModelOptions,
 }
 
-/// What is asked of every recording, and what comes of all.
+/// Request for every recording, with the models, and the processor time over all.
 struct Bench<'a> {
     args: &'a Args,
     settings: Settings,

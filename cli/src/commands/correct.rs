@@ -117,7 +117,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     })
 }
 
-/// What is sent.
+/// Body of the request that makes the correction `what`.
 async fn body(api: &Api, id: &str, what: &What) -> anyhow::Result<Value> {
     let whose = |name: &str, new: bool| if new { json!({ "new": name }) } else { json!(name) };
     let of = async |kind: &str, speaker: &str, at: f64| {

@@ -52,7 +52,7 @@ struct Document<'a> {
     file: &'a str,
     duration_seconds: f64,
     model_version: &'a str,
-    /// What was done with the channels: mix or separate.
+    /// Treatment of the channels: mix or separate.
     channels: Channels,
     warnings: &'a [String],
     speakers: Vec<DocumentSpeaker>,
@@ -127,7 +127,7 @@ fn one(args: &Args, file: &Path, settings: Settings) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// Where results are to go.
+    /// Paths that results are written to.
     fn outputs_of_one(&self) -> impl Iterator<Item = &Path> {
         let exports = self.export.iter().map(|(_, path)| path);
         self.rttm.iter().chain(&self.json).chain(exports).map(PathBuf::as_path)

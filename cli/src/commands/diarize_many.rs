@@ -69,7 +69,7 @@ fn one(
     Ok(Fate::Done(said, Some(outcome.seconds())))
 }
 
-/// What was found in the recording `stem`, in one of the forms.
+/// Result of the recording `stem`, in one of the forms.
 fn written(form: Form, stem: &str, outcome: &Outcome, model_version: &str) -> anyhow::Result<String> {
     Ok(match form {
         Form::Rttm => rttm::write(&outcome.diarization.segments(stem)),

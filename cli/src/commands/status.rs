@@ -34,7 +34,7 @@ pub fn print(recording: &Recording) {
     println!("{}", text(recording));
 }
 
-/// What is known of a recording, in lines.
+/// Status of a recording, in lines.
 pub fn text(recording: &Recording) -> String {
     let mut lines = vec![format!("{} '{}': {}", recording.id, recording.title, words(&recording.state))];
     lines.extend(recording.failure.iter().map(|failure| format!("  error: {failure}")));

@@ -16,7 +16,7 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(500);
 /// Polls in a row without an answer before the command gives up: two minutes.
 const UNANSWERED_POLLS: u32 = 240;
-/// How often progress is told where there is no terminal.
+/// Polls from one line of progress to the next where there is no terminal.
 const POLLS_PER_LINE: u32 = 10;
 
 /// Arguments of the command.

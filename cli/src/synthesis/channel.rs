@@ -15,13 +15,13 @@ pub struct Room {
     wet: f32,
 }
 
-/// What a recording is heard through.
+/// Channel through which a recording is heard.
 pub struct Channel {
     room: Option<Room>,
     telephone: bool,
     /// Root mean square of the noise.
     noise: f32,
-    /// How much of a noise sample stays in the next one: 0 is white.
+    /// Share of a noise sample that stays in the next one: 0 is white.
     colour: f32,
     /// Gain of each speaker.
     gains: Vec<f32>,

@@ -6,9 +6,9 @@ use rand::rngs::StdRng;
 
 /// Longest that one speaker goes on, seconds.
 const LONGEST_TURN_S: f64 = 25.0;
-/// How likely a listener says a word while another one speaks.
+/// Probability that a listener says a word while somebody else speaks.
 const BACK_CHANNEL: f64 = 0.12;
-/// How likely the next one begins before the last one ends.
+/// Probability that the next speaker begins before the last one ends.
 const INTERRUPTS: f64 = 0.15;
 
 /// Kinds of recording.
@@ -72,9 +72,9 @@ impl Kind {
 /// Something that is to be said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Saying {
-    /// Who says it.
+    /// Number of the speaker.
     pub speaker: usize,
-    /// When, in seconds from the start.
+    /// Start, in seconds from the start of the recording.
     pub at: f64,
     /// For how long.
     pub seconds: f64,
@@ -83,13 +83,13 @@ pub struct Saying {
 /// A plan.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// What is said, by start.
+    /// Utterances, by start.
     pub sayings: Vec<Saying>,
     /// Length of the recording.
     pub seconds: f64,
 }
 
-/// When a speaker is there, as shares of the recording.
+/// Presence of a speaker, in shares of the recording.
 struct Presence {
     from: f64,
     away: Option<(f64, f64)>,
@@ -148,7 +148,7 @@ pub fn plan(kind: Kind, speakers: usize, random: &mut StdRng) -> Conversation {
     Conversation { sayings, seconds }
 }
 
-/// Who speaks next, by how much each has to say; the last one seldom goes on.
+/// Draws the next speaker, weighted by how much each has to say; the last speaker seldom goes on.
 fn next(people: &[Presence], share: f64, last: Option<usize>, random: &mut StdRng) -> Option<usize> {
     let weight = |who: usize| {
         let person = &people[who];

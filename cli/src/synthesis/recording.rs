@@ -14,7 +14,7 @@ const RATE: f64 = 16_000.0;
 pub struct Recording {
     /// 16 kHz mono.
     pub samples: Vec<f32>,
-    /// Who said what when.
+    /// Reference: segments, each with its speaker.
     pub reference: Vec<Segment>,
 }
 

@@ -3,7 +3,7 @@
 use crate::run::{Run, repository, text, throughline};
 use std::sync::Mutex;
 
-/// What is wrong with the outcome of a file, if anything.
+/// Complaint about the outcome of a file, if there is any.
 fn complaint(expect: &str, run: &Run) -> Option<String> {
     let said = !run.stderr.trim().is_empty();
     if run.stderr.contains("panicked") {

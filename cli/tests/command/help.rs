@@ -1,4 +1,4 @@
-//! What the program says of itself: help, completions, manual pages.
+//! Texts about the program itself: help, completions, manual pages.
 
 use crate::run::{text, throughline};
 

@@ -1,4 +1,4 @@
-//! What is said where the models or ONNX Runtime are missing or damaged.
+//! Messages where the models or ONNX Runtime are missing or damaged.
 
 use crate::run::{clip, text, throughline};
 use serde_json::{Value, json};

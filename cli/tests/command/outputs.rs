@@ -1,4 +1,4 @@
-//! Where results and words go: files, standard output, a reader who leaves, a disk that is full.
+//! Destinations of results and messages: files, standard output, a reader who leaves, a disk that is full.
 
 use crate::run::{clip, interview, text, throughline};
 use serde_json::Value;

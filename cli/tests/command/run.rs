@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// What came of a run.
+/// Outcome of a run.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -19,7 +19,7 @@ impl Run {
         self
     }
 
-    /// What a run that must have failed says about it. A panic, or a failure without a word, is no answer.
+    /// Standard error of a run that must have failed. A panic, or a failure without a word, fails the test.
     pub fn complains(self) -> String {
         assert!(matches!(self.code, Some(1 | 2)), "{self:#?}");
         assert!(!self.stderr.trim().is_empty(), "{self:#?}");

@@ -50,9 +50,9 @@ pub(super) struct Picked {
     pub(super) time_base: TimeBase,
     /// Encoder delay to drop at the start, in s.
     pub(super) delay_s: f64,
-    /// Whether time stamps count from before that delay, and not from behind it.
+    /// True where time stamps count from before that delay, and not from behind it.
     pub(super) delay_is_stamped: bool,
-    /// What the file plays before the track, in s.
+    /// Time of the file before the track begins, in s.
     pub(super) pause_s: f64,
     /// Vorbis drops its own lead-in; the demuxer marks it again.
     pub(super) own_lead_in: bool,
@@ -71,22 +71,22 @@ pub(super) struct Container {
     /// Number of the audio track that is heard, from 1, and of all audio tracks.
     pub(super) track: usize,
     pub(super) tracks: usize,
-    /// How long after its start the file ends by its own word, in s.
+    /// Time from the file's start to its end by its own word, in s.
     pub(super) length_s: Option<f64>,
-    /// Whether the duration is a fact of the header and not an estimate.
+    /// True where the duration is a fact of the header and not an estimate.
     pub(super) duration_exact: bool,
-    /// Whether time stamps are exact to the sample, so that a small step is already a hole.
+    /// True where time stamps are exact to the sample, so that a small step is already a hole.
     pub(super) times_exact: bool,
-    /// Whether running into the end of the file is how this one is meant to end.
+    /// True where running into the end of the file is the regular end of this one.
     pub(super) open_ended: bool,
-    /// Whether the file is shorter than its own structure says.
+    /// True where the file is shorter than its own structure says.
     pub(super) cut_off: bool,
 }
 
-/// What our own look at the container says beyond the demuxer.
+/// Facts of our own look at the container that go beyond the demuxer's, and the wanted track.
 #[derive(Default)]
 pub(super) struct Hints {
-    /// Which track is wanted.
+    /// Track that is wanted.
     wanted: Wanted,
     /// The audio tracks in file order, where we know more of them than the demuxer does.
     audio: Vec<u32>,
@@ -96,7 +96,7 @@ pub(super) struct Hints {
     edits: Vec<Edits>,
 }
 
-/// Which track is wanted.
+/// Track that is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// The one that is marked as default, else the first whose codec is known.
@@ -192,7 +192,7 @@ pub(super) fn open(
     })
 }
 
-/// When a Matroska file ends that does not say so. The demuxer reads from the same place of the file, so that is put back.
+/// End in s of a Matroska file that does not state it. The demuxer reads from the same position of the file, so the position is put back.
 fn latest_s(mut file: &File) -> Option<f64> {
     let at = file.stream_position().ok()?;
     let latest = mkv_end::latest_s(file);

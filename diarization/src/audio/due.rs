@@ -7,7 +7,7 @@ use super::timeline::Placed;
 /// Values of silence in a block.
 const BLOCK: usize = 1 << 16;
 
-/// What is still to be handed out: sound held back before, silence, sound.
+/// Sound that is still to be handed out: samples held back before, silence, samples.
 #[derive(Debug, Default)]
 pub(super) struct Due {
     before: Vec<f32>,

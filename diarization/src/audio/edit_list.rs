@@ -1,5 +1,5 @@
-//! What the demuxer does not tell about an MP4 file: how its edit lists place the tracks, how long it is, and whether it is cut off.
-//! Without edit lists AAC in MP4 runs late by its priming frames (64 ms at 16 kHz), and sound that begins after the picture early.
+//! Facts about an MP4 file that the demuxer does not tell: the places of the tracks by its edit lists, its length, and whether it is cut
+//! off. Without edit lists AAC in MP4 runs late by its priming frames (64 ms at 16 kHz), and sound that begins after the picture early.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -11,16 +11,16 @@ const MAX_DEPTH: usize = 8;
 /// Edits looked at in one track.
 const MAX_EDITS: u32 = 64;
 
-/// What is said of one file.
+/// Facts about one file.
 #[derive(Debug, Default)]
 pub(super) struct Movie {
     /// The numbers of its audio tracks, in file order.
     pub(super) audio: Vec<u32>,
-    /// What is said of its tracks, where their edit lists can be made sense of.
+    /// Edit lists of its tracks, where they can be made sense of.
     pub(super) tracks: Vec<Edits>,
     /// Length of the whole in s.
     pub(super) duration_s: Option<f64>,
-    /// Whether a box reaches beyond the end of the file.
+    /// True where a box reaches beyond the end of the file.
     pub(super) cut_off: bool,
 }
 

@@ -1,6 +1,6 @@
-//! What can go wrong between a file and its samples, worded for the person who sent the file.
+//! Faults that can occur between a file and its samples, worded for the person who sent the file.
 
-/// Why a file gives no samples. Every message says what was wrong and, where there is something to
+/// Reason why a file gives no samples. Every message says what was wrong and, where there is something to
 /// do about it, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum AudioError {
@@ -19,7 +19,7 @@ pub enum AudioError {
     /// The content is no audio format Throughline knows.
     #[error("no audio was recognised in this file: it looks like {looks_like}; send an audio or video file")]
     NotAudio {
-        /// What the first bytes look like, in words.
+        /// Kind of file that the first bytes look like, in words.
         looks_like: String,
     },
     /// The container is known and too damaged to read.
@@ -27,7 +27,7 @@ pub enum AudioError {
     Damaged {
         /// The container, in words.
         format: String,
-        /// What the reader stumbled over.
+        /// Fault that the reader met.
         reason: String,
     },
     /// A video or data file without sound.
@@ -106,7 +106,7 @@ pub enum AudioError {
     Resample {
         /// The rate of the file.
         rate: u32,
-        /// What the resampler said.
+        /// Message of the resampler.
         reason: String,
     },
 }

@@ -33,7 +33,7 @@ const MOST_IN_ONE_PIECE: &str = "67108864";
 const LONGEST_STEP_S: &str = "100000";
 /// Times come in milliseconds, of packets that may have been timed to the like.
 const STEP_S: f64 = 0.03;
-/// How often it is looked whether ffmpeg, whose output has ended, has ended as well.
+/// Interval of the checks whether ffmpeg, whose output has ended, has ended as well.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A running ffmpeg and its output.
@@ -120,7 +120,7 @@ pub(super) fn input(path: &Path) -> OsString {
     input
 }
 
-/// Why a program could not be started.
+/// Error for a program that could not be started.
 pub(super) fn missing(error: std::io::Error, format: &str) -> AudioError {
     if error.kind() == std::io::ErrorKind::NotFound {
         AudioError::FfmpegMissing { format: format.into() }

@@ -1,4 +1,4 @@
-//! What the program ffprobe, which comes with ffmpeg, says of a file: its length and its audio tracks.
+//! Length and audio tracks of a file, as told by the program ffprobe, which comes with ffmpeg.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::give_up::GiveUp;
 /// Bytes of its answer that are read.
 const MAX_ANSWER: u64 = 1 << 20;
 
-/// What was found.
+/// Length, start and audio tracks that were found.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Found {
     /// Length from the first time stamp on, in s.
@@ -33,8 +33,8 @@ pub(super) struct Track {
 }
 
 impl Found {
-    /// How long after the file the track of this index begins, in s; `first_s` is when its first sound comes, on the file's clock. That
-    /// alone says little, since there are decoders that give nothing for the first packet.
+    /// Time from the start of the file to the start of the track of this index, in s. `first_s` is the time of its first sound, on the
+    /// file's clock. That alone says little, since there are decoders that give nothing for the first packet.
     pub(super) fn lead_s(&self, track: usize, first_s: f64) -> f64 {
         match (self.start_s, self.tracks.get(track).and_then(|track| track.start_s)) {
             (Some(file), Some(track)) => track - file,
@@ -43,7 +43,8 @@ impl Found {
         }
     }
 
-    /// Which of the tracks is heard where nobody says, from 0: of those marked as default, else of all, the first with most channels.
+    /// Index, from 0, of the track that is heard where nobody chooses. It is the first with most channels, of those marked as default, else
+    /// of all.
     pub(super) fn default_track(&self) -> usize {
         let rank = |track: &Track| (track.is_default, track.channels);
         let best = self.tracks.iter().map(rank).max();

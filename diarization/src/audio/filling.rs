@@ -13,10 +13,10 @@ const VALUES_PER_S: f64 = 96_000.0;
 /// Lengths are rounded, and the last packet may reach beyond.
 const SLACK_S: f64 = 1.0;
 
-/// What is left of it.
+/// Silence that may still be filled in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Filling {
-    /// When the file ends by its own word, on the clock of its time stamps.
+    /// End of the file by its own word, in s on the clock of its time stamps.
     end_s: Option<f64>,
     covered_s: f64,
     values: f64,

@@ -34,7 +34,7 @@ impl GiveUp {
         actions.into_iter().for_each(|act| act());
     }
 
-    /// Whether it was asked.
+    /// True once the stream was asked to end.
     pub fn is_asked(&self) -> bool {
         self.0.asked.load(Ordering::SeqCst)
     }

@@ -74,7 +74,7 @@ fn to_next(reader: &mut impl BufRead) -> std::io::Result<u64> {
     }
 }
 
-/// What is known up to a place of the file.
+/// Parts found up to a place of the file.
 struct Parts {
     at: u64,
     done: Vec<Range<u64>>,

@@ -1,4 +1,4 @@
-//! When a Matroska file ends that does not say so, as live recorders leave it: the time stamp of its last cluster.
+//! End of a Matroska file that does not state it, as live recorders leave it: the time stamp of its last cluster.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 

@@ -17,7 +17,7 @@ const MAX_ELEMENTS: usize = 10_000;
 pub(super) struct AudioTrack {
     /// Its number.
     pub(super) id: u32,
-    /// Whether it is marked as default.
+    /// True where it is marked as default.
     pub(super) is_default: bool,
 }
 

@@ -93,7 +93,7 @@ const CHUNK: usize = SAMPLE_RATE as usize;
 /// Louder than any float file should be; keeps sums finite.
 const LOUDEST: f32 = 1e9;
 
-/// What the headers say.
+/// Facts from the headers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AudioInfo {
     /// The codec and container in words, such as "Opus in Ogg".
@@ -138,7 +138,7 @@ struct Convert {
 ///
 /// # Errors
 ///
-/// When the file cannot be read, is not audio, is damaged beyond reading, has no audio track, or needs
+/// Fails when the file cannot be read, is not audio, is damaged beyond reading, has no audio track, or needs
 /// a decoder that is not there; see [`AudioError`].
 pub fn open(path: &Path) -> Result<AudioStream, AudioError> {
     open_until(path, &GiveUp::default())
@@ -177,7 +177,7 @@ pub fn open_for(
     Ok(stream)
 }
 
-/// What the two channels of a file have to do with each other; `None` where it has another number of them. For measurements:
+/// Relation of the two channels of a file; `None` where it has another number of them. For measurements:
 /// [`open_for`] asks by itself.
 ///
 /// # Errors
@@ -208,12 +208,12 @@ impl AudioStream {
         }
     }
 
-    /// What the headers said when the file was opened.
+    /// Facts from the headers, as read when the file was opened.
     pub fn info(&self) -> &AudioInfo {
         &self.info
     }
 
-    /// What becomes of the channels.
+    /// Channels that are handed out, and how they are made from those of the file.
     pub fn layout(&self) -> Layout {
         self.layout
     }
@@ -290,7 +290,7 @@ impl AudioStream {
         Ok(sides.map_or(Found::Changing, |sides| Found::Two(sides.heard())))
     }
 
-    /// What was damaged and skipped, in words for the user; complete after the end. Empty for a sound
+    /// Damage that was skipped, in words for the user; complete after the end. Empty for a sound
     /// file, at most 21 lines for a damaged one.
     pub fn warnings(&self) -> &[String] {
         self.warnings.notes()

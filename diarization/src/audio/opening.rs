@@ -165,7 +165,7 @@ fn open_pcm(file: File, format: Format, start: u64) -> Result<AudioStream, Audio
     Ok(AudioStream::new(info, Box::new(source)))
 }
 
-/// What a WAV file of coded samples holds behind those that its header covers: no decoder reads it.
+/// Warning about data of a WAV file behind the coded samples that its header covers: no decoder reads that.
 fn left_out(file: File, start: u64) -> Option<String> {
     let length = file.metadata().ok()?.len();
     let mut reader = BufReader::new(file);
@@ -193,7 +193,7 @@ fn open_container(
     Ok(AudioStream { track, ..AudioStream::new(info, Box::new(source)) })
 }
 
-/// Whether a file in this format is a run of frames without a header of its own.
+/// True where a file in this format is a run of frames without a header of its own.
 fn is_frames(format: Format) -> bool {
     format == sniff::MPEG_AUDIO || format == sniff::AAC
 }

@@ -34,7 +34,7 @@ pub(super) struct PacketSource {
     container: Container,
     format: String,
     placer: Placer,
-    /// When the other tracks begin, in s.
+    /// Time at which the first of the other tracks begins, in s.
     others_s: Option<f64>,
     samples: Vec<f32>,
     damage: Damage,

@@ -35,7 +35,7 @@ impl<R: Read + Send> PcmSource<R> {
         Ok(Self { reader, header, encoding, left, read: 0, is_cut_off: false, bytes: Vec::new() })
     }
 
-    /// What it reads from and by what header, once it has given all that the header promises and there may be more.
+    /// Reader and header, once all that the header promises was given and there may be more.
     pub(super) fn ended(&mut self) -> Option<(&mut R, PcmHeader)> {
         (self.left == Some(0) && !self.is_cut_off).then_some((&mut self.reader, self.header))
     }
@@ -45,7 +45,7 @@ impl<R: Read + Send> PcmSource<R> {
         self.read as f64 / (f64::from(self.header.rate) * self.frame_len() as f64)
     }
 
-    /// What it reads from.
+    /// Reader that the samples come from.
     pub(super) fn into_reader(self) -> R {
         self.reader
     }

@@ -14,7 +14,7 @@ const MAX_CHUNKS: usize = 10_000;
 /// 32 bits, less the header or not.
 const PLACEHOLDERS: [RangeInclusive<u64>; 2] = [0x7fff_0000..=0x8000_0100, 0xffff_0000..=0xffff_ffff];
 
-/// How one sample is stored.
+/// Storage format of one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     /// Unsigned bytes around 128.
@@ -29,7 +29,7 @@ pub(super) enum Encoding {
     MuLaw,
 }
 
-/// What a header says; the reader stands at the first sample.
+/// Facts from a header; the reader stands at the first sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PcmHeader {
     /// Frames per second, unchecked.
@@ -46,7 +46,7 @@ pub(super) struct PcmHeader {
     pub(super) big_endian: bool,
     /// Bytes of samples promised, where the header promises any.
     pub(super) data_len: Option<u64>,
-    /// Whether that was written before anybody knew, so that there may well be fewer.
+    /// True where that length was written before anybody knew it, so that there may well be fewer bytes.
     pub(super) is_open_ended: bool,
 }
 

@@ -18,16 +18,16 @@ pub(super) struct Stamp {
     pub(super) at_s: f64,
     /// Marked frames at its start and end that are no sound.
     pub(super) cut: (u64, u64),
-    /// Whether a packet was skipped just before.
+    /// True where a packet was skipped just before.
     pub(super) damaged: bool,
 }
 
-/// Where a track begins.
+/// Start of a track.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Start {
     /// Encoder delay to drop, in s.
     pub(super) delay_s: f64,
-    /// What the file plays before the first sound, in s.
+    /// Time of the file before the first sound, in s.
     pub(super) lead_s: f64,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Placer {
     /// Seconds given out before the timeline in hand.
     before_s: f64,
     lead_s: f64,
-    /// Where the track goes on after a change of shape.
+    /// Time at which the track goes on after a change of shape, in s.
     expected_s: Option<f64>,
     start: Option<Start>,
     /// Holes that were not told one by one, and their length in s.
@@ -77,7 +77,7 @@ impl Placer {
         self.before_s + self.timeline.as_ref().map_or(0.0, Timeline::given_s)
     }
 
-    /// How far the sound of the track was read, in s: on the clock of its time stamps, or in all, whichever is more.
+    /// Time up to which the sound of the track was read, in s: on the clock of its time stamps, or in all, whichever is more.
     pub(super) fn read_s(&self) -> f64 {
         let expected = self.timeline.as_ref().and_then(Timeline::expected_s);
         (self.given_s() - self.lead_s).max(expected.unwrap_or(0.0))
@@ -132,7 +132,7 @@ impl Placer {
         }
     }
 
-    /// What is due next.
+    /// Block that is due next.
     pub(super) fn next_due(&mut self) -> Option<Block> {
         self.due.next()
     }

@@ -12,7 +12,7 @@ pub const SIDE_LEVEL_DB: f64 = -26.0;
 /// Most that a quiet side is brought up in a mix.
 const MOST_GAIN_DB: f64 = 40.0;
 
-/// What the channels become.
+/// Channels that are made from those of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
@@ -33,12 +33,12 @@ impl Layout {
         }
     }
 
-    /// Whether it takes one of so many channels alone.
+    /// True where it takes one of so many channels alone.
     pub(super) fn is_one_of(&self, channels: usize) -> bool {
         channels == 2 && matches!(self, Self::Only(_))
     }
 
-    /// How it is called: what was done with the channels.
+    /// Name of the layout: the treatment that the channels had.
     pub fn done(&self) -> Channels {
         match self {
             Self::Mix(_) | Self::Only(_) => Channels::Mix,
@@ -47,18 +47,18 @@ impl Layout {
     }
 }
 
-/// What the caller wants and knows.
+/// Wishes of the caller, and what the caller knows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wish {
-    /// Which audio tracks are heard.
+    /// Audio tracks that are heard.
     pub tracks: Tracks,
-    /// What is to be done with channels.
+    /// Treatment of the channels.
     pub channels: Channels,
     /// Most speakers there are.
     pub max_speakers: Option<usize>,
 }
 
-/// What a file has.
+/// Channels that a file has.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Found {
     /// So many channels, other than two.
@@ -69,7 +69,7 @@ pub(super) enum Found {
     Two(Heard),
 }
 
-/// What becomes of the channels, and what the caller should know of that.
+/// Layout for the channels, and what the caller should know of it.
 pub(super) fn plan(wish: Wish, found: Found) -> Result<(Layout, Option<String>), AudioError> {
     let mixed = |why: &str| Ok((Layout::Mix(None), Some(why.to_owned())));
     let wanted = wish.channels == Channels::Separate;

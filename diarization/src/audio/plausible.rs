@@ -2,7 +2,7 @@
 
 /// Bytes that a second takes at least, over a whole file: of silence, and of holes, nothing shorter was met. Speech takes 80 and more.
 const BYTES_PER_SECOND: u64 = 4;
-/// What any file may have besides, in seconds.
+/// Seconds that any file may have besides.
 const ALLOWED: u64 = 600;
 
 /// Seconds that a file of so many bytes can have at most: a file that claims more was made to cost work.

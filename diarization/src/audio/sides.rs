@@ -15,7 +15,7 @@ const LOUD_SHARE: f64 = 0.01;
 const SILENT_DB: f64 = -75.0;
 /// Speech rises and falls: the loudest hundredth is this much above the quietest fifth. Hum and hiss are not.
 const SPEECH_RANGE_DB: f64 = 10.0;
-/// What is this much below a channel's own level is a pause.
+/// Sound more than this much below a channel's own level is a pause.
 const PAUSE_DB: f64 = 25.0;
 /// One side alone is heard where it is this much louder than the other, each measured by its own level. What is nearer is heard on both,
 /// as in a room.
@@ -42,12 +42,12 @@ pub(super) struct Sides {
     correlations: Vec<f64>,
 }
 
-/// What a file of two channels sounds like.
+/// Levels, speech and correlation of the two channels of a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heard {
-    /// How loud each channel is where it is loud, in dB relative to full scale; `None` of a silent one.
+    /// Level of each channel where it is loud, in dB relative to full scale; `None` of a silent one.
     pub levels_db: [Option<f64>; 2],
-    /// Whether each rises and falls as speech does.
+    /// True where the channel's level rises and falls as that of speech does.
     pub speaks: [bool; 2],
     /// Seconds in which anything is heard.
     pub active_s: f64,
@@ -58,14 +58,14 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Whether the channels are the two sides of a call: both speak, mostly one at a time.
+    /// True where the channels are the two sides of a call: both speak, mostly one at a time.
     pub fn is_two_sides(&self) -> bool {
         let [a, b] = self.alone_s;
         let least = (SIDE_SHARE * self.active_s).max(SIDE_S);
         self.speaks == [true, true] && a.min(b) >= least && a + b >= ALONE_SHARE * self.active_s
     }
 
-    /// Whether both hold the same sound, turned over or not, in whatever proportion: a voice panned to one side is on both.
+    /// True where both hold the same sound, turned over or not, in whatever proportion. A voice panned to one side is on both.
     pub fn is_same(&self) -> bool {
         self.levels_db.iter().all(Option::is_some)
             && self.correlation >= SAME
@@ -116,7 +116,7 @@ impl Sides {
         (self.squares, self.products, self.filled) = ([0.0; 2], 0.0, 0);
     }
 
-    /// What was heard.
+    /// Sums up the frames that were taken.
     pub(super) fn heard(mut self) -> Heard {
         self.close();
         let cells = || {
@@ -200,7 +200,7 @@ mod tests {
         0.3 * noise * swell * swell
     }
 
-    /// Whose turn it is: four seconds each.
+    /// Side whose turn it is at sample `n`: four seconds each.
     fn turn(n: usize) -> usize {
         n / (4 * RATE as usize) % 2
     }

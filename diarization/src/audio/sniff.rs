@@ -3,7 +3,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-/// Who reads a format.
+/// Reader of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     /// A header followed by plain samples: read by [`super::pcm`] where the samples are plain.
@@ -14,14 +14,14 @@ pub(super) enum Route {
     Ffmpeg,
 }
 
-/// What the first bytes say.
+/// Format that the first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Format {
     /// The format in words.
     pub(super) name: &'static str,
     /// The name of ffmpeg's demuxer, given to it explicitly so that it never guesses.
     pub(super) demuxer: &'static str,
-    /// Who reads it.
+    /// Reader of the format.
     pub(super) route: Route,
 }
 
@@ -141,7 +141,7 @@ fn read_at<R: Read + Seek>(file: &mut R, at: u64) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// What begins with `head`, at `start` of its file.
+/// Judges the bytes `head`, which lie at `start` of their file.
 fn judge(head: &[u8], start: u64) -> Sniffed {
     for (at, magic, format) in MAGIC {
         if head.get(*at..).is_some_and(|rest| rest.starts_with(magic)) {
@@ -184,7 +184,7 @@ fn judge(head: &[u8], start: u64) -> Sniffed {
     Sniffed::Unknown
 }
 
-/// Whether packets follow each other, the first of which may be cut.
+/// True where packets follow each other, the first of which may be cut.
 fn is_transport_stream(head: &[u8]) -> bool {
     let follow = |start: usize, length: usize| {
         let mut packets = head.iter().skip(start).step_by(length);

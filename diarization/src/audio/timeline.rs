@@ -13,7 +13,7 @@ const MAX_OVERLAP_S: f64 = 10.0;
 /// Right after a skipped packet a smaller step is already the hole it left.
 const STEP_AFTER_DAMAGE_S: f64 = 0.002;
 
-/// What became of a block.
+/// Sound that is due once a block was placed.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Placed {
     /// Interleaved samples that were held back and are due first.
@@ -22,22 +22,22 @@ pub(super) struct Placed {
     pub(super) silence: u64,
     /// Interleaved samples that are due last.
     pub(super) samples: Vec<f32>,
-    /// What was wrong with its time.
+    /// Step in its time stamp, where there is one.
     pub(super) step: Option<Step>,
 }
 
 /// A time stamp that is not where the one before ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Step {
-    /// Where the one before ended, in s on the clock of the time stamps.
+    /// End of the block before, in s on the clock of the time stamps.
     pub(super) from_s: f64,
     /// By how much it is off, in s.
     pub(super) length_s: f64,
-    /// What was done.
+    /// Action taken about it.
     pub(super) then: Then,
 }
 
-/// What was done about a step.
+/// Action taken about a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     /// Silence fills the hole.
@@ -99,7 +99,7 @@ impl Timeline {
         self.given_frames as f64 / f64::from(self.rate)
     }
 
-    /// Where the last block ended, in s on the clock of the time stamps.
+    /// End of the last block, in s on the clock of the time stamps.
     pub(super) fn expected_s(&self) -> Option<f64> {
         self.expected_s
     }

@@ -1,15 +1,15 @@
-//! How much memory the code books of a Vorbis stream ask for (Vorbis I specification, 3.2.1). A book of nine megabytes can
+//! Memory that the code books of a Vorbis stream ask for (Vorbis I specification, 3.2.1). A book of nine megabytes can
 //! be written in twenty bytes, and there may be 256 of them.
 
 /// Vector elements in all books together: 16 MiB. Real encoders stay below 200,000.
 const MOST_ELEMENTS: u64 = 4 << 20;
 /// Entries in all books together.
 const MOST_ENTRIES: u64 = 1 << 20;
-/// What a setup header begins with.
+/// First bytes of a setup header.
 const SETUP: &[u8] = b"\x05vorbis";
 
-/// Whether the setup header in `headers` asks for a moderate amount. Where it breaks off or makes no sense, the decoder stops at
-/// the same place, and what counts is what came before.
+/// True where the setup header in `headers` asks for a moderate amount of memory. Where the header breaks off or makes no sense, the
+/// decoder stops at the same place, and what counts is what came before.
 pub(super) fn is_moderate(headers: &[u8]) -> bool {
     let starts = headers.windows(SETUP.len()).enumerate().filter(|(_, window)| *window == SETUP);
     starts.map(|(at, _)| &headers[at + SETUP.len()..]).all(|setup| {

@@ -21,7 +21,7 @@ const MOST_PER_CALL: u64 = 96 << 20;
 /// file. Heads with pictures and fonts beyond this are refused.
 const MOST_OF_MATROSKA_HEAD: u64 = 7 << 20;
 
-/// What is known of the reads of one file; shared with whoever calls the demuxer.
+/// State of the reads of one file; shared with the caller of the demuxer.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     give_up: GiveUp,
@@ -47,12 +47,12 @@ impl Watch {
         self.left.store(most, Relaxed);
     }
 
-    /// Whether the disk failed, and not the file.
+    /// True where the disk failed, and not the file.
     pub(super) fn disk_failed(&self) -> bool {
         self.disk_failed.load(Relaxed)
     }
 
-    /// Whether nobody waits any more.
+    /// True once nobody waits any more.
     pub(super) fn is_given_up(&self) -> bool {
         self.give_up.is_asked()
     }
@@ -63,7 +63,7 @@ pub(super) struct Watched {
     file: File,
     /// The part of the file that is seen.
     part: Range<u64>,
-    /// Where in the file the next read is.
+    /// Position of the next read in the file.
     at: u64,
     watch: Arc<Watch>,
 }

@@ -1,5 +1,5 @@
-//! What a WAV file holds behind its samples: further blocks of samples, another WAV file joined to it, or samples that the size in the
-//! header does not cover, since it was wrapped at 4 GiB or never brought up to date.
+//! Content of a WAV file behind its samples: further blocks of samples, another WAV file joined to it, or samples that the size in the
+//! header does not cover. Such a size was wrapped at 4 GiB or never brought up to date.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -9,12 +9,12 @@ use super::pcm_header::{PcmHeader, read_wave};
 
 /// Chunks looked at behind the samples, against crafted files.
 const MAX_CHUNKS: usize = 10_000;
-/// What does not look like chunks is sound from this length on; less is a matter of rounding and padding.
+/// Length in s from which on bytes that do not look like chunks are sound; less is a matter of rounding and padding.
 const MIN_SOUND_S: f64 = 0.2;
 /// Tags that are written behind a file, and are no sound.
 const TAGS: [&[u8]; 4] = [b"ID3", b"TAG", b"APETAGEX", b"LYRICS"];
 
-/// What comes next.
+/// Content that comes next.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Rest {
     /// Nothing that could be heard.
@@ -50,7 +50,7 @@ fn is_tag<R: Read + Seek>(reader: &mut R, at: u64) -> Result<bool, AudioError> {
     Ok(TAGS.iter().any(|tag| head.starts_with(tag)))
 }
 
-/// Whether there are only zeros: room that a recorder set aside and did not use.
+/// True where there are only zeros from `at` on: room that a recorder set aside and did not use.
 fn is_room<R: Read + Seek>(reader: &mut R, at: u64) -> Result<bool, AudioError> {
     reader.seek(SeekFrom::Start(at)).map_err(AudioError::Read)?;
     let mut bytes = vec![0; 1 << 16];

@@ -22,7 +22,7 @@ pub struct Corrected {
     pub(super) begins: BTreeSet<usize>,
     /// Number of pieces that were heard; those past them a person added.
     pub(super) heard_pieces: usize,
-    /// Whose each piece is by its sound, merges included; known once something was corrected.
+    /// Speaker of each piece by its sound, merges included; known once something was corrected.
     pub(super) by_sound: Option<Vec<Option<Choice>>>,
     /// The same with what people said of whole pieces; what is too short to have a voice goes by what is beside it.
     pub(super) choices: Vec<Option<Choice>>,

@@ -5,12 +5,12 @@ use crate::similarity::dot;
 use crate::voice::{self, Voice, direction};
 use std::collections::BTreeSet;
 
-/// How a speaker's pieces are parted.
+/// Rule by which a speaker's pieces are parted.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// How much more like those that go than like those that stay a piece must be to go along, in cosines.
+    /// Lead that a piece's cosine with those that go must have over that with those that stay, for the piece to go along.
     pub margin: f32,
-    /// How much alike the two sides may be at most, as a cosine: parts of one voice are more.
+    /// Cosine of the two sides that they must stay below: parts of one voice are more alike.
     pub apart: f32,
 }
 
@@ -28,9 +28,9 @@ const ROUNDS: usize = 10;
 /// A speaker's pieces on two sides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parted {
-    /// Whether each goes along.
+    /// True for each piece that goes along.
     pub goes: Vec<bool>,
-    /// How much each sounds like those that go, and like those that stay.
+    /// Cosines of each piece with those that go, and with those that stay.
     pub scores: Vec<[f32; 2]>,
 }
 
@@ -60,7 +60,7 @@ pub fn part(pieces: &[Voice], moved: &[bool], rule: Rule) -> Option<Parted> {
     }
 }
 
-/// What is `moved` and of the rest what is most like `gone`, up to a share of its seconds.
+/// Marks the pieces that are `moved`, and of the rest those most like `gone`, up to a share of the rest's seconds.
 fn nearest(pieces: &[Voice], moved: &[bool], gone: &[f32]) -> Vec<bool> {
     let mut rest: Vec<(f32, usize)> = (0..pieces.len())
         .filter(|&piece| !moved[piece])

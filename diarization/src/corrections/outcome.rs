@@ -21,7 +21,7 @@ impl Corrected {
         timeline::audible(timeline::joined_but(turns.collect()))
     }
 
-    /// Who spoke when. A speaker whose speech is as it was decided is so to the last bit.
+    /// Result as corrected: who spoke when. A speaker whose speech is as it was decided is so to the last bit.
     pub fn diarization(&self) -> Diarization {
         let speakers = self.speakers();
         let rank: BTreeMap<usize, usize> =
@@ -66,7 +66,7 @@ impl Corrected {
         all
     }
 
-    /// Whom each piece is given to. A piece of which a person moved a part is as many matches as it has parts.
+    /// Speaker that each piece is given to. A piece of which a person moved a part is as many matches as it has parts.
     fn matches(&self, rank: &BTreeMap<usize, usize>, voices: &BTreeMap<usize, Vec<f32>>) -> Vec<Match> {
         let by_person = |piece: usize, speaker: usize| {
             let voice = voices.get(&speaker).filter(|it| !it.is_empty());

@@ -9,7 +9,7 @@ use crate::timeline::{LEAST_FRAMES, Turn};
 /// Stretches that a speaker is remembered by: the longest.
 const STRETCHES: usize = 100;
 
-/// Whom a turn is given to.
+/// Speaker that a turn is given to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
     /// The speaker with this label.
@@ -30,7 +30,7 @@ pub struct TurnShown {
     pub speaker: String,
 }
 
-/// What a person asks for.
+/// Change that a person asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Call a speaker by another name.
@@ -51,7 +51,7 @@ pub enum Request {
     Move {
         /// The turn.
         turn: TurnShown,
-        /// Whom it is given to.
+        /// Speaker that the turn is given to.
         to: To,
     },
     /// Make a turn two.
@@ -65,7 +65,7 @@ pub enum Request {
     Border {
         /// The turn.
         turn: TurnShown,
-        /// Which end of it.
+        /// End of the turn that is moved.
         edge: Edge,
         /// Frame at which it is to begin, or one past its last.
         at_frame: u32,
@@ -81,12 +81,12 @@ pub enum Request {
         first_frame: u32,
         /// One past its last frame.
         end_frame: u32,
-        /// Whose it is.
+        /// Speaker whose turn it is.
         to: To,
     },
 }
 
-/// Why something asked for cannot be done.
+/// Reason why a request cannot be met.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// Nobody has this label.
@@ -136,7 +136,7 @@ fn shown(text: &str) -> String {
 }
 
 impl Corrected {
-    /// What is to be stored of `request`.
+    /// Correction that is to be stored for `request`.
     pub fn correction(&self, request: &Request) -> Result<Correction, Refusal> {
         let speakers = self.speakers();
         let find = |label: &str| {
@@ -271,7 +271,7 @@ impl Corrected {
         Anchor { label: label.to_owned(), spoke }
     }
 
-    /// What a speaker says from one frame to another; runs of a slot that touch are one.
+    /// Speech of a speaker from one frame to another; runs of a slot that touch within a block are one.
     fn speech(&self, speaker: usize, first_frame: u32, end_frame: u32) -> Vec<Stretch> {
         let runs = self.runs.sharing(first_frame, end_frame).map(|(run, _)| run);
         let own = runs.filter(|&run| self.speaker_of(run) == Some(speaker));

@@ -79,7 +79,8 @@ impl Corrected {
         true
     }
 
-    /// Who says `stretch`, which is of `turn`. In the analyses in which it was found its slot tells, and it is whoever has that.
+    /// Speaker of `stretch`, which is of `turn`. `None` in the analyses in which it was found: there its slot tells, and the speaker is
+    /// whoever has that.
     fn whose(&self, stretch: Stretch, turn: &Spoken, same: bool) -> Option<usize> {
         if same { None } else { self.owner_of(&[stretch], &turn.speaker.spoke, false) }
     }

@@ -3,9 +3,10 @@
 use super::{Sheet, seconds};
 use ::csv::{Terminator, WriterBuilder};
 
-/// What begins a formula, also as it is written in East Asian scripts.
+/// Characters that begin a formula, also as they are written in East Asian scripts.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-/// What may begin a cell: where a comma is for decimals, spreadsheets part cells by a semicolon, whatever quotes are around it.
+/// Characters behind which a cell may begin. Where a comma is for decimals, spreadsheets part cells by a semicolon, whatever quotes are
+/// around it.
 const SEPARATORS: [char; 3] = [';', '\t', '|'];
 
 /// `name`, with an apostrophe before what a spreadsheet would take for a formula, wherever it would begin a cell.

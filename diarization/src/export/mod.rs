@@ -12,14 +12,14 @@ mod textgrid;
 
 use std::str::FromStr;
 
-/// What is exported.
+/// Recording and turns that are exported.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sheet {
     /// Name of the recording.
     pub file: String,
     /// Its length in seconds.
     pub duration_s: f64,
-    /// When it was diarized, in RFC 3339; read by ELAN.
+    /// Time at which it was diarized, in RFC 3339; read by ELAN.
     pub date: String,
     /// The turns, by start.
     pub lines: Vec<Line>,
@@ -129,7 +129,7 @@ impl Format {
         self.row().1
     }
 
-    /// How names of its files end, without the dot.
+    /// Ending of the names of its files, without the dot.
     pub fn extension(self) -> &'static str {
         self.row().2
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A speaker with less reference speech in a stretch is not looked for in it, seconds.
 const LEAST_S: f64 = 2.0;
 
-/// How labels held from stretch to stretch. A speaker's label in a stretch is the one that shares most time with them there.
+/// Continuity of labels from stretch to stretch. A speaker's label in a stretch is the one that shares most time with them there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continuity {
     /// Times that a speaker was heard in a stretch after an earlier one.

@@ -1,6 +1,6 @@
 //! The one-to-one mapping of hypothesis speakers onto reference speakers with the most time shared.
 //!
-//! Where several mappings share the same time, DER cannot tell them apart but JER can: the one with the
+//! Several mappings may share the same time: DER cannot tell them apart but JER can. The one with the
 //! greatest sum of Jaccard indices is taken, so that JER does not hang on how speakers happen to be named.
 
 use pathfinding::kuhn_munkres::kuhn_munkres;

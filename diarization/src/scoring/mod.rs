@@ -1,4 +1,4 @@
-//! How far a hypothesis is from a reference: diarization error rate (DER) and Jaccard error rate (JER).
+//! Distance of a hypothesis from a reference: diarization error rate (DER) and Jaccard error rate (JER).
 //!
 //! **DER** (NIST, *The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan*): hypothesis
 //! speakers are mapped one to one onto reference speakers so that the time they share is greatest; then
@@ -58,7 +58,7 @@ use speech::Side;
 
 use crate::rttm::Segment;
 
-/// What is left out of a score. The default leaves out nothing.
+/// Parts left out of a score. The default leaves out nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Options {
     /// Forgiveness on each side of a reference border, in seconds: 0.25 is `md-eval -c 0.25`, and is

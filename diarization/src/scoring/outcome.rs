@@ -1,4 +1,4 @@
-//! What a comparison came to: one recording's score, and many of them pooled.
+//! Outcome of a comparison: one recording's score, and many of them pooled.
 
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ impl Score {
         rate(self.confusion_s, self.reference_s)
     }
 
-    /// Whether the hypothesis has as many speakers as the reference.
+    /// True where the hypothesis has as many speakers as the reference.
     pub fn is_count_exact(&self) -> bool {
         self.speakers_reference == self.speakers_hypothesis
     }
@@ -92,7 +92,7 @@ impl Score {
 /// weighs as much as it has speech.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Pooled {
-    /// How many recordings.
+    /// Number of recordings.
     pub recordings: usize,
     /// Reference speech, in seconds.
     pub reference_s: f64,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// Bins of confidence.
 pub const BINS: usize = 10;
 
-/// What was said with a confidence in one bin.
+/// Speech that was labelled with a confidence in one bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     /// Seconds of speech.
@@ -32,7 +32,7 @@ impl Bin {
     }
 }
 
-/// How well confidences hold.
+/// Reliability of confidences: how well they hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reliability {
     /// From 0 to 0.1, to 0.2, … to 1.

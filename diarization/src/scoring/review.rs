@@ -7,7 +7,7 @@ use crate::rttm::Segment;
 /// A turn of a result, against the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judged {
-    /// How sure its speaker was said to be, 0 to 1.
+    /// Confidence with which its speaker was given, 0 to 1.
     pub confidence: f64,
     /// Seconds in which anybody speaks.
     pub speech_s: f64,

@@ -68,7 +68,7 @@ impl Side {
     }
 }
 
-/// What two sorted lists of spans have in common.
+/// Intersection of two sorted lists of spans.
 pub(super) fn common(a: &[Span], b: &[Span]) -> Vec<Span> {
     let (mut i, mut j, mut found) = (0, 0, Vec::new());
     while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {

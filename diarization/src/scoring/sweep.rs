@@ -26,7 +26,7 @@ pub(super) struct Tally {
     pub(super) shared: Vec<Vec<Ticks>>,
 }
 
-/// What changes at a border.
+/// Change at a border.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     ReferenceStarts(usize),

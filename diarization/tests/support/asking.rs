@@ -1,4 +1,4 @@
-//! What a person asks for, and what comes of it.
+//! Requests of a person, and what comes of them.
 
 use diarization::analysis::BlockAnalysis;
 use diarization::corrections::{Corrected, Made, Newcomer, Request, To, TurnShown};
@@ -39,7 +39,7 @@ pub fn diarize(blocks: &[BlockAnalysis]) -> Diarization {
     diarizer.finish()
 }
 
-/// What is asked for becomes corrections one after the other, as in life.
+/// Makes requests into corrections one after the other, as in life.
 pub fn ask(blocks: &[BlockAnalysis], requests: &[Request]) -> (Vec<Made>, Diarization) {
     ask_of(labelled(blocks, &Settings::default()), requests)
 }

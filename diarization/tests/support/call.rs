@@ -13,7 +13,7 @@ const PAUSE_S: f64 = 0.4;
 pub struct Call {
     /// The samples of both.
     pub channels: [Vec<f32>; 2],
-    /// Who speaks, from where to where in seconds.
+    /// Speaker of each turn, its start and its end in seconds.
     pub turns: Vec<(usize, f64, f64)>,
 }
 

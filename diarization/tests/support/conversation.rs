@@ -48,7 +48,7 @@ pub const CARL: Voice = Voice {
 };
 
 impl Voice {
-    /// What an utterance sounds like.
+    /// Samples of an utterance.
     pub fn samples(self, utterance: usize) -> Vec<f32> {
         audio::samples(&format!("tests/data/voices/{}/{}", self.folder, self.utterances[utterance]))
     }
@@ -57,7 +57,7 @@ impl Voice {
 /// Pause between two utterances of a conversation, seconds.
 const PAUSE_S: f64 = 0.5;
 
-/// What is said, and where in the recording.
+/// Samples of a conversation, and who speaks in which seconds of it.
 #[derive(Clone, Debug, Default)]
 pub struct Conversation {
     pub samples: Vec<f32>,

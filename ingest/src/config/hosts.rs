@@ -63,7 +63,8 @@ impl Hosts {
         Self { listen, named }
     }
 
-    /// Whether `host`, the header or the authority of an address, is one of them. The port is not looked at: it may be another one outside.
+    /// True where `host`, the header or the authority of an address, is one of these names. The port is not compared: it may be another one
+    /// outside.
     pub fn allow(&self, host: &Authority) -> bool {
         if self.named.contains(&HostName::Any) {
             return true;

@@ -54,12 +54,12 @@ pub struct LimitsConfig {
 }
 
 impl LimitsConfig {
-    /// How long a client may take for the head of a request.
+    /// Longest time that a client may take for the head of a request.
     pub fn head(&self) -> Duration {
         Duration::from_secs(self.head_seconds)
     }
 
-    /// How long a client may be silent.
+    /// Longest time that a client may be silent.
     pub fn silence(&self) -> Duration {
         Duration::from_secs(self.silence_seconds)
     }

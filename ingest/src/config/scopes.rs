@@ -10,7 +10,7 @@ pub enum Scope {
     Read,
     /// Upload, correct, reprocess, cancel and delete.
     Write,
-    /// What is the operator's: the board, queues, dead letters, webhooks, and who did what.
+    /// Use the operator's part: the board, queues, dead letters, webhooks, and the audit of who did what.
     Operate,
 }
 
@@ -28,7 +28,7 @@ impl Scope {
     }
 }
 
-/// What a token may be used for, in all.
+/// All scopes that a token has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scopes([bool; 3]);
 
@@ -41,7 +41,7 @@ impl Scopes {
     /// All of them.
     pub const ALL: Self = Self([true; 3]);
 
-    /// Whether `scope` is among them.
+    /// True where `scope` is among them.
     pub fn have(self, scope: Scope) -> bool {
         self.0[scope as usize]
     }

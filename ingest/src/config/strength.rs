@@ -7,7 +7,7 @@ const SHORTEST: usize = 20;
 /// Least that it must take to guess one, in bits, by how often each of its characters stands in it. 20 random letters and digits have some
 /// 80, a token of `throughline token` has 240.
 const LEAST_BITS: f64 = 60.0;
-/// What people write to try something out.
+/// Tokens that people set to try something out.
 const USUAL: [&str; 24] = [
     "",
     "admin",
@@ -35,7 +35,7 @@ const USUAL: [&str; 24] = [
     "hunter2",
 ];
 
-/// Why a token is refused.
+/// Reason for which a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Weakness {
     /// Too few characters.
@@ -55,7 +55,7 @@ pub enum Weakness {
     Usual(&'static str),
 }
 
-/// Why `token` is too weak, if it is.
+/// Reason for which `token` is too weak; none where it is strong enough.
 pub fn weakness(token: &str) -> Option<Weakness> {
     if token.len() < SHORTEST {
         return Some(Weakness::Short(token.len()));
@@ -63,7 +63,7 @@ pub fn weakness(token: &str) -> Option<Weakness> {
     (bits(token) < LEAST_BITS).then_some(Weakness::Repeating)
 }
 
-/// Why a token is too weak of which only the digest is known; `digest` makes one.
+/// Reason for which a token of which only the digest is known is too weak. `digest` makes the digest of a plain token.
 pub fn weakness_of_digest<D: PartialEq>(known: &D, digest: impl Fn(&str) -> D) -> Option<Weakness> {
     USUAL.into_iter().find(|usual| digest(usual) == *known).map(Weakness::Usual)
 }

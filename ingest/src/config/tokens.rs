@@ -36,7 +36,7 @@ pub struct TokensConfig {
 }
 
 impl TokensConfig {
-    /// Whether calls must bring a token.
+    /// True where calls must bring a token.
     pub fn any(&self) -> bool {
         self.api_token.is_some() || self.api_token_sha256.is_some() || self.api_tokens_file.is_some()
     }
@@ -70,7 +70,7 @@ pub struct Token {
     /// Name, for the log and to keep the callers apart.
     pub name: String,
     digest: TokenDigest,
-    /// What it may be used for.
+    /// Scopes that the token has.
     pub scopes: Scopes,
 }
 
@@ -87,7 +87,8 @@ impl Token {
     }
 }
 
-/// Which of `tokens` was given: the first, where two are the same. The time taken tells nothing: digests are compared, all of them and all of their bytes.
+/// Token of `tokens` that was given; the first, where two are the same. The time taken tells nothing: all digests are compared, and all of
+/// their bytes.
 pub fn find<'a>(tokens: &'a [Token], given: &[u8]) -> Option<&'a Token> {
     let given = TokenDigest::of(given);
     tokens.iter().fold(None, |found, token| {

@@ -12,12 +12,12 @@ use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 
-/// How long a job waits for others to be decoded before it is given back.
+/// Longest wait of a job for other decodings, before it is given back.
 pub(super) const TURN_WITHIN: Duration = Duration::from_secs(60);
-/// How often it is looked whether workers have caught up.
+/// Time between two looks whether workers have caught up.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Whether the next chunk may be cut.
+/// Answer to the question whether the next chunk may be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     /// It may.
@@ -51,7 +51,7 @@ impl<'a> Pace<'a> {
         Ok(Some(Self { permit: Some(permit), began, waited, allowed }))
     }
 
-    /// When it has taken too long.
+    /// Time from which the decoding has taken too long. Waits in `room` are not counted.
     pub fn deadline(&self) -> Instant {
         self.began + self.waited + self.allowed
     }
@@ -86,7 +86,8 @@ impl<'a> Pace<'a> {
     }
 }
 
-/// Whether fewer chunks are cut and not analysed than may be, divided by `part`. True of a recording that is gone: others notice that.
+/// True where fewer chunks are cut and not analysed than the limit divided by `part`, which counts as one at least. True of a recording
+/// that is gone: others notice that.
 async fn has_room(context: &Context, job: &DecodeJob, part: i64) -> Result<bool, sqlx::Error> {
     let room = release::room(context, job.recording).await?;
     Ok(room.is_none_or(|(most, undone)| undone < (most / part).max(1)))

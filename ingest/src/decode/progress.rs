@@ -26,14 +26,14 @@ pub struct Decoding {
     pub chunk_blocks: usize,
     /// Chunks that are cut already, the first ones.
     pub cut: usize,
-    /// What the uploader wants of channels.
+    /// Uploader's wish for channels.
     pub wish: Wish,
     model_version: String,
     configuration: String,
 }
 
 impl Decoding {
-    /// Whether its workers read samples as [`diarization::pcm`] packs them. Recordings of the releases before that are pinned to another
+    /// True where its workers read samples as [`diarization::pcm`] packs them. Recordings of older releases are pinned to another
     /// configuration, and to workers that do not.
     pub fn is_packed(&self) -> bool {
         !UNPACKED.contains(&self.configuration.as_str())

@@ -28,20 +28,20 @@ pub struct ReadyChunk {
     pub bytes: Bytes,
 }
 
-/// What is known at the end of a file.
+/// Facts known at the end of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Whole {
     /// Length of the recording.
     pub samples: u64,
     /// Number of its chunks.
     pub chunks: usize,
-    /// What was damaged.
+    /// Damages of the file, and other warnings about it.
     pub warnings: Vec<String>,
-    /// How loud it is, for the player: [`super::peaks`].
+    /// Loudness over time, for the player: [`super::peaks`].
     pub peaks: Vec<u8>,
 }
 
-/// Why there is no whole.
+/// Reason for which a file has no [`Whole`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The file's fault, in words for the uploader.
@@ -50,12 +50,12 @@ pub enum Fault {
     Server(String),
 }
 
-/// How files are decoded.
+/// Program that decodes files, and its limits.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The program throughline-decoder.
     pub path: PathBuf,
-    /// What it may use for one file.
+    /// Limits of the program for one file.
     pub limits: Limits,
 }
 
@@ -165,7 +165,8 @@ fn send(ready: Vec<ChunkAudio>, sender: &mpsc::Sender<ReadyChunk>) -> Result<usi
     Ok(count)
 }
 
-/// What a player shows of `channels`: the louder of two, as loud as it is in the file.
+/// Samples that a player shows of `channels`. Of two that are heard separately: the larger magnitude, as loud as in the file. Else the
+/// first channel.
 fn loudest<'a>(channels: &'a [Vec<f32>], layout: Layout) -> Cow<'a, [f32]> {
     match (channels, layout) {
         ([first, second], Layout::Separate([a, b])) => {

@@ -20,7 +20,7 @@ impl Scratch {
         Ok(Self { path: path.into(), _open: file })
     }
 
-    /// Where it can be opened, by this process and by those it starts, as long as this lives.
+    /// Path at which this process, and those that it starts, can open the file as long as this lives.
     pub fn path(&self) -> &Path {
         &self.path
     }

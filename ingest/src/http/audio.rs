@@ -20,10 +20,10 @@ use uuid::Uuid;
 
 /// Bytes by which a format is known.
 const HEAD: u64 = 4096;
-/// What cannot be told apart, or is no audio, is not for browsers to guess at.
+/// Content type of what has no known format, or is no audio: browsers are not to guess at it.
 const UNKNOWN: &str = "application/octet-stream";
 
-/// What of an object is sent.
+/// Part of an object that is sent.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
     All,

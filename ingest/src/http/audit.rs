@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 /// Entries in one answer, unless asked otherwise and at most.
 const PAGE: u32 = 100;
 const LARGEST_PAGE: u32 = 1000;
-/// How long an answer is held back until it is noted what was done.
+/// Longest time that an answer is held back until its entry is written.
 const NOTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A page of the audit.
@@ -78,7 +78,7 @@ async fn write(context: &Context, deed: &Deed) {
     tracing::error!(error, "it could not be noted in the table audit");
 }
 
-/// What a request does, where that is to be noted; uploads are noted with the recordings that they become.
+/// Action of a request; none where it is not to be noted. Uploads are noted with the recordings that they become.
 async fn deed(request: &mut Request) -> Option<Deed> {
     if request.method().is_safe() {
         return None;

@@ -16,11 +16,11 @@ use axum::response::Response;
 use std::sync::Arc;
 use tracing::Instrument;
 
-/// Who calls: the name of the token, empty where none is set.
+/// Caller: the name of the token, empty where none is set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caller(pub String);
 
-/// How it calls: what the token may be used for, and the session, where one is called with.
+/// Access of a caller: the scopes of the token, and the session where the call was made with one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
     pub scopes: Scopes,
@@ -59,7 +59,7 @@ pub(crate) async fn check(
     Ok(next.run(request).instrument(span).await)
 }
 
-/// Who calls and how; `None` where that must be known and is not.
+/// Caller and access of a request; `None` where tokens are set, and the request brings neither a valid one nor a session.
 async fn caller(context: &Context, headers: &HeaderMap) -> Result<Option<(Caller, Access)>, ApiError> {
     let Some(known) = &context.tokens else {
         return Ok(Some((Caller::default(), Access { scopes: Scopes::ALL, session: None })));
@@ -72,7 +72,7 @@ async fn caller(context: &Context, headers: &HeaderMap) -> Result<Option<(Caller
     Ok(token.map(|token| (Caller(token.name), Access { scopes: token.scopes, session })))
 }
 
-/// Whether a browser says that another site's page has sent this. Those that are no browsers say nothing.
+/// True where a browser says that another site's page has sent this request. Clients that are no browsers say nothing.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     match (text("sec-fetch-site"), text(ORIGIN.as_str())) {

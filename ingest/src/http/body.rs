@@ -7,14 +7,14 @@ use service_kit::object_store::{Objects, StreamError};
 use sha2::{Digest, Sha256};
 use std::fmt::Display;
 
-/// What is known of a body that has come in.
+/// Size and digest of a body that has come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     pub bytes: u64,
     pub sha256: String,
 }
 
-/// Where the bytes go.
+/// Destination of the bytes.
 #[derive(Clone, Copy)]
 pub(crate) enum Sink<'a> {
     /// Into this object of the store.

@@ -262,7 +262,7 @@ fn frame_at(seconds: f64) -> u32 {
     u32::try_from(nearest_frame(seconds)).unwrap_or(u32::MAX)
 }
 
-/// When a frame begins, as turns show it.
+/// Begin of a frame in seconds, as turns show it.
 fn seconds_at(frame: u32) -> f64 {
     milliseconds_of(frame_start_seconds(frame as usize))
 }

@@ -23,11 +23,11 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// How often it is looked whether the recording's row has changed.
+/// Time between two looks whether the recording's row has changed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Looks after which the whole recording is read even where its row has not changed.
 const LOOKS: u32 = 10;
-/// How long nothing may be sent: less than what lies between drops connections for.
+/// Longest silence on the stream: shorter than the one after which intermediaries drop the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// An event of the stream.
@@ -52,7 +52,7 @@ struct Stream {
     session: Option<Session>,
     /// The row's version when it was last looked at.
     row: Option<String>,
-    /// What the client has.
+    /// Revision that the client has.
     revision: Option<String>,
     looks: u32,
     _permit: OwnedSemaphorePermit,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Largest body of all but uploads, and largest that is passed over where none is wanted.
 pub(crate) const LARGEST_UNWANTED: u64 = 64 << 10;
-/// How long a request other than an upload may take: a little more than a transaction waits for a database that is away.
+/// Longest time of a request other than an upload: a little more than a transaction waits for a database that is away.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(150);
 
 /// The addresses that take bodies.

@@ -28,7 +28,7 @@ pub(crate) fn of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     Ok(Some(key.to_owned()))
 }
 
-/// What makes two uploads the same: their bytes and what was asked for.
+/// Fingerprint of an upload: equal for two uploads with the same bytes and the same options.
 pub(crate) fn fingerprint(received: &Received, chosen: &Chosen) -> String {
     let settings = serde_json::to_string(&chosen.settings).unwrap_or_default();
     let mut hash = Sha256::new();

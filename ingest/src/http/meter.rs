@@ -14,7 +14,7 @@ use tokio::time::timeout;
 /// Bytes that are handed on in one go; the parser of forms reads on for as long as there is something to read.
 const IN_ONE_GO: usize = 256 << 10;
 
-/// Why a body was given up.
+/// Reason for which a body was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refusal {
     Silent,
@@ -28,7 +28,7 @@ enum Refusal {
 #[error("{0}")]
 pub(crate) struct Broken(String);
 
-/// What is known of a body while it comes in.
+/// Limits and state of a body while it comes in.
 #[derive(Debug)]
 pub(crate) struct Meter {
     patience: Patience,
@@ -69,7 +69,7 @@ impl Meter {
         self.unwanted.store(true, Relaxed);
     }
 
-    /// Why the body was given up, if it was.
+    /// Error for the reason for which the body was given up; none where it was not.
     pub fn refusal(&self) -> Option<ApiError> {
         Some(match self.refusal.get()? {
             Refusal::Silent => ApiError::Stalled(self.patience.silence.as_secs()),

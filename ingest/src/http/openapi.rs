@@ -16,7 +16,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr};
 use utoipa::{IntoResponses, Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// Where the document is.
+/// Path of the document.
 pub(crate) const DOCUMENT: &str = "/openapi.json";
 
 /// The document without its paths, which the routes bring.
@@ -107,7 +107,7 @@ pub(crate) fn problems(all: &[(&str, &str)]) -> BTreeMap<String, RefOr<Response>
     all.iter().map(|(status, description)| problem(status, description)).collect()
 }
 
-/// What every call can come to.
+/// Problems that every call can be answered with.
 pub(crate) struct Usual;
 
 impl IntoResponses for Usual {
@@ -124,7 +124,7 @@ impl IntoResponses for Usual {
     }
 }
 
-/// What a call about one recording can come to besides.
+/// Problems that a call about one recording can be answered with besides.
 pub(crate) struct NoRecording;
 
 impl IntoResponses for NoRecording {
@@ -133,7 +133,7 @@ impl IntoResponses for NoRecording {
     }
 }
 
-/// What a call about a part of a file can come to besides.
+/// Problems that a call about a part of a file can be answered with besides.
 pub(crate) struct NoPart;
 
 impl IntoResponses for NoPart {

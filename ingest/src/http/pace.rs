@@ -3,19 +3,19 @@
 
 use std::time::Duration;
 
-/// What the rate is measured over, at most.
+/// Longest time over which the rate is measured.
 const MEASURED_OVER: Duration = Duration::from_secs(15);
 
-/// How slow a peer may be.
+/// Limits of a slow peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
-    /// How long it may send or take nothing.
+    /// Longest time in which the peer may send or take nothing.
     pub silence: Duration,
     /// Bytes per second, on average over each such time or 15 seconds, whichever is less; 0 for any.
     pub least: u64,
 }
 
-/// What a peer has done since its rate was last looked at.
+/// Bytes and waits of a peer since its rate was last looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     patience: Patience,

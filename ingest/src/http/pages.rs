@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 use uuid::Uuid;
 
-/// Where a page has the folder of its files, the nonce of the styles that scripts make, and the address that was asked for.
+/// Placeholders in a page: the folder of its files, the nonce of the styles that scripts make, and the address that was asked for.
 const FILES: &str = "{{files}}";
 const NONCE: &str = "{{nonce}}";
 const ADDRESS: &str = "{{address}}";
@@ -60,7 +60,7 @@ pub(crate) async fn nothing(uri: Uri, headers: HeaderMap) -> Response {
     if wants_page(&headers) { missing(&uri) } else { ApiError::Route(shown(uri.path())).into_response() }
 }
 
-/// Whether HTML is named among what is accepted: browsers do where they show what they get, other clients do not.
+/// True where HTML is named among the accepted types. Browsers name it when they show a page; other clients do not.
 fn wants_page(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut kinds = accepted.flat_map(|value| value.split(',')).filter_map(|kind| kind.split(';').next());

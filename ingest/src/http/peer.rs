@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a proxy says of where a request came from; the last is what the nearest proxy saw.
+/// Header in which proxies name the address that a request came from. The last address is the one that the nearest proxy saw.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Who holds the other end of a connection.
+/// Address at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peer(pub IpAddr);
 
@@ -32,7 +32,7 @@ impl Peer {
         client
     }
 
-    /// Whether it is one of our `proxies`.
+    /// True where the peer is one of our `proxies`.
     pub fn is_one_of(self, proxies: &[IpAddr]) -> bool {
         proxies.iter().any(|proxy| proxy.to_canonical() == self.0.to_canonical())
     }
@@ -45,7 +45,7 @@ pub(crate) fn client(context: &Context, extensions: &Extensions, headers: &Heade
     peer.client(headers, &context.limits.proxies.0)
 }
 
-/// What each address holds of something of which it may hold so many.
+/// Number of shares that each client holds, up to a limit for each.
 #[derive(Clone, Debug)]
 pub struct Shares {
     most: usize,
@@ -90,7 +90,7 @@ impl Drop for Share {
     }
 }
 
-/// What one client has: an address, or of IPv6 the network of 64 bits that every machine has for itself.
+/// Address by which a client is counted: its own, or the 64-bit network of an IPv6 address, which every machine has for itself.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

@@ -34,7 +34,7 @@ pub(crate) struct Problem {
     detail: String,
 }
 
-/// Why a request was not answered as asked.
+/// Reason for which a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
     #[error("there is no {0}; the API is under /v1/recordings")]
@@ -336,7 +336,7 @@ impl ApiError {
         }
     }
 
-    /// What the uploader need not know, for the log.
+    /// Cause that the uploader need not know, for the log.
     fn cause(&self) -> Option<String> {
         match self {
             Self::Database(error) | Self::Unfit(error) => Some(error.to_string()),

@@ -8,7 +8,7 @@ use axum::http::Uri;
 use axum::http::request::Parts;
 use std::str::FromStr;
 
-/// What is wrong with a query.
+/// Fault of a query.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum QueryError {
     #[error("the query of the address cannot be read; write it as name=value&name=value")]

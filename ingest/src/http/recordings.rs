@@ -29,7 +29,7 @@ use uuid::Uuid;
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
-/// What `state` can be.
+/// Values of `state`, for error messages.
 const STATES: &str = "one or several of queued, processing, completed, completed_with_gaps, failed and cancelled, with commas between";
 
 /// Names of states with commas between.

@@ -3,7 +3,7 @@
 use crate::config::scopes::Scope;
 use axum::http::Method;
 
-/// What `method` on `route` needs; `None` where any token will do. A route that nobody thought of here needs what the operator has.
+/// Scope that `method` on `route` needs; `None` where any token will do. A route that is not listed here needs the operator's scope.
 pub(crate) fn needed(method: &Method, route: &str) -> Option<Scope> {
     let mut parts = route.split('/').skip(1);
     let scope = match (parts.next(), parts.next()) {

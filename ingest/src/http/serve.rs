@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 /// Largest head of a request, in bytes, and most headers in it.
 const LARGEST_HEAD: usize = 64 << 10;
 const MOST_HEADERS: usize = 64;
-/// How long to wait when no connection can be taken, as when there are no more file descriptors.
+/// Wait before the next try when no connection can be taken, as when there are no more file descriptors.
 const BREATH: Duration = Duration::from_millis(500);
 /// Clients over their share that are told so at once, and how long each has to hear it; more are hung up on without a word.
 const TOLD_AT_ONCE: usize = 256;

@@ -24,10 +24,10 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-/// What can be asked for.
+/// Names of the formats, for error messages.
 const FORMATS: &str = "json, rttm, csv, srt, vtt, audacity, textgrid, eaf or label-studio";
 
-/// How the turns are written.
+/// Format in which the turns are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Json,
@@ -178,7 +178,7 @@ fn as_sheet(found: &Turns) -> export::Sheet {
     }
 }
 
-/// What an Accept header likes best of what there is; JSON where it does not say.
+/// Format that an Accept header likes best of those that there are; JSON where it names none.
 fn preferred(accept: &str) -> Format {
     let mut best = (Format::Json, 0.0);
     for range in accept.split(',') {

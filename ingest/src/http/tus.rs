@@ -38,7 +38,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-/// How long a request waits for its turn among the uploads that come in, and for another one that puts the same upload together.
+/// Longest waits of a request: for its turn among the uploads that come in, and for another process that puts the same upload together.
 const TURN_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) const COMPOSED_WITHIN: Duration = Duration::from_secs(100);
 

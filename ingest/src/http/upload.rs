@@ -35,9 +35,9 @@ use tracing::{Instrument, Span};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What a form may have around its file.
+/// Largest size of a form besides its file, in bytes.
 const FORM_OVERHEAD: u64 = 1 << 20;
-/// How long the rest of a refused upload is read, so that a client that sends all before it reads anything gets the answer.
+/// Longest time for which the rest of a refused upload is read, so that a client that sends all before it reads gets the answer.
 pub(crate) const HEAR_OUT: Duration = Duration::from_secs(5);
 
 /// An upload that is a recording now.
@@ -45,7 +45,7 @@ struct Accepted {
     id: Uuid,
     received: Received,
     chosen: Chosen,
-    /// Whether it was one before.
+    /// True where the upload was a recording before.
     replayed: bool,
 }
 

@@ -84,7 +84,7 @@ pub(crate) struct Pinged {
     number: i64,
 }
 
-/// What a call about one webhook can come to besides.
+/// Problems that a call about one webhook can be answered with besides.
 struct NoWebhook;
 
 impl IntoResponses for NoWebhook {

@@ -11,7 +11,7 @@ const LEAST_LEFT: f64 = 0.05;
 pub struct Hand {
     /// Seconds of audio that it analyses per second.
     pub speed: f64,
-    /// What it is busy with.
+    /// Chunk that the thread is busy with; none where it is idle.
     pub busy: Option<InHand>,
 }
 

@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 
 /// Time between two looks whether this minute is written down.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
-/// How far back is shown.
+/// Time before now that is shown.
 const SHOWN: Duration = Duration::from_secs(3600);
-/// How long it is kept.
+/// Time for which the history is kept.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// The whole in one minute.

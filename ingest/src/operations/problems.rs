@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// How long chunks may wait, with nothing done meanwhile, before something must be wrong.
+/// Shortest wait of chunks, with nothing done meanwhile, after which something must be wrong.
 const STANDS_AFTER: Duration = Duration::from_secs(600);
 
 /// Something that is wrong.
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    /// What is said of `overview` while four chunks wait: kind, whether it is serious, and the words.
+    /// Problems found in `overview` while four chunks wait: kind, seriousness, and the words.
     fn told(overview: &Overview) -> Vec<(&'static str, bool, String)> {
         let found = find(overview, &BTreeMap::from([(chunks(), 4)]), NOW);
         found.into_iter().map(|it| (it.kind, it.serious, it.detail)).collect()

@@ -11,7 +11,7 @@ use service_kit::topology::{self, DEAD, DECODE, MATCH};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How long the broker has to count.
+/// Longest wait for the broker's counts.
 const COUNT_WITHIN: Duration = Duration::from_secs(3);
 
 /// The queues that can be paused: those of all recordings in work, of all workers that are there, and of what is uploaded now.
@@ -30,7 +30,7 @@ pub(crate) async fn pausable(context: &Context) -> Result<BTreeSet<String>, sqlx
     Ok(of_chunks.chain(fixed).chain(paused).collect())
 }
 
-/// Whether `queue` is one of chunks.
+/// True where `queue` is one of chunks.
 pub(crate) fn is_of_chunks(queue: &str) -> bool {
     ![DECODE, MATCH, DEAD].contains(&queue)
 }

@@ -140,7 +140,7 @@ pub(super) async fn undone(
     Ok((undone.collect(), all))
 }
 
-/// What waits or is in hand.
+/// Audio that waits or is in hand, and the age of the oldest.
 pub(crate) async fn backlog(snapshot: &mut PgTransaction<'static>) -> Result<Backlog, sqlx::Error> {
     let row = sqlx::query!(
         r#"WITH waiting AS (
@@ -173,7 +173,7 @@ pub(crate) async fn backlog(snapshot: &mut PgTransaction<'static>) -> Result<Bac
     Ok(Backlog { audio_seconds: seconds(row.samples), oldest_seconds: oldest })
 }
 
-/// How fast chunks have come back lately.
+/// Rate at which analysed chunks have come back lately.
 pub(super) async fn throughput(snapshot: &mut PgTransaction<'static>) -> Result<Throughput, sqlx::Error> {
     let samples = sqlx::query_scalar!(
         r#"SELECT coalesce(sum(c.samples), 0)::double precision AS "samples!"
@@ -186,7 +186,7 @@ pub(super) async fn throughput(snapshot: &mut PgTransaction<'static>) -> Result<
     Ok(Throughput { audio_seconds_per_second: seconds(samples) / LATELY.as_secs_f64() })
 }
 
-/// How sure the speakers of the newest completed recordings are.
+/// Distribution of the confidence of the speakers in the newest completed recordings.
 pub(super) async fn confidence(snapshot: &mut PgTransaction<'static>) -> Result<Vec<Step>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT least(width_bucket(m.confidence, 0, 1, $3), $3) AS "step!", count(*) AS "matches!"
@@ -223,7 +223,7 @@ pub(super) async fn failures(snapshot: &mut PgTransaction<'static>) -> Result<Ve
     .await
 }
 
-/// How many recordings are in work, by state; of every such state.
+/// Number of recordings in work in each such state.
 pub(crate) async fn in_work(
     snapshot: &mut PgTransaction<'static>,
 ) -> Result<[(&'static str, i64); 2], sqlx::Error> {

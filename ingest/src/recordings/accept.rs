@@ -11,7 +11,7 @@ use sqlx::PgTransaction;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-/// What is known of an upload that is stored.
+/// Facts about an upload that is stored.
 #[derive(Clone, Debug)]
 pub struct NewRecording {
     /// Its id.
@@ -28,13 +28,13 @@ pub struct NewRecording {
     pub sha256: String,
     /// Bytes of the upload.
     pub bytes: u64,
-    /// What the uploader asked for.
+    /// Settings that the uploader asked for.
     pub settings: Settings,
-    /// Whether chunks may be missing.
+    /// True where chunks may be missing.
     pub allow_gaps: bool,
     /// Blocks per chunk.
     pub chunk_blocks: u32,
-    /// How soon, beside others.
+    /// Priority beside other recordings.
     pub priority: Priority,
 }
 

@@ -13,14 +13,15 @@ const USUAL: f64 = 1.0;
 pub(crate) struct Undone {
     /// Undone now.
     pub used: f64,
-    /// What may be.
+    /// Limit of it.
     pub allowed: u32,
-    /// Whether it is the caller's share that is used up, and not the whole.
+    /// True where the caller's share is used up, false where the whole is.
     pub of_caller: bool,
 }
 
-/// What is undone where that is as much as may be, of `caller` or of all; `None` while there is room. A recording that is not decoded yet
-/// counts by its size, as the latest ones turned out, and at least by what is cut of it. Callers without a token share what there is.
+/// Undone audio of `caller` or of all, where that has reached its limit; `None` while there is room. A recording that is not decoded yet
+/// counts by its size, at the rate of the latest ones, and at least by the chunks that are cut. Callers without a token share what there
+/// is.
 pub(crate) async fn exceeded(context: &Context, caller: &str) -> Result<Option<Undone>, sqlx::Error> {
     // None is longer, whatever its size makes one think.
     let longest = f64::from(context.max_hours) * 3600.0 * f64::from(SAMPLE_RATE);

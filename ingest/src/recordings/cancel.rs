@@ -5,7 +5,7 @@ use crate::upkeep::chunk_audio::run_folder;
 use service_kit::transaction;
 use uuid::Uuid;
 
-/// What became of the wish to cancel a recording.
+/// Outcome of a request to cancel a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cancelling {
     /// It is cancelled, now or since before; in this run.

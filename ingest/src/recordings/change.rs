@@ -13,19 +13,19 @@ use sqlx::PgTransaction;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-/// What became of the wish to process a recording again.
+/// Outcome of a request to process a recording again.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reprocessing {
     /// A new run has begun.
     Begun {
         /// Its number.
         run: i32,
-        /// Whether it is made of the analyses of the run before.
+        /// True where the run is made of the analyses of the run before.
         reused: bool,
     },
     /// There is no such recording.
     Unknown,
-    /// What is wanted contradicts what the recording was uploaded with.
+    /// The new settings contradict those that the recording was uploaded with.
     Refused(HintError),
 }
 
@@ -73,7 +73,7 @@ pub async fn reprocess(
     Ok(outcome)
 }
 
-/// Whether every chunk of a recording that is decoded has its analysis, by the models and the configuration that it is pinned to.
+/// True where every chunk of a recording that is decoded has its analysis, by the models and the configuration that it is pinned to.
 async fn is_analysed(transaction: &mut PgTransaction<'static>, recording: Uuid) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT coalesce(r.chunk_count = (
@@ -87,7 +87,7 @@ async fn is_analysed(transaction: &mut PgTransaction<'static>, recording: Uuid) 
     .await
 }
 
-/// Whether the tracks and channels that are analysed are those that `settings` ask for; they were carried as `before` asked.
+/// True where the analysed tracks and channels are those that `settings` ask for. They were cut as `before` asked.
 async fn has_fitting_channels(
     transaction: &mut PgTransaction<'static>,
     recording: Uuid,

@@ -22,7 +22,7 @@ pub(crate) struct Checked {
     pub label: String,
 }
 
-/// What became of a check.
+/// Outcome of a check.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It is noted; so many turns of the recording are checked.
@@ -95,7 +95,7 @@ pub(crate) async fn check(
     .await
 }
 
-/// What was checked of a recording, by first frame.
+/// Checked turns of a recording, by first frame.
 pub(super) async fn stored(
     snapshot: &mut PgTransaction<'static>,
     id: Uuid,
@@ -113,7 +113,7 @@ pub(super) async fn stored(
 #[derive(Debug)]
 pub(super) struct Checks {
     checked: Vec<Checked>,
-    /// Whether the label of each is still somebody's.
+    /// True for each check whose label is still a speaker's.
     known: Vec<bool>,
     longest: i32,
 }
@@ -126,8 +126,8 @@ impl Checks {
         Self { checked, known, longest }
     }
 
-    /// Whether half of a turn or more was checked under the label that it has; or under one that nobody has any more, since its speaker has
-    /// got another name.
+    /// True where half of a turn or more was checked under the label that it has. A check also counts under a label that no speaker has any
+    /// more, since its speaker has got another name.
     pub(super) fn cover(&self, turn: &Turn, label: &str) -> bool {
         let (first, end) = (turn.first_frame as i32, turn.end_frame as i32);
         let from = self.checked.partition_point(|it| it.first_frame + self.longest <= first);

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-/// How long a claim holds without being renewed, in seconds.
+/// Time for which a claim holds without being renewed, in seconds.
 pub(crate) const HOLDS: f64 = 60.0;
-/// How often it is renewed.
+/// Time between two renewals of a claim.
 pub(crate) const RENEW: Duration = Duration::from_secs(15);
 /// Tries before a key that others claim and give up all the time counts as theirs.
 const TRIES: usize = 3;
@@ -22,11 +22,11 @@ const TRIES: usize = 3;
 pub struct Key {
     /// Name of the caller's token; empty where no tokens are set.
     pub caller: String,
-    /// What the caller calls it.
+    /// Name of the key, as the caller chose it.
     pub key: String,
 }
 
-/// What became of claiming a key.
+/// Outcome of claiming a key.
 #[derive(Debug)]
 pub(crate) enum Claim {
     /// It is this upload's.

@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// Most corrections of a recording: all are applied whenever one is made.
 const MOST: usize = 1000;
 
-/// What became of a correction.
+/// Outcome of a correction.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It holds; all that there are.
@@ -38,7 +38,7 @@ pub(crate) enum Outcome {
     Unusable(String),
 }
 
-/// What to do.
+/// Change of a recording's corrections.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     /// One more correction.

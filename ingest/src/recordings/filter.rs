@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// Which recordings a list shows; what is not given does not matter.
+/// Selection of the recordings that a list shows; a field that is not given does not restrict it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// Older in the list than this one.

@@ -17,7 +17,7 @@ impl Labels {
         Self { shown: shown.into_iter().map(number).collect(), scheme }
     }
 
-    /// What the speaker is called.
+    /// Label of the speaker.
     pub fn label(&self, speaker: usize) -> String {
         self.shown.get(&speaker).cloned().unwrap_or_else(|| self.scheme.label(speaker))
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-/// How long a change waits for those before it.
+/// Longest wait of a change for those before it.
 pub(crate) const TURN_WITHIN: Duration = Duration::from_secs(10);
 
-/// Whose turn it is, by recording. Clones share the answer.
+/// Locks that hold the turn to change a recording, by recording. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct OneAtATime(Arc<Mutex<HashMap<Uuid, Weak<tokio::sync::Mutex<()>>>>>);
 

@@ -16,7 +16,7 @@ pub(crate) struct Waveform {
     pub peaks: Option<Vec<u8>>,
 }
 
-/// Where the upload of the recording `id` is, if there is one.
+/// Object and digest of the upload of the recording `id`, if there is one.
 pub(crate) async fn upload(pool: &PgPool, id: Uuid) -> Result<Option<Upload>, sqlx::Error> {
     sqlx::query_as!(
         Upload,

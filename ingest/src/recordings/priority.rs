@@ -16,7 +16,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// What a bulk recording's is called.
+    /// Name of the priority of a bulk recording.
     pub(crate) const BULK: &'static str = "bulk";
     /// Turns that an interactive recording has where a bulk one has one.
     const INTERACTIVE_TURNS: f64 = 8.0;
@@ -29,7 +29,7 @@ impl Priority {
         }
     }
 
-    /// What a recording of the priority of that `name` gets beside others.
+    /// Weight of a recording of the priority of that `name` beside others.
     pub(crate) fn weight(name: &str) -> f64 {
         if name == Self::BULK { 1.0 } else { Self::INTERACTIVE_TURNS }
     }

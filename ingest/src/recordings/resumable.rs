@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long the process that puts the parts together holds the upload without renewing that, in seconds.
+/// Time for which the process that puts the parts together holds the upload without renewing that, in seconds.
 pub(crate) const HOLDS: f64 = 30.0;
-/// How often that is renewed.
+/// Time between two renewals of that hold.
 pub(crate) const RENEW: Duration = Duration::from_secs(10);
 
-/// What is said of an upload when it is created.
+/// Facts given of an upload when it is created.
 #[derive(Clone, Debug)]
 pub(crate) struct NewUpload {
     /// Its id, and later the recording's.
@@ -34,17 +34,17 @@ pub(crate) struct NewUpload {
     pub title: String,
     /// File field of its RTTM.
     pub file_stem: String,
-    /// What was asked for.
+    /// Settings that were asked for.
     pub settings: Settings,
-    /// Whether chunks may be missing.
+    /// True where chunks may be missing.
     pub allow_gaps: bool,
     /// Blocks per chunk.
     pub chunk_blocks: u32,
-    /// How soon, beside others.
+    /// Priority beside other recordings.
     pub priority: Priority,
 }
 
-/// How far an upload is.
+/// Progress of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// Bytes of the whole, if they are known.
@@ -53,16 +53,16 @@ pub(crate) struct Progress {
     pub received: u64,
     /// The header as it was sent.
     pub metadata: String,
-    /// When it goes unless more comes.
+    /// Time at which it is deleted unless more comes.
     pub expires_at: DateTime<Utc>,
-    /// Whether it is a recording.
+    /// True once it is a recording.
     pub is_recording: bool,
     /// Objects that hold it.
     pub parts: u64,
 }
 
 impl Progress {
-    /// Whether all bytes are there.
+    /// True once all bytes are there.
     pub fn is_whole(&self) -> bool {
         self.length == Some(self.received)
     }
@@ -73,7 +73,7 @@ impl Progress {
 pub(crate) struct Part {
     /// Its object.
     pub object: String,
-    /// Where it begins.
+    /// First byte of the part in the upload.
     pub first_byte: u64,
     /// Its length.
     pub bytes: u64,
@@ -84,7 +84,7 @@ pub(crate) fn parts_folder(upload: Uuid) -> String {
     format!("{}/parts", folder(upload))
 }
 
-/// How many uploads are not complete.
+/// Numbers of uploads that are not complete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Open {
     /// In all.
@@ -93,7 +93,7 @@ pub(crate) struct Open {
     pub of_caller: i64,
 }
 
-/// How many uploads are not complete, in all and of `caller`.
+/// Counts the uploads that are not complete, in all and of `caller`.
 pub(crate) async fn open(context: &Context, caller: &str) -> Result<Open, sqlx::Error> {
     sqlx::query_as!(
         Open,
@@ -132,7 +132,7 @@ pub(crate) async fn create(context: &Context, new: &NewUpload) -> Result<(), sql
     .await
 }
 
-/// How far the upload of `caller` is; `None` where there is none.
+/// Progress of the upload of `caller`; `None` where there is none.
 pub(crate) async fn progress(
     context: &Context,
     upload: Uuid,
@@ -216,7 +216,7 @@ pub(crate) async fn append(context: &Context, upload: Uuid, part: &Part) -> Resu
     .await
 }
 
-/// What became of asking for a whole upload in order to put it together.
+/// Outcome of asking for a whole upload in order to put it together.
 #[derive(Debug)]
 pub(crate) enum Composing {
     /// It is ours to do.
@@ -234,7 +234,7 @@ pub(crate) enum Composing {
 pub(crate) struct Whole {
     /// The recording that it will be, but for the digest.
     pub recording: NewRecording,
-    /// Where its bytes are, in order.
+    /// Parts that hold its bytes, in order.
     pub parts: Vec<Part>,
 }
 

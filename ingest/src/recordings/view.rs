@@ -138,7 +138,7 @@ pub(crate) struct Turns {
     pub state: String,
     pub file_stem: String,
     pub duration_seconds: Option<f64>,
-    /// When they were found; the last of them, while the recording is in work.
+    /// Time at which the turns were found; that of the last of them, while the recording is in work.
     pub found_at: DateTime<Utc>,
     pub turns: Vec<ShownTurn>,
 }
@@ -148,7 +148,7 @@ pub(crate) struct ShownTurn {
     pub turn: Turn,
     pub label: String,
     pub provisional: bool,
-    /// Whether a person has checked it.
+    /// True where a person has checked the turn.
     pub checked: bool,
     /// Unknown of what was matched before matches were stored, or where nobody asked.
     pub why: Option<Explanation>,
@@ -327,7 +327,7 @@ pub(super) async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'static>, sq
     pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 
-/// Whether turns and speakers are what was decided over the whole recording.
+/// True where turns and speakers are those decided over the whole recording.
 pub(crate) fn is_completed(state: &str) -> bool {
     matches!(state, "completed" | "completed_with_gaps")
 }

@@ -7,7 +7,7 @@ use diarization::labels::LabelScheme;
 use diarization::similarity::Threshold;
 use diarization::tracks::Tracks;
 
-/// What a reprocessing is to do otherwise. Of the settings, the outer `None` leaves as it is, the inner one takes back.
+/// Changes that a reprocessing makes. Of the settings, the outer `None` leaves one as it is, the inner `None` takes it back.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
     /// Probability from which two voices count as the same.
@@ -20,11 +20,11 @@ pub struct Wanted {
     pub max_speakers: Option<Option<usize>>,
     /// Names of speakers.
     pub labels: Option<Option<LabelScheme>>,
-    /// What is done with channels.
+    /// Treatment of channels.
     pub channels: Option<Option<Channels>>,
-    /// Which audio tracks are heard.
+    /// Audio tracks that are heard.
     pub tracks: Option<Option<Tracks>>,
-    /// Whether the chunks are analysed anew although their analyses are stored.
+    /// True where the chunks are analysed anew although their analyses are stored.
     pub always: bool,
 }
 

@@ -11,40 +11,40 @@ use std::collections::BTreeMap;
 
 /// As how long the first chunk of a new recording counts, of what it takes: somebody waits to see that anything happens.
 const NEW: f64 = 0.5;
-/// What has no more than this left, in blocks of a minute, goes ahead of its caller's others.
+/// Largest remainder of a recording that goes ahead of its caller's others, in blocks of a minute.
 const SHORT: f64 = 5.0;
-/// How much of what is short goes ahead, of what the next chunk of the others costs.
+/// Cost of short recordings that may go ahead, as a multiple of the cost of the others' next chunk.
 const AHEAD: f64 = 3.0;
-/// What may be lost by rounding, on the clocks.
+/// Rounding error that is allowed on the clocks.
 const SMALL: f64 = 1e-9;
 
 /// A recording some of whose chunks wait.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flow {
-    /// Whose it is.
+    /// Caller of the recording.
     pub caller: String,
     /// Chunks that wait.
     pub waiting: usize,
-    /// What its next chunk costs, in blocks.
+    /// Cost of its next chunk, in blocks.
     pub cost: f64,
-    /// What all of them cost, and those that are not cut yet; infinite where nobody knows, or where it has time.
+    /// Cost of all its waiting chunks, those not cut yet included; infinite where that is unknown, or where the recording has time.
     pub left: f64,
-    /// How much of the whole it gets beside another one of the caller's.
+    /// Weight beside the caller's other recordings.
     pub weight: f64,
-    /// When its next chunk begins, on its caller's clock; none before its first.
+    /// Time at which its next chunk begins, on its caller's clock; none before its first.
     pub turn: Option<f64>,
-    /// Whether nothing of it was ever sent: it is new, however long it has waited.
+    /// True where nothing of it was ever sent: it is new, however long it has waited.
     pub untouched: bool,
 }
 
-/// When a caller's next turn is, and the clock of its recordings.
+/// Time of a caller's next turn, and the clock of its recordings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CallerTurn {
     /// Its next turn.
     pub turn: f64,
     /// The clock of its recordings.
     pub clock: f64,
-    /// How much of what is short went ahead since the others had a turn, in blocks.
+    /// Cost of short recordings that went ahead since the others had a turn, in blocks.
     pub ahead: f64,
 }
 
@@ -162,7 +162,7 @@ fn serve(flows: &mut [Flow], new: &[bool], given: &mut [usize], clocks: &mut Clo
 }
 
 impl Clocks {
-    /// When the next turn of `caller` is: at the clock where it is new, else not before that by more than `largest`.
+    /// Next turn of `caller`. A new caller's is at the clock; another's is no earlier than the clock less `largest`.
     fn of(&self, caller: &str, largest: f64) -> CallerTurn {
         let new = CallerTurn { turn: self.clock, ..CallerTurn::default() };
         self.callers
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// What each flow gets in `rounds` rounds of one turn.
+    /// Number of chunks that each flow gets in `rounds` rounds of one turn.
     fn served(flows: &mut [Flow], clocks: &mut Clocks, rounds: usize) -> Vec<usize> {
         let mut sums = vec![0; flows.len()];
         for _ in 0..rounds {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// Recordings cleared in one pass at most.
 const MOST: i64 = 200;
-/// How long a recording must have rested: messages about it may still be under way, a dead letter among them.
+/// Time for which a recording must have rested: messages about it may still be under way, a dead letter among them.
 const RESTED_SECONDS: f64 = 600.0;
 
 /// Folder of what is cut in a run.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 const FIRST_WAIT: f64 = 5.0;
 const LONGEST_WAIT: f64 = 600.0;
 
-/// What became of a request to delete.
+/// Outcome of a request to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erased {
     /// Nothing is left.
@@ -95,7 +95,7 @@ pub async fn pass(context: &Context) -> Result<(), UpkeepError> {
 /// An erasure that is in hand.
 struct Erasure {
     recording: Uuid,
-    /// Whether its folder was found empty before.
+    /// True where its folder was found empty before.
     emptied: bool,
 }
 
@@ -177,7 +177,7 @@ async fn look_again(transaction: &mut PgTransaction<'static>, recording: Uuid) -
     Ok(())
 }
 
-/// How many recordings are deleted and not yet erased, and since when.
+/// Counts the recordings that are deleted and not yet erased, and the age of the oldest.
 async fn count(context: &Context) -> Result<(), sqlx::Error> {
     let open = sqlx::query!(
         r#"SELECT count(*) AS "recordings!", coalesce(extract(epoch FROM now() - min(asked_at)), 0)::float8 AS "oldest!"

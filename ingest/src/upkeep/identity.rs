@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// The store as the database knows it.
 struct Known {
     id: Uuid,
-    /// Whether its mark was stored.
+    /// True once the mark is stored in the object store.
     marked: bool,
 }
 

@@ -69,7 +69,7 @@ fn old_enough(name: &str, now: SystemTime) -> Option<Uuid> {
     (age(id, now)? >= ORPHAN_AFTER).then_some(id)
 }
 
-/// How long before `now` an id of ours was made; `None` for one that does not say so.
+/// Time since an id of ours was made, as of `now`; `None` for an id that does not say so, or that is of later than `now`.
 pub(crate) fn age(id: Uuid, now: SystemTime) -> Option<Duration> {
     let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
     now.duration_since(UNIX_EPOCH + Duration::new(seconds, nanoseconds)).ok()

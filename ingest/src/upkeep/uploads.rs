@@ -113,7 +113,7 @@ async fn expire(context: &Context) -> Result<u64, sqlx::Error> {
 /// An upload that is a recording.
 struct Done {
     upload: Uuid,
-    /// Whether nobody can send it any more.
+    /// True once nobody can send it any more.
     over: bool,
 }
 
@@ -132,7 +132,7 @@ async fn done(context: &Context) -> Result<Vec<Done>, sqlx::Error> {
     Ok(rows.into_iter().map(|row| Done { upload: row.id, over: row.over }).collect())
 }
 
-/// How many uploads are not recordings yet, and what is kept of them.
+/// Counts the uploads that are not recordings yet, and their bytes.
 async fn count(context: &Context) -> Result<(), sqlx::Error> {
     let open = sqlx::query!(
         r#"SELECT count(*) AS "uploads!", coalesce(sum(received), 0)::float8 AS "bytes!"

@@ -1,7 +1,7 @@
 //! Address: where webhooks may lead. Whoever may call the API must not be able to reach, through us, what only we can reach.
 //!
-//! What counts is the address that a connection is made to: names are resolved here for each of them, and only addresses that were
-//! looked at are handed on. A name that leads elsewhere a moment later changes nothing.
+//! The address that counts is the one that a connection is made to. Names are resolved here for each connection, and only addresses that
+//! were looked at are handed on. A name that leads elsewhere a moment later changes nothing.
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 /// Longest address of a webhook, in characters.
 const LONGEST: usize = 2048;
-/// How long the name of a new webhook is looked up at most.
+/// Longest look-up of the name of a new webhook.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// A webhook may not lead there.
@@ -45,7 +45,7 @@ pub(crate) async fn check(text: &str, allow_private: bool) -> Result<Url, Addres
     Ok(url)
 }
 
-/// What can be said of an address without looking its name up.
+/// Checks an address without looking its name up.
 pub(crate) fn read(text: &str, allow_private: bool) -> Result<Url, AddressError> {
     let mut url = Url::parse(text).map_err(|_| AddressError::NoUrl)?;
     match url.scheme() {
@@ -95,7 +95,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// Whether an address is one of the internet at large.
+/// True where an address is one of the internet at large.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),

@@ -124,7 +124,7 @@ pub(crate) async fn delete(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error>
     Ok(deleted.rows_affected() == 1)
 }
 
-/// How many pings of a webhook are still to be sent, or tried again.
+/// Counts the pings of a webhook that are still to be sent, or tried again.
 pub(crate) async fn pings(pool: &PgPool, id: Uuid) -> Result<i64, sqlx::Error> {
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM webhook_deliveries WHERE webhook_id = $1 AND due_at IS NOT NULL AND event = $2"#,

@@ -5,11 +5,11 @@ use std::time::Duration;
 /// First wait, doubled from one attempt to the next, and the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-/// How long an event is tried.
+/// Longest time for which an event is tried.
 pub(crate) const TRIED_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// How long to wait after attempt `tries` (1 for the first) of an event that is `age` old; `None` where it is given up. `jitter`, from 0
-/// to 1, keeps receivers that were away from being asked by all at once.
+/// Wait after attempt `tries` (1 for the first) of an event that is `age` old; `None` where it is given up. `jitter`, from 0 to 1, keeps
+/// receivers that were away from being asked by all at once.
 pub(crate) fn wait(tries: u32, age: Duration, jitter: f64) -> Option<Duration> {
     let doubled = FIRST_WAIT.saturating_mul(1 << tries.saturating_sub(1).min(16));
     let wait = doubled.min(LONGEST_WAIT).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);

@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// How soon an event is seen.
+/// Longest wait until an event is seen.
 const POLL: Duration = Duration::from_millis(500);
-/// How long a receiver may take to answer, and how much of that for a connection.
+/// Longest wait for a receiver's answer, the connection included, and for the connection alone.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// After how many seconds an event in hand is taken for lost.
@@ -32,9 +32,9 @@ pub(crate) const LEASE: f64 = 60.0;
 /// Events in hand at once, and of one webhook: one that does not answer must not hold up the others.
 const AT_ONCE: usize = 32;
 const OF_ONE: usize = 4;
-/// How long what is in hand may take when the service is stopped.
+/// Longest time for requests in hand when the service is stopped.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
-/// How often what waits is counted, and what is done with is deleted.
+/// Time between two rounds in which waiting events are counted and finished ones deleted.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// Days that what was delivered or given up can be looked at.
 const KEPT_DAYS: i32 = 7;
@@ -190,7 +190,7 @@ async fn claim(
     Ok(claimed.collect())
 }
 
-/// What came of an attempt.
+/// Outcome of an attempt.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Taken(u16),

@@ -10,7 +10,7 @@ use std::fmt;
 /// Bytes of a secret.
 const LENGTH: usize = 32;
 
-/// What only we and the receiver know. It is never printed but by [`Secret::shown`].
+/// Secret that only we and the receiver know. It is never printed but by [`Secret::shown`].
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(Vec<u8>);
 

@@ -86,7 +86,7 @@ async fn where_no_token_is_set_no_session_is_needed_and_other_sites_are_refused_
     stack.stop().await;
 }
 
-/// What comes over a stream of events.
+/// Events that come over a stream.
 pub struct Events {
     answer: Response,
     text: String,

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 const MODEL: &str = "model-1";
 const CONFIGURATION: &str = "configuration-1";
-/// How long a person waits for a correction of two hours.
+/// Longest wait of a person for a correction of two hours.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Three voices who take turns.
@@ -116,7 +116,7 @@ pub fn labels(speakers: &Value) -> Vec<&str> {
     speakers["speakers"].as_array().into_iter().flatten().filter_map(|it| it["label"].as_str()).collect()
 }
 
-/// What is shown of a recording, all of it but for its revision.
+/// Turns, matches and speakers of a recording as they are shown: all of it but for its revision.
 async fn shown(stack: &Stack, id: Uuid) -> Vec<Value> {
     let mut all = Vec::new();
     for what in ["turns", "matches", "speakers"] {

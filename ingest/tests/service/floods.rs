@@ -12,9 +12,9 @@ use uuid::Uuid;
 /// A burst as it was seen: so many, over so long.
 const MOST: usize = 900;
 const OVER: Duration = Duration::from_secs(6);
-/// How long a client stays that does not wait for its answer.
+/// Time that a client stays connected without waiting for its answer.
 const READ_WITHIN: Duration = Duration::from_millis(50);
-/// How long somebody else waits for an answer meanwhile.
+/// Longest wait of somebody else for an answer meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A rename as a client writes it who does not wait for the answer.
@@ -42,7 +42,7 @@ async fn flood(address: std::net::SocketAddr, id: Uuid) {
     while clients.join_next().await.is_some() {}
 }
 
-/// How long the answer to `request` took, and what it was; nothing where there was none in three minutes.
+/// Time that the answer to `request` took, and its status; none where there was no answer in 200 seconds.
 async fn timed(request: reqwest::RequestBuilder) -> (Duration, Option<StatusCode>) {
     let started = Instant::now();
     let answer = tokio::time::timeout(Duration::from_secs(200), request.send()).await;

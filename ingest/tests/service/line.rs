@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The end of a transaction, as it passes.
 const COMMIT: &[u8] = b"COMMIT\0";
 
-/// What is to happen, once.
+/// Event that is planned for the line, once.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Plan {
     #[default]
@@ -98,7 +98,7 @@ impl Line {
         self.plan(Plan::Lose(text));
     }
 
-    /// Whether what was planned has happened.
+    /// True once the plan has happened.
     pub fn is_done(&self) -> bool {
         *self.shared.plan.lock().expect("is whole") == Plan::Nothing
     }

@@ -8,11 +8,11 @@ use sqlx::PgTransaction;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How long a caller waits to hear that a recording is locked.
+/// Longest wait of a caller to hear that a recording is locked.
 const SOON: Duration = Duration::from_millis(3500);
-/// How long the last of many waits for that.
+/// Longest wait of the last of many callers for that.
 const IN_ALL: Duration = Duration::from_secs(15);
-/// How long others wait, whom it does not concern.
+/// Longest wait of others, whom it does not concern.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// A transaction of somebody else's that keeps the row of a recording.
@@ -26,7 +26,7 @@ async fn keep_locked(stack: &Stack, id: Uuid) -> PgTransaction<'static> {
     holder
 }
 
-/// What changes the recording `id`, each in its way.
+/// Requests that change the recording `id`, each in its way.
 fn changes(stack: &Stack, id: Uuid) -> Vec<RequestBuilder> {
     let rename = json!({ "kind": "rename", "speaker": "SPEAKER_00", "name": "Ann" });
     vec![

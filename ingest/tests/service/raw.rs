@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long the server has to answer, or to hang up.
+/// Longest wait for the server to answer, or to hang up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends `bytes` and returns everything that comes back until the server hangs up.
@@ -31,7 +31,7 @@ pub fn status(text: &str) -> u16 {
         .unwrap_or_else(|| panic!("no answer: {text:?}"))
 }
 
-/// How many answers there are in `text`.
+/// Number of answers in `text`.
 pub fn answers(text: &str) -> usize {
     text.matches("HTTP/1.1 ").count()
 }

@@ -47,7 +47,7 @@ pub fn text(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).unwrap_or_else(|| panic!("no {name} in {headers:?}")).to_str().expect("text").to_owned()
 }
 
-/// How far the upload is, once `is_so` of it.
+/// Offset of the upload, once `is_so` holds of it.
 async fn offset_when(stack: &Stack, upload: &str, is_so: impl Fn(usize) -> bool) -> usize {
     let started = Instant::now();
     loop {

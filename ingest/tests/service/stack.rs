@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-/// How long something that must happen may take.
+/// Longest time that something which must happen may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A token as one should be.
@@ -126,7 +126,7 @@ impl Stack {
         }
     }
 
-    /// What an ingest in this corner is started with.
+    /// Arguments that an ingest in this corner is started with.
     pub fn arguments(&self) -> Vec<String> {
         arguments_for(&self.corner.database_url, &self.corner.amqp_url, &self.store)
     }

@@ -13,7 +13,7 @@ fn made_hours_ago(hours: u64) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(NoContext, now - hours * 3600, 0))
 }
 
-/// What an upload whose process died leaves of `name`; the last part as the local store names what is not finished.
+/// Files that an upload whose process died leaves of `name`. The last part is named as the local store names unfinished files.
 fn leave(stack: &Stack, name: &str) -> Vec<PathBuf> {
     let folder = stack.object(&format!("recordings/{name}"));
     std::fs::create_dir_all(&folder).expect("makes it");
@@ -75,7 +75,7 @@ fn chunks(stack: &Stack, id: &str, run: u32) -> usize {
     std::fs::read_dir(Path::new(&folder)).map_or(0, Iterator::count)
 }
 
-/// What the matcher and an operator would write, long ago.
+/// Writes what the matcher and an operator would write, long ago.
 async fn rested(stack: &Stack, set: &'static str) {
     let sql = format!("UPDATE recordings SET {set}, updated_at = now() - interval '1 hour'");
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&stack.pool).await.expect("updates");

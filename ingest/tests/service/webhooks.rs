@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 const ALLOWED: &str = "--webhook-allow-private";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came to a receiver.
+/// Request that came to a receiver.
 #[derive(Clone, Debug)]
 struct Received {
     path: String,
@@ -99,7 +99,7 @@ impl Receiver {
         self.shared.received.lock().expect("is whole").clone()
     }
 
-    /// What has come, once `is_so` of it.
+    /// Requests that have come, once `is_so` holds of them.
     async fn received_when(&self, is_so: impl Fn(&[Received]) -> bool) -> Vec<Received> {
         let started = Instant::now();
         loop {
@@ -140,7 +140,7 @@ async fn delivery_when(stack: &Stack, webhook: &Value, is_so: impl Fn(&Value) ->
     }
 }
 
-/// What waits is to be tried at once, as if the wait were over.
+/// Makes all waiting events due at once, as if the wait were over.
 async fn hurry(stack: &Stack) {
     let due = "UPDATE webhook_deliveries SET due_at = now() WHERE due_at IS NOT NULL";
     sqlx::query(due).execute(&stack.pool).await.expect("updates");
@@ -158,7 +158,7 @@ async fn complete(stack: &Stack, recording: &str) {
     sqlx::query(sql).bind(recording).execute(&stack.pool).await.expect("updates");
 }
 
-/// What the reference implementation says of each of `received`, signed with the secret of `webhook`.
+/// Verdict of the reference implementation on each of `received`, signed with the secret of `webhook`.
 async fn verified(webhook: &Value, received: &[Received]) -> Vec<String> {
     let list: Vec<Value> = received
         .iter()

@@ -73,7 +73,7 @@ impl Bench {
         id
     }
 
-    /// What the decoder writes when it is done.
+    /// Writes what the decoder writes when it is done.
     pub async fn decoded(&self, recording: Uuid, scene: &Scene) {
         sqlx::query("UPDATE recordings SET chunk_count = $2, samples = $3 WHERE id = $1")
             .bind(recording)
@@ -170,7 +170,7 @@ impl Bench {
     }
 }
 
-/// What a worker publishes of a chunk.
+/// Message that a worker publishes for a chunk.
 pub fn analysed(recording: Uuid, scene: &Scene, chunk: usize) -> ChunkAnalysed {
     ChunkAnalysed {
         recording,

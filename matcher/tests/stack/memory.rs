@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What a longer recording may need beyond a shorter one: bytes per piece, turns, matches, and where pages happen to lie. Its analyses
-/// would be more than that.
+/// Memory that a longer recording may need beyond a shorter one: bytes per piece, turns, matches, and where pages happen to lie. Its
+/// analyses would be more than that.
 const SLACK_KB: u64 = 13_000;
 /// The distances that are clustered at once, of which an hour has few.
 const DISTANCES_KB: u64 = 34_000;

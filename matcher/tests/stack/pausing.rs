@@ -14,7 +14,7 @@ async fn run(bench: &Bench, sql: &'static str, argument: &str) {
     sqlx::query(sql).bind(argument).execute(&bench.pool).await.expect(sql);
 }
 
-/// How many jobs are sent again where every queue has been empty for an interval.
+/// Number of jobs that are sent again where every queue has been empty for an interval.
 async fn sent_again(bench: &Bench, broker: &Broker) -> usize {
     let (mut watch, start) = (Watch::default(), Instant::now());
     let pass = async |watch: &mut Watch, now| {

@@ -17,14 +17,14 @@ use uuid::Uuid;
 
 const INTERVAL: Duration = Duration::from_secs(600);
 
-/// What waits for its turn: whether the decoding does, and which chunks.
+/// Work that waits for its turn: true where the decoding does, and the numbers of the chunks that do.
 async fn waiting(bench: &Bench, recording: Uuid) -> (bool, Vec<i32>) {
     let sql = "SELECT decode_ordered_at IS NULL FROM recordings WHERE id = $1";
     let chunks = "SELECT ARRAY(SELECT chunk FROM chunks WHERE recording_id = $1 AND released_at IS NULL ORDER BY chunk)";
     (bench.value(recording, sql).await, bench.value(recording, chunks).await)
 }
 
-/// What is in the outbox reaches a matcher.
+/// Delivers the messages in the outbox to a matcher.
 async fn deliver_the_outbox(bench: &Bench) {
     for (queue, kind, body) in outbox(bench).await {
         assert_eq!(queue, topology::MATCH);

@@ -14,7 +14,7 @@ const LAST_FRAMES: usize = 2000;
 /// A run of speech inside a block: frames from and to, and the voice.
 type Speech = (usize, usize, usize);
 
-/// What is said in five blocks: two voices; a turn across each kind of border (inside a chunk, between chunks); a silent
+/// Speech in five blocks: two voices; a turn across each kind of border (inside a chunk, between chunks); a silent
 /// block; a short utterance; and a third voice that joins at last.
 const SCRIPT: [&[Speech]; 5] = [
     &[(100, 700, 0), (720, 1500, 1), (1600, 2400, 0), (2500, BLOCK_FRAMES, 1)],
@@ -86,7 +86,7 @@ impl Scene {
         rmp_serde::to_vec_named(&self.blocks[index * CHUNK_BLOCKS..end]).expect("encodes")
     }
 
-    /// What one process makes of it.
+    /// Diarization that one process makes of the scene.
     pub fn oracle(&self, settings: &Settings) -> Diarization {
         let mut diarizer = Diarizer::new(settings.clone());
         for block in &self.blocks {

@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long one answer may take; then the client tries elsewhere.
+/// Longest wait for one answer; then the client tries elsewhere.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(300);
 /// An ingest that stands in a transaction which a frozen one holds up waits as long as Postgres does.
 const TRIES: usize = 600;
 
-/// What the clients of a run know.
+/// State that the clients of a run share.
 pub struct Clients {
     http: Client,
     addresses: Vec<SocketAddr>,

@@ -18,23 +18,23 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// How long a moment is waited for; then the fault comes without it.
+/// Longest wait for a moment; then the fault comes without it.
 const MOMENT_WITHIN: Duration = Duration::from_secs(20);
-/// How long a sound process is waited for.
+/// Longest wait for a sound process.
 const SOUND_WITHIN: Duration = Duration::from_secs(20);
-/// How long those stand still who could be faster than an old analysis.
+/// Time for which processes that could be faster than an old analysis stand still.
 const STAND_STILL: Duration = Duration::from_millis(1500);
 /// Analyses that are looked at for one of a recording in work.
 const ANALYSES: usize = 3;
 /// An attempt from which on a chunk is spared: faults enough on one chunk would bury it, and rightly.
 const SPARED_FROM: i64 = 3;
-/// How long after a fault that concerns all its effects may be seen.
+/// Time after a fault that concerns everything in which its effects may be seen.
 const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// A fault that came.
 #[derive(Clone, Debug)]
 pub struct Injected {
-    /// Which.
+    /// The fault.
     pub fault: Fault,
     /// False where its moment did not come in time, and it came without.
     pub in_its_moment: bool,
@@ -55,11 +55,11 @@ pub struct Faults {
     pub quota: Arc<Quota>,
     /// The services.
     pub posts: Arc<Posts>,
-    /// Who reprocesses and deletes.
+    /// Clients that reprocess and delete.
     pub clients: Arc<Clients>,
     /// The database, past all proxies.
     pub pool: PgPool,
-    /// What came.
+    /// Faults that came, in order.
     pub injected: Vec<Injected>,
     /// Chunks that a killed worker had in hand.
     pub killed: Vec<JobInHand>,

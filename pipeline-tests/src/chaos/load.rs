@@ -14,7 +14,7 @@ const ROWS: i64 = 2;
 /// Corrections of a flood, and the time between two.
 const CORRECTIONS: usize = 300;
 const BETWEEN: Duration = Duration::from_millis(5);
-/// How long a client stays that does not wait for its answer.
+/// Time for which a client stays that does not wait for its answer.
 const STAYS: Duration = Duration::from_millis(30);
 
 /// Locks rows of recordings in work; none where there are none.

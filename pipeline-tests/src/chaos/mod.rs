@@ -3,7 +3,7 @@
 //! `plan` says what breaks when, `faults` breaks it: processes at chosen moments (`posts`, through the proxies of `proxy` and
 //! `wire`), servers (`servers`), the object store (`quota`), rows and threads (`load`), half way through an upgrade of the models (`release`). Meanwhile
 //! `client` uploads, `watch` looks at what is committed and `operator` replays what was buried for good reason; at the end `verify` compares everything with the oracle, and `report` tells.
-//! What counts as a failure is in docs/chaos.md.
+//! docs/chaos.md says what counts as a failure.
 
 pub mod client;
 pub mod faults;

@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How an attempt reads that ended with the process or the connection.
+/// Words in the reason of an attempt that ended with its process or connection.
 const NO_WORD: &str = "without a word";
 
-/// What the operator has seen.
+/// Dead letters that the operator has seen.
 #[derive(Default)]
 pub struct Letters {
     /// Letters that should not be.
@@ -30,7 +30,7 @@ impl Letters {
         self.unjustified.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many were replayed.
+    /// Number of letters that were replayed.
     pub fn replayed(&self) -> usize {
         self.replayed.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
@@ -67,7 +67,7 @@ pub async fn operate(pool: PgPool, clients: Arc<Clients>, letters: Arc<Letters>)
     }
 }
 
-/// Whether each attempt ended with its process or connection, which is what the faults do.
+/// True if all allowed attempts were made and each ended with its process or connection, which is what the faults do.
 fn is_justified(attempts: &Value) -> bool {
     let attempts = attempts.as_array().map(Vec::as_slice).unwrap_or_default();
     let struck = |attempt: &Value| attempt["reason"].as_str().is_some_and(|reason| reason.contains(NO_WORD));

@@ -16,7 +16,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// How many run at once: of each release ([`super::release`]) one, and of its workers two, so that one takes up what the
+    /// Number of processes at once: of each release ([`super::release`]) one, and of its workers two, so that one takes up what the
     /// other dropped.
     pub const fn slots(self) -> usize {
         match self {
@@ -25,7 +25,7 @@ impl Service {
         }
     }
 
-    /// What it is called.
+    /// Name of the service.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
@@ -44,24 +44,24 @@ pub struct Target {
     pub slot: usize,
 }
 
-/// When a process is struck.
+/// Moment at which a process is struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// Wherever it stands.
     Now,
     /// So long after the broker has handed it a message.
     Taken(Duration),
-    /// When it acknowledges a message: all is done, but the broker does not learn of it.
+    /// While it acknowledges a message: all is done, but the broker does not learn of it.
     Acknowledging,
-    /// When the broker has confirmed a message: it is on its queue, but the sender does not learn of it.
+    /// After the broker has confirmed a message: it is on its queue, but the sender does not learn of it.
     Confirmed,
-    /// When it commits: nothing is committed.
+    /// While it commits: nothing is committed.
     Committing,
-    /// When it has committed, but does not learn of it.
+    /// After it has committed, but does not learn of it.
     Committed,
 }
 
-/// How a process is struck.
+/// Blow that strikes a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blow {
     /// kill -9.
@@ -74,7 +74,7 @@ pub enum Blow {
     Freeze(Duration),
 }
 
-/// How a server is stopped.
+/// Manner in which a server is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// In good order (for Postgres: fast).
@@ -94,7 +94,7 @@ pub enum Server {
     Database,
 }
 
-/// What a broker may run short of.
+/// Resource that a broker may run short of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// Memory.
@@ -103,16 +103,16 @@ pub enum Resource {
     Disk,
 }
 
-/// When an analysis of an old run arrives.
+/// Moment at which an analysis of an old run arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// Before the new run has any chunk.
     BeforeAnyChunk,
-    /// When its chunk has been ordered anew, and before it is analysed anew.
+    /// After its chunk has been ordered anew, and before it is analysed anew.
     InPlaceOfTheNew,
 }
 
-/// What goes wrong.
+/// A fault: something that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A process is struck: at a moment, whichever of its kind comes to it first; otherwise this one.
@@ -146,7 +146,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What it is counted as in a report.
+    /// Kind under which a report counts the fault.
     pub fn kind(&self) -> String {
         match self {
             Self::Strike(target, moment, blow) => {
@@ -206,7 +206,7 @@ pub struct Step {
     pub fault: Fault,
 }
 
-/// Which faults come, round after round: every round has every kind, in an order of its own.
+/// Sequence of faults, round after round: every round has every kind, in an order of its own.
 pub struct Plan {
     random: Random,
     longest_pause: Duration,

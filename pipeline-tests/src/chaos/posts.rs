@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often the supervisor looks.
+/// Time between two looks of the supervisor.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long a service may take to end after SIGTERM; its own limit, with what it is configured to, is shorter.
+/// Longest time for a service to end after SIGTERM. Its own limit, as it is configured, is shorter.
 const STOPS_WITHIN: Duration = Duration::from_secs(60);
 /// Longer than any run: whatever completes does so without this last resort, or counts as lost.
 const REPUBLISH_SECONDS: u64 = 86_400;
 
-/// What may happen to a process.
+/// Fate that is expected of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
     Life,
@@ -40,7 +40,7 @@ struct State {
 
 /// The place of one process.
 pub struct Post {
-    /// Which.
+    /// Service and slot of the post.
     pub target: Target,
     /// Between it and RabbitMQ.
     pub broker: Proxy,
@@ -117,7 +117,7 @@ impl Post {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What its process has logged so far.
+    /// Lines that its process has logged so far.
     pub fn lines(&self) -> Vec<Value> {
         self.state().process.as_ref().map(Process::lines).unwrap_or_default()
     }
@@ -127,7 +127,7 @@ impl Post {
         self.state().logs.clone()
     }
 
-    /// Whether a process runs here, and is not stopped nor stopping.
+    /// True if a process runs here, and is not stopped nor stopping.
     pub fn is_sound(&self) -> bool {
         let state = self.state();
         state.process.is_some() && !state.frozen && state.expected == Expected::Life
@@ -210,7 +210,7 @@ impl Posts {
         self.all.iter().filter(move |post| post.target.service == service)
     }
 
-    /// What went wrong of itself.
+    /// Messages about processes that ended by themselves or badly, or did not stop in time.
     pub fn broken(&self) -> Vec<String> {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -10,10 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// Where a server's silence may last before the proxy's own connecting gives up.
+/// Longest wait of the proxy for its own connection to the server.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// How a trap holds what it catches.
+/// Manner in which a trap holds what it catches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// Not at all: it only tells.
@@ -74,7 +74,7 @@ impl Proxy {
         Self { address, shared, listening }
     }
 
-    /// Where it listens.
+    /// Address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -113,7 +113,7 @@ impl Drop for Proxy {
     }
 }
 
-/// What the two directions of one connection know of each other.
+/// State that the two directions of one connection share.
 #[derive(Default)]
 struct Pair {
     /// Answers are held from now on.

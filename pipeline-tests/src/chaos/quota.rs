@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 const PLENTY: u64 = 8 << 30;
 /// Room that is left when the quota is lowered, to be filled up by the ballast.
 const NEARLY: u64 = 8 << 20;
-/// How often it is lowered to what is used at that moment.
+/// Most attempts to lower the quota to just above what is used at that moment.
 const FILL_TRIES: usize = 20;
 
 /// A file system with a quota.
@@ -57,7 +57,7 @@ impl Quota {
         Self { holder, pid, folder: folder.to_owned() }
     }
 
-    /// What a command line begins with, to run where the file system is seen.
+    /// First words of a command line that is to run where the file system is seen.
     pub fn enter(&self) -> Vec<String> {
         let mut enter = vec!["nsenter".to_owned(), format!("--mount=/proc/{}/ns/mnt", self.pid)];
         if !geteuid().is_root() {

@@ -16,9 +16,9 @@ const FACTOR: f32 = 1.25;
 /// A folder of models.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// Where they are.
+    /// Folder of the models.
     pub models: PathBuf,
-    /// What they are called.
+    /// Version of the models.
     pub model_version: String,
 }
 
@@ -42,7 +42,7 @@ pub fn releases(folder: &Path) -> [Release; 2] {
     [in_force, next]
 }
 
-/// Which release runs at a post: every other one has been upgraded.
+/// Number of the release that runs at a post: every other post has been upgraded.
 pub fn at(target: Target) -> usize {
     target.slot % 2
 }

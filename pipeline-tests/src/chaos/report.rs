@@ -12,25 +12,25 @@ use std::time::Duration;
 pub struct Report {
     /// Seed of the plan.
     pub seed: u64,
-    /// How long it took.
+    /// Duration of the run.
     pub took: Duration,
-    /// How long faults came.
+    /// Time during which faults came.
     pub broke_for: Duration,
     /// RabbitMQ's and Postgres' versions.
     pub versions: (String, String),
-    /// What was broken, in order.
+    /// Faults that came, in order.
     pub injected: Vec<Injected>,
-    /// How soon chunks of killed workers were taken up again.
+    /// Times until chunks of killed workers were taken up again.
     pub resumed: Resumed,
-    /// What was uploaded over and over: name and number of chunks.
+    /// Samples that were uploaded over and over: name and number of chunks.
     pub samples: Vec<(&'static str, usize)>,
     /// Requests that clients made.
     pub requests: usize,
-    /// How often a recording in mid-work was compared with what one process shows.
+    /// Number of times that a recording in mid-work was compared with what one process shows.
     pub looks: usize,
     /// Dead letters of which every attempt was struck: replayed.
     pub replayed: usize,
-    /// What was found at the end.
+    /// Findings at the end.
     pub verdict: Verdict,
     /// Everything that should not be; a good run has none.
     pub failures: Vec<String>,

@@ -15,9 +15,9 @@ pub struct JobInHand {
     pub recording: Uuid,
     /// Its number.
     pub chunk: u64,
-    /// How often it was tried, this time included.
+    /// Number of attempts at it, this one included.
     pub attempt: i64,
-    /// When that was looked at.
+    /// Time of this observation.
     pub at: DateTime<Utc>,
 }
 
@@ -34,7 +34,7 @@ fn chunk_of(line: &Value) -> Option<(Uuid, u64)> {
     Some((line["recording"].as_str()?.parse().ok()?, line["chunk"].as_u64()?))
 }
 
-/// What a worker with this log has in hand.
+/// Job that a worker with this log has in hand; `None` where it has none.
 pub fn job_in_hand(log: &[Value]) -> Option<JobInHand> {
     let taken = log.iter().rposition(|line| line["message"] == "chunk taken")?;
     if log[taken..].iter().any(|line| line["message"] == "chunk analysed") {
@@ -44,7 +44,7 @@ pub fn job_in_hand(log: &[Value]) -> Option<JobInHand> {
     Some(JobInHand { recording, chunk, attempt: log[taken]["attempt"].as_i64()?, at: Utc::now() })
 }
 
-/// When each chunk was taken by a worker, and by which.
+/// Times at which workers took chunks, each with recording and number of the chunk; sorted.
 fn taken(posts: &Posts) -> Vec<(DateTime<Utc>, Uuid, u64)> {
     let logs = posts.of(Service::Worker).flat_map(|post| post.logs());
     let lines = logs.flat_map(|log| process::lines(&log));
@@ -63,9 +63,9 @@ fn taken(posts: &Posts) -> Vec<(DateTime<Utc>, Uuid, u64)> {
 /// Times from the kill of a worker until its chunk was in the hands of another, sorted, in seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resumed {
-    /// Where nothing else was broken meanwhile.
+    /// Times in which nothing else was broken.
     pub alone: Vec<f64>,
-    /// Where something else was.
+    /// Times in which something else was broken.
     pub in_company: Vec<f64>,
     /// Chunks that nobody took again, because their recording was reprocessed or deleted.
     pub not_wanted: usize,

@@ -24,19 +24,19 @@ use tempfile::TempDir;
 
 /// Recordings in work at once.
 const IN_WORK: i64 = 4;
-/// How long nothing may move once nothing is broken any more; waits between attempts and for an outage are shorter.
+/// Longest time in which nothing moves once nothing is broken any more. Waits between attempts and for an outage are shorter.
 const NOTHING_MOVES: Duration = Duration::from_secs(300);
-/// How long what is in work may take once nothing is broken any more.
+/// Longest time for the work in progress to end once nothing is broken any more.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 
-/// How hard and how long.
+/// Parameters of a run: servers, seed, length and strength.
 #[derive(Clone, Debug)]
 pub struct Form {
     /// Name of the servers' stack.
     pub stack: &'static str,
     /// Seed of the plan.
     pub seed: u64,
-    /// How long faults come; without, one round of them.
+    /// Time during which faults come; without, one round of them.
     pub long: Option<Duration>,
     /// Longest pause between two faults.
     pub longest_pause: Duration,

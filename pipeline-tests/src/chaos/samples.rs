@@ -20,13 +20,13 @@ pub struct Sample {
     pub path: PathBuf,
     /// Options of the upload.
     pub options: Vec<(&'static str, &'static str)>,
-    /// What must come of it, with the models of each release.
+    /// Expected result with the models of each release.
     pub made: Vec<Made>,
 }
 
-/// What one process makes of a sample with the models of one release.
+/// Result of a sample in one process, with the models of one release.
 pub struct Made {
-    /// What the models are called.
+    /// Version of the models.
     pub model_version: String,
     /// The result.
     pub expected: Diarization,
@@ -81,7 +81,7 @@ impl Sample {
         self.path.file_stem().expect("a file").to_string_lossy().into_owned()
     }
 
-    /// What one process makes of it with these models.
+    /// Result of one process with the models of this version; `None` where no release has them.
     pub fn made_by(&self, model_version: &str) -> Option<&Made> {
         self.made.iter().find(|made| made.model_version == model_version)
     }

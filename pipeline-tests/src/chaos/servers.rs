@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// How often a start is tried: what a killed Postgres leaves (its children, its shared memory) takes a moment to go.
+/// Most attempts at a start: what a killed Postgres leaves (its children, its shared memory) takes a moment to go.
 const STARTS: usize = 10;
 
 /// A private RabbitMQ and a private Postgres. Dropped, they are stopped.
@@ -104,17 +104,17 @@ impl Servers {
         self.environment.get(name).unwrap_or_else(|| panic!("the env file has no {name}"))
     }
 
-    /// Where Postgres is.
+    /// URL of Postgres.
     pub fn database_url(&self) -> &str {
         self.variable("THROUGHLINE_DATABASE_URL")
     }
 
-    /// Where RabbitMQ is.
+    /// URL of RabbitMQ.
     pub fn amqp_url(&self) -> &str {
         self.variable("THROUGHLINE_AMQP_URL")
     }
 
-    /// Where RabbitMQ's management is.
+    /// URL of RabbitMQ's management.
     pub fn management_url(&self) -> &str {
         self.variable("THROUGHLINE_RABBITMQ_MANAGEMENT_URL")
     }

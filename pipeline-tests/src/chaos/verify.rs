@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// What was found; all lists should be empty.
+/// Findings; all lists should be empty.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// Recordings looked at.
@@ -24,7 +24,7 @@ pub struct Verdict {
     pub doubled: Vec<String>,
     /// Another result than the oracle's.
     pub different: Vec<String>,
-    /// What is left of a deleted recording.
+    /// Remains of a deleted recording.
     pub undead: Vec<String>,
     /// Uploads that were stored and never accepted.
     pub orphans: Vec<String>,

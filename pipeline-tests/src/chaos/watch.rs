@@ -14,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Findings kept: the first tell most.
 const MOST: usize = 20;
 
-/// What was seen.
+/// Observations of the watch.
 #[derive(Default)]
 pub struct Seen {
     findings: Mutex<Vec<String>>,
@@ -22,12 +22,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// What should not be.
+    /// Findings that should not be.
     pub fn findings(&self) -> Vec<String> {
         self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many recordings in mid-work were looked at, each time counted.
+    /// Number of looks at a recording in mid-work.
     pub fn looks(&self) -> usize {
         *self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,7 +92,7 @@ pub fn sample_of<'a>(samples: &'a [Sample], title: &str) -> Option<&'a Sample> {
     samples.iter().find(|sample| sample.name == name)
 }
 
-/// What one moment shows of all recordings in mid-work.
+/// Snapshot of all recordings in mid-work.
 async fn in_work(pool: &PgPool) -> Result<Vec<InWork>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *transaction).await?;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// What passes on a connection and is worth waiting for.
+/// Event on a connection that is worth waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The broker hands over a message.
@@ -20,7 +20,7 @@ pub enum Event {
     Commit,
 }
 
-/// What is spoken in one direction.
+/// Protocol that is spoken in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speech {
     /// AMQP 0-9-1 from a client.
@@ -48,11 +48,11 @@ const LARGEST: usize = 64 << 20;
 pub struct Reader<R> {
     inner: R,
     speech: Speech,
-    /// Whether the untyped beginning is past.
+    /// True once the untyped beginning is past.
     begun: bool,
     /// Prepared statements that write.
     writing: HashSet<Vec<u8>>,
-    /// Whether the transaction under way has written.
+    /// True once the transaction under way has written.
     wrote: bool,
 }
 
@@ -152,12 +152,12 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 }
 
-/// Whether a frame of a method names this exchange.
+/// True if a frame of a method names this exchange.
 fn names(frame: &[u8], exchange: &str) -> bool {
     frame[0] == AMQP_METHOD && frame.windows(exchange.len()).any(|part| part == exchange.as_bytes())
 }
 
-/// What is written by the clock, and not because a recording moves.
+/// Statements that the clock causes, and not a recording that moves.
 const BY_THE_CLOCK: [&str; 5] = [
     "DELETE FROM outbox",
     "INSERT INTO workers",

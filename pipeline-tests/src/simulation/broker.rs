@@ -195,7 +195,7 @@ impl Broker {
         self.0.borrow_mut().lose_confirms += 1;
     }
 
-    /// What was put on queues since this was asked, waits included.
+    /// Takes the messages that were put on queues since the last call, waits included.
     pub fn taken(&self) -> Vec<(String, Message)> {
         std::mem::take(&mut self.0.borrow_mut().taken)
     }
@@ -218,7 +218,7 @@ impl Broker {
         }
     }
 
-    /// How long until something that waits is due; `None` where nothing waits.
+    /// Time until the next waiting message is due; `None` where nothing waits.
     pub fn next_due(&self) -> Option<Duration> {
         let state = self.0.borrow();
         let heads = state.waits.values().filter_map(|waiting| waiting.front().map(|head| head.until));
@@ -305,7 +305,7 @@ impl Markable for Broker {
 pub struct Held {
     /// The broker.
     pub broker: Broker,
-    /// Which delivery.
+    /// Tag of the delivery.
     pub tag: Tag,
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// A row of `turns`: first frame, end frame, speaker, label, whether it is provisional.
 type TurnRow = (i32, i32, i32, String, bool);
 
-/// What the database says of one recording.
+/// State of one recording in the database.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Row {
     /// Its id.
@@ -24,7 +24,7 @@ pub struct Row {
     pub run: i32,
     /// Its state.
     pub state: String,
-    /// Why it failed.
+    /// Reason for its failure.
     pub failure: Option<String>,
     /// Model version that the run is pinned to.
     pub model_version: String,
@@ -69,7 +69,7 @@ pub async fn snapshot(pool: &PgPool) -> Result<Vec<Row>, String> {
     sqlx::query_as(SNAPSHOT).fetch_all(pool).await.map_err(|error| format!("the snapshot failed: {error}"))
 }
 
-/// What was seen of a run before.
+/// Earlier observations of a run.
 #[derive(Clone, Debug, Default)]
 struct Before {
     run: i32,
@@ -185,7 +185,7 @@ async fn step(services: &Services, index: usize, before: &mut Before, row: &Row)
     Ok(())
 }
 
-/// Whether the matches stored are `wanted`.
+/// True if the matches stored are `wanted`.
 async fn matched(services: &Services, row: &Row, wanted: &[Match]) -> Result<bool, String> {
     let stored = matches::stored(&services.pool, row.id).await.map_err(|error| error.to_string())?;
     Ok(stored == matches::rows_of(wanted))

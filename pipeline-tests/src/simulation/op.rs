@@ -10,7 +10,8 @@ const CLEANING_POINTS: u8 = 10;
 /// Cleanings, one after the other, in which an erasure ends.
 const CLEANINGS: usize = 4;
 
-/// How far a piece of work goes before something happens to it. Points ([`service_kit::points`]) are counted from where it stands.
+/// Distance that a piece of work goes before something happens to it. Points ([`service_kit::points`]) are counted from where it
+/// stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
     /// To its end.
@@ -69,7 +70,7 @@ pub enum Op {
     Pass(u16),
     /// From here on new runs use the next model version.
     RollOut,
-    /// What made chunks of a recording fail is repaired.
+    /// The fault that made chunks of a recording fail is repaired.
     Repair(u8),
     /// So many steps go as they should.
     Calm(u8),
@@ -176,8 +177,7 @@ fn until(random: &mut StdRng, faults: Faults, points: u8) -> Until {
     }
 }
 
-/// What happens in one step of [`Op::Rough`]: which message is delivered, how far that goes, and whether something that stands goes
-/// on first.
+/// Draws one step of [`Op::Rough`]: the message to deliver, how far its work goes, and whether work that stands goes on first.
 pub fn rough(random: &mut StdRng) -> (usize, Until, bool) {
     let until = match random.random_range(0..20) {
         0..=4 => Until::Dies(random.random_range(0..8)),

@@ -20,7 +20,7 @@ const VOICES: usize = 3;
 /// Fewest clean frames of a piece that can be embedded.
 const LEAST_CLEAN: usize = 24;
 
-/// What is wrong with a chunk.
+/// Fault of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poison {
     /// Every worker that analyses it dies.
@@ -46,24 +46,24 @@ pub struct Spec {
     pub last_frames: u16,
     /// Blocks per chunk.
     pub chunk_blocks: u8,
-    /// Whether the uploader takes gaps.
+    /// True if the uploader accepts gaps.
     pub allow_gaps: bool,
-    /// Whether speakers are named as in an interview.
+    /// True if speakers are named as in an interview.
     pub interview: bool,
-    /// Whether its file cannot be decoded.
+    /// True if its file cannot be decoded.
     pub unreadable: bool,
     /// The chunk that cannot be analysed, if any.
     pub poison: Option<(u8, Poison)>,
 }
 
-/// What one process makes of the blocks before a border.
+/// Provisional result of one process for the blocks before a border.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provisional {
     /// Turns, by start, joined across blocks.
     pub turns: Vec<Turn>,
-    /// Why, by first frame and slot.
+    /// Matches that led to the turns, by first frame and slot.
     pub matches: Vec<Match>,
-    /// Who is known.
+    /// Speakers known so far.
     pub references: ReferenceSet,
 }
 
@@ -73,7 +73,7 @@ impl Spec {
         Uuid::from_u128(u128::from(self.seed) << 8 | index as u128)
     }
 
-    /// What its uploader asks for.
+    /// Settings that its uploader asks for.
     pub fn settings(&self) -> Settings {
         let labels = if self.interview { LabelScheme::Interview } else { LabelScheme::Numbered };
         Settings { labels, ..Settings::default() }
@@ -100,8 +100,8 @@ impl Spec {
         range.end.min(self.samples()) - range.start
     }
 
-    /// What analysis by model number `model` finds in run `run`. Every run has an analysis of its own, as if it were cut and
-    /// analysed by another program: so that runs that are mixed show.
+    /// Analysis by model number `model` in run `run`. Every run has an analysis of its own, as if it were cut and analysed by
+    /// another program. So runs that are mixed show.
     pub fn analysis(&self, model: usize, run: i32) -> Vec<BlockAnalysis> {
         let mut random = StdRng::seed_from_u64(self.seed ^ (model as u64) << 32 ^ run as u64);
         let dimensions = MODELS[model].1;
@@ -152,7 +152,7 @@ fn direction(random: &mut StdRng, dimensions: usize) -> Vec<f32> {
     }
 }
 
-/// What one process makes of `blocks`.
+/// Diarization of `blocks` in one process.
 pub fn whole(blocks: &[BlockAnalysis], settings: &Settings) -> Diarization {
     let mut diarizer = Diarizer::new(settings.clone());
     for block in blocks {
@@ -161,7 +161,7 @@ pub fn whole(blocks: &[BlockAnalysis], settings: &Settings) -> Diarization {
     diarizer.finish()
 }
 
-/// What one process shows after `blocks`.
+/// Provisional result that one process shows after `blocks`.
 pub fn provisional(blocks: &[BlockAnalysis], settings: &Settings) -> Provisional {
     let mut diarizer = Diarizer::new(settings.clone());
     let mut references = ReferenceSet::default();

@@ -52,12 +52,12 @@ const WIDE: WorkConfig = WorkConfig {
     max_undone_hours_per_caller: 2000,
 };
 
-/// What came of many schedules.
+/// Outcome of many schedules.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Schedules run.
     pub schedules: u64,
-    /// What happened in them, and how often.
+    /// Number of times that each kind of event happened in them.
     pub counts: Counts,
     /// Points met.
     pub met: Met,
@@ -75,7 +75,7 @@ pub struct Ground {
     context: Context,
     _folder: TempDir,
     run: u64,
-    /// What happened in the last schedule.
+    /// Events of the last schedule.
     last: Vec<String>,
 }
 
@@ -151,7 +151,7 @@ impl Ground {
         self.run(schedule, &mut Counts::new(), &mut Met::default())
     }
 
-    /// What happens in a schedule, oldest first.
+    /// Events of a schedule, oldest first; last the failure, if there is one.
     pub fn events(&mut self, schedule: &Schedule) -> Vec<String> {
         let (mut counts, mut met) = (Counts::new(), Met::default());
         let failed = self.run(schedule, &mut counts, &mut met).err();

@@ -8,28 +8,28 @@ use super::recording::Spec;
 pub struct Schedule {
     /// The recordings that may be uploaded.
     pub recordings: Vec<Spec>,
-    /// What happens, in order.
+    /// Operations, in order.
     pub ops: Vec<Op>,
-    /// Whether at the end what was broken is repaired and every dead letter replayed, so that all must complete.
+    /// True if at the end what was broken is repaired and every dead letter replayed, so that all must complete.
     pub replay: bool,
-    /// Whether one chunk alone may be on the broker at a time, and two may be cut ahead of that; else there is room for all.
+    /// True if one chunk alone may be on the broker at a time, and two may be cut ahead of that; else there is room for all.
     pub narrow: bool,
 }
 
 /// Characters by which failures are told apart.
 const ALIKE: usize = 40;
 
-/// Why a schedule failed.
+/// Failure of a schedule.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// What does not hold.
+    /// Condition that does not hold, in words.
     pub what: String,
-    /// What happened before, oldest first.
+    /// Events before the failure, oldest first.
     pub events: Vec<String>,
 }
 
 impl Failure {
-    /// Whether both fail in the same words, numbers aside.
+    /// True if both fail in the same words, numbers aside.
     pub fn is_like(&self, other: &Self) -> bool {
         let words = |failure: &Self| -> String {
             failure.what.chars().filter(|c| !c.is_ascii_digit()).take(ALIKE).collect()

@@ -42,14 +42,14 @@ pub const REPUBLISH_AFTER: Duration = Duration::from_secs(600);
 /// An analysis that is none.
 const RUBBISH: &[u8] = b"rubbish";
 
-/// What handlers have seen.
+/// Observations of the handlers.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Attempts begun.
     pub attempts: BTreeMap<Subject, u32>,
     /// Attempts that failed.
     pub failures: BTreeMap<Subject, u32>,
-    /// What was refused for good.
+    /// Subjects of messages refused for good.
     pub refused: BTreeSet<Subject>,
 }
 
@@ -68,20 +68,20 @@ pub struct Services {
     pub model: Cell<usize>,
     /// The recordings.
     pub recordings: Vec<Spec>,
-    /// What is wrong with a chunk of each.
+    /// Fault of one chunk of each recording.
     pub poison: RefCell<Vec<Option<(u8, Poison)>>>,
-    /// What handlers have seen.
+    /// Observations of the handlers.
     pub seen: RefCell<Seen>,
-    /// What a matcher remembers of queues.
+    /// State that a matcher keeps about queues between looks.
     pub watch: RefCell<Option<Watch>>,
     /// Seconds passed.
     pub passed: Cell<Duration>,
-    /// When the simulation began.
+    /// Time at which the simulation began.
     pub began: Instant,
     analyses: RefCell<Analyses>,
 }
 
-/// What a message is about.
+/// Subject of a message; `None` where it cannot be read.
 pub fn subject(message: &Message) -> Option<Subject> {
     let (kind, body) = (message.kind(), message.body.as_slice());
     match kind.as_str() {
@@ -125,7 +125,7 @@ impl Services {
         self.recordings.iter().enumerate().position(|(index, spec)| spec.id(index) == id)
     }
 
-    /// What analysis finds.
+    /// Analysis of a recording, by model and run.
     pub fn analysis(&self, index: usize, model: usize, run: i32) -> Rc<Vec<BlockAnalysis>> {
         let mut analyses = self.analyses.borrow_mut();
         let analysis = || Rc::new(self.recordings[index].analysis(model, run));
@@ -315,7 +315,7 @@ impl Services {
         }
     }
 
-    /// What a worker does, but for the inference.
+    /// Work of a worker, but for the inference.
     async fn analyse(
         &self,
         control: &Control,
@@ -362,7 +362,7 @@ impl Services {
     }
 }
 
-/// What decoding finds in an upload: the samples are made up, and so are not there; how many there are is what counts.
+/// Result of decoding an upload. The samples are made up, and so are not there; only their number counts.
 fn reading(spec: Option<Spec>) -> Reading {
     let (sender, chunks) = mpsc::channel(1);
     let thread = tokio::spawn(async move {

@@ -17,7 +17,7 @@ const MOST_CLEANINGS: usize = 4;
 /// Looks at everything within which every recording must have moved to its end.
 const MOST_LOOKS: usize = 12;
 
-/// Whether something waits for its turn.
+/// True if something waits for its turn.
 const WAITS_FOR_A_TURN: &str = "SELECT EXISTS (SELECT 1 FROM chunks WHERE released_at IS NULL)
     OR EXISTS (SELECT 1 FROM recordings WHERE chunk_count IS NULL AND decode_ordered_at IS NULL)";
 
@@ -61,7 +61,7 @@ impl World {
         self.ends_well().await
     }
 
-    /// What is broken is repaired, and every dead letter replayed: then all must complete.
+    /// Repairs what is broken and replays every dead letter: then all must complete.
     pub async fn repair_and_replay(&mut self) -> Result<(), String> {
         self.events.push("what was broken is repaired, and every dead letter replayed".into());
         self.services.poison.borrow_mut().fill(None);
@@ -88,7 +88,7 @@ impl World {
         Ok(())
     }
 
-    /// What was deleted is erased, at last when nobody can be at work on it any more.
+    /// Erases what was deleted, at last when nobody can be at work on it any more.
     async fn clean(&mut self) -> Result<(), String> {
         for _ in 0..MOST_CLEANINGS {
             let erasures: i64 = sqlx::query_scalar("SELECT count(*) FROM erasures")
@@ -185,7 +185,7 @@ impl World {
         self.no_letter_is_doubled().await
     }
 
-    /// Whether something that the run needs was tried as often as may be, or refused for good.
+    /// True if something that the run needs was tried as often as may be, or refused for good.
     fn may_fail(&self, id: Uuid, run: i32) -> bool {
         let seen = self.services.seen.borrow();
         seen.refused.iter().any(|about| (about.0, about.1) == (id, run))

@@ -13,10 +13,10 @@ use std::task::Poll;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What a message is about: recording, run, kind of message, chunk.
+/// Subject of a message: recording, run, kind of message, chunk.
 pub type Subject = (Uuid, i32, &'static str, u32);
 
-/// How a piece of work ended.
+/// End of a piece of work.
 pub enum Ended {
     /// A delivery was handled, or its connection lost.
     Handled(Result<(), Lost>),
@@ -26,14 +26,14 @@ pub enum Ended {
     Passed,
 }
 
-/// What kind of work it is.
+/// Kind of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Handles a delivery.
     Handles {
-        /// Which.
+        /// Tag of the delivery.
         tag: Tag,
-        /// What it is about, where that can be read.
+        /// Subject of the message, where that can be read.
         subject: Option<Subject>,
     },
     /// Sends the outbox: it sends inside a transaction.
@@ -52,7 +52,7 @@ pub enum Kind {
     Replays,
 }
 
-/// Where work has got to.
+/// State that work has reached.
 pub enum Reached {
     /// Its end.
     End(Ended),
@@ -125,14 +125,14 @@ impl Control {
         }
     }
 
-    /// What it has in hand kills the process.
+    /// Marks the process as killed by what it has in hand; never returns.
     pub async fn die<T>(&self) -> T {
         self.plan(|plan| plan.stopped = Some(Reached::Death(None)));
         pending().await
     }
 }
 
-/// Whether work that stands at `point` is certain to be where the end of its process' time can reach it: inside a handler, or waiting for
+/// True if the end of its process' time is certain to reach work that stands at `point`. Such work is inside a handler, or waits for
 /// the broker between two tries.
 pub fn can_be_told_to_stop(point: &Point) -> bool {
     matches!(point.place, Place::BeforeCommit | Place::AfterCommit | Place::Waiting)
@@ -140,7 +140,7 @@ pub fn can_be_told_to_stop(point: &Point) -> bool {
 
 /// Something that a process does.
 pub struct Work {
-    /// What it is.
+    /// Kind of work.
     pub kind: Kind,
     /// In words.
     pub name: String,
@@ -148,9 +148,9 @@ pub struct Work {
     pub control: Control,
     /// Tells its process to stop.
     pub shutdown: Shutdown,
-    /// Where it stands, while it does.
+    /// Point at which it stands; none while it moves.
     pub stands_at: Option<Point>,
-    /// Whether something that it sent was confirmed.
+    /// True once something that it sent was confirmed.
     pub confirmed: bool,
     future: LocalBoxFuture<'static, Ended>,
 }
@@ -228,10 +228,10 @@ impl Work {
     }
 }
 
-/// How long work goes without an answer before somebody looks whether it waits for a lock.
+/// Time without an answer after which work is examined for waiting for a lock.
 const LOOK_FOR_LOCKS: Duration = Duration::from_millis(3);
 
-/// How often each point was passed, and how often something happened there.
+/// Counts for each point: times that it was passed, that work died there, and that work stood there.
 #[derive(Clone, Debug, Default)]
 pub struct Met(pub BTreeMap<Point, [u64; 3]>);
 

@@ -18,10 +18,10 @@ use std::time::Duration;
 /// Real time that a step may take; one that takes longer hangs.
 const STEP_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often everything happened that can.
+/// Number of times that each kind of event happened.
 pub type Counts = BTreeMap<&'static str, u64>;
 
-/// What users and operators did to a recording.
+/// Actions of users and operators on a recording.
 #[derive(Clone, Debug, Default)]
 pub struct User {
     /// Uploading has begun.
@@ -36,15 +36,15 @@ pub struct User {
 
 /// One schedule being simulated.
 pub struct World {
-    /// What processes share.
+    /// State that processes share.
     pub services: Rc<Services>,
-    /// What users did to each recording.
+    /// Actions of users on each recording.
     pub users: Vec<User>,
     /// The recordings, as they were after the last step.
     pub rows: Vec<Row>,
-    /// What happened, oldest first.
+    /// Events, oldest first.
     pub events: Vec<String>,
-    /// How often what happened.
+    /// Number of times that each kind of event happened.
     pub counts: Counts,
     /// Points met.
     pub met: Met,
@@ -54,7 +54,7 @@ pub struct World {
     pub(super) copies: BTreeMap<Subject, u32>,
     /// Copies that came of an attempt whose message came back as well.
     forks: BTreeMap<Subject, u32>,
-    /// What may make one more copy of any message.
+    /// Number of events that may each make one more copy of any message.
     pub(super) more_copies: u32,
 }
 
@@ -274,7 +274,7 @@ impl World {
     }
 }
 
-/// Whether some connection waits for a lock.
+/// True if some connection waits for a lock.
 async fn waits_for_lock(pool: &PgPool) -> bool {
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')",

@@ -26,7 +26,7 @@ use uuid::Uuid;
 const STACK: &str = "alarms-short";
 const BLOCKED: &str = "has blocked the connection for publishing";
 
-/// How long an alarm lasts; THROUGHLINE_ALARM_SECONDS makes it longer.
+/// Duration of an alarm: THROUGHLINE_ALARM_SECONDS, or else 20 s.
 fn alarm_lasts() -> Duration {
     let seconds = std::env::var("THROUGHLINE_ALARM_SECONDS").map(|text| text.parse().expect("a number"));
     Duration::from_secs(seconds.unwrap_or(20))

@@ -17,7 +17,7 @@ pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 const STACK: &str = "outages-short";
 pub(crate) const OPTIONS: [(&str, &str); 2] = [("labels", "interview"), ("chunk_blocks", "1")];
 
-/// How long the server is away; THROUGHLINE_OUTAGE_SECONDS makes it longer.
+/// Duration of the server's absence: THROUGHLINE_OUTAGE_SECONDS, or else 15 s.
 fn away() -> Duration {
     let seconds = std::env::var("THROUGHLINE_OUTAGE_SECONDS").map(|text| text.parse().expect("a number"));
     Duration::from_secs(seconds.unwrap_or(15))
@@ -32,7 +32,7 @@ pub(crate) async fn expected() -> Diarization {
     oracle::diarize(&interview(), settings).await
 }
 
-/// Where a service tells its health and metrics.
+/// Address on which a service tells its health and metrics.
 pub(crate) async fn listening(process: &mut Process) -> String {
     let address = eventually("it says where health and metrics are", async || {
         process.must_be_alive();

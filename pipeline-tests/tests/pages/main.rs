@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// How long one script may take.
+/// Longest time for one script.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The folder of the scripts.

@@ -3,7 +3,7 @@
 use pipeline_tests::Stack;
 use serde_json::Value;
 
-/// Whether a line was logged for a request of `caller`.
+/// True if a line was logged for a request of `caller`.
 fn names(line: &Value, caller: &str) -> bool {
     line["spans"].as_array().is_some_and(|spans| spans.iter().any(|span| span["caller"] == caller))
 }

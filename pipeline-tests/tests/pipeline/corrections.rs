@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 const OPTIONS: [(&str, &str); 2] = [("labels", "interview"), ("chunk_blocks", "1")];
 
-/// What a call about the corrections of a recording answers.
+/// Answer to a call about the corrections of a recording.
 async fn call(stack: &Stack, id: Uuid, method: Method, path: &str, body: Option<Value>) -> Value {
     let request = stack.request(method, &format!("/{id}/corrections{path}"));
     let request = match body {

@@ -59,7 +59,7 @@ fn declared() -> Vec<Metric> {
     all.concat()
 }
 
-/// What a service's page says: the metrics of ours on it, with their kind.
+/// Metrics of ours on a service's page, with their kind.
 async fn measured(address: &str) -> BTreeSet<(String, String)> {
     let page = reqwest::get(format!("http://{address}/metrics")).await.expect("answers").text().await;
     let page = page.expect("text");

@@ -29,7 +29,7 @@ fn rows(folder: &Path) -> Vec<Row> {
     manifest.lines().skip(1).filter(|line| !line.trim().is_empty()).map(row).collect()
 }
 
-/// How an upload ended.
+/// End of an upload.
 enum Ending {
     Refused(String),
     Failed(String),
@@ -78,7 +78,7 @@ async fn send(stack: &Stack, row: &Row, folder: &Path) -> Response {
     }
 }
 
-/// What is wrong with words for the uploader, if anything.
+/// Flaw of words for the uploader, if there is any.
 fn flaw(words: &str, stack: &Path) -> Option<&'static str> {
     let of_the_server = [stack, &std::env::temp_dir(), Path::new(env!("CARGO_MANIFEST_DIR"))];
     let quotes = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`' | '(' | ':' | ',' | '=');

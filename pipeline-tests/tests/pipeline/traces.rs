@@ -10,7 +10,7 @@ const UPLOADERS_SPAN: &str = "b7ad6b7169203331";
 /// Kinds of spans, as OTLP numbers them.
 const PRODUCER: i32 = 4;
 const CONSUMER: i32 = 5;
-/// What must be seen of a recording, and in which service.
+/// Steps that must be seen of a recording, each as service and name.
 const STEPS: [(&str, &str); 8] = [
     ("ingest", "upload"),
     ("ingest", "decode"),

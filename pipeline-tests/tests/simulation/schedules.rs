@@ -112,7 +112,7 @@ fn a_schedule_goes_the_same_way_every_time() {
     other.close();
 }
 
-/// What a schedule that fails is reported with: all that is needed to run it again.
+/// Report on a schedule that fails: all that is needed to run it again.
 fn tell(ground: &mut Ground, seed: u64) -> String {
     let (least, failure) = ground.shrunk(&op::of_seed(seed));
     let events: String = failure.events.iter().map(|event| format!("\n  {event}")).collect();

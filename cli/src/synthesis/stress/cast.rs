@@ -7,9 +7,9 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How much more material a voice must have than it is to say: ends of stretches that are too short to be used are lost.
+/// Factor by which a voice must have more material than it is to say. Ends of stretches that are too short to be used are lost.
 const SPARE: f64 = 1.4;
-/// How often all voices are from one source, so that nothing but the voices tells them apart.
+/// Probability that all voices are from one source, so that nothing but the voices tells them apart.
 const ONE_SOURCE: f64 = 0.7;
 
 /// All voices there are, and who must be kept apart.
@@ -24,7 +24,7 @@ impl Ensemble {
         Self { voices, apart }
     }
 
-    /// How many voices there are.
+    /// Number of voices.
     pub fn len(&self) -> usize {
         self.voices.len()
     }
@@ -73,7 +73,7 @@ impl Ensemble {
         cast.into_iter().collect()
     }
 
-    /// Whether two voices are surely of two people.
+    /// True if two voices are surely of two people.
     fn are_two(&self, one: &Voice, other: &Voice) -> bool {
         let apart = |a: &Voice, b: &Voice| match self.apart.get(&a.recording) {
             Some(Apart::From(recordings)) => recordings.contains(&b.recording),

@@ -17,7 +17,7 @@ const GAP_S: std::ops::Range<f64> = 0.12..0.35;
 /// A recording this long may say the same up to so many times; a shorter one says nothing twice.
 const LONG_S: f64 = 90.0;
 const ROUNDS: f64 = 3.0;
-/// How much quieter the faint one is: 20 dB.
+/// Gain of the faint speaker: 20 dB down.
 const FAINT: f32 = 0.1;
 /// Root mean square of what is heard where no room was recorded.
 const HUSH: f32 = 0.000_3;
@@ -26,7 +26,7 @@ const HUSH: f32 = 0.000_3;
 pub struct Made {
     /// 16 kHz mono.
     pub samples: Vec<f32>,
-    /// Who said what when.
+    /// Reference: segments, each with its speaker.
     pub reference: Vec<Segment>,
     /// Of all voices.
     pub source: Source,
@@ -184,7 +184,7 @@ mod tests {
         sum / f64::from(u32::try_from(count).expect("a short recording"))
     }
 
-    /// What is heard where nobody speaks.
+    /// Samples in which nobody speaks.
     fn between(made: &Made) -> Vec<f32> {
         let mut speaks = vec![false; made.samples.len()];
         for segment in &made.reference {

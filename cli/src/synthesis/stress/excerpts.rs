@@ -21,11 +21,11 @@ pub struct Voice {
     pub name: String,
     /// Recording and source that it is from.
     pub recording: String,
-    /// Where that comes from.
+    /// Source of the recording.
     pub source: String,
-    /// What it says alone, in order; 16 kHz mono.
+    /// Stretches in which it speaks alone, in order; 16 kHz mono.
     pub stretches: Vec<Vec<f32>>,
-    /// What is heard there while nobody speaks; empty where somebody always does.
+    /// Sound of the room while nobody speaks; empty where somebody always does.
     pub room: Vec<f32>,
 }
 

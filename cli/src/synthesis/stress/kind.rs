@@ -69,7 +69,7 @@ impl Kind {
         }
     }
 
-    /// What part of the speech each speaker has, who leads first.
+    /// Draws each speaker's share of the speech; the first speaker leads.
     pub fn shares(self, speakers: usize, random: &mut StdRng) -> Vec<f64> {
         let mut shares: Vec<f64> = (0..speakers).map(|_| random.random_range(0.6..1.4)).collect();
         let all: f64 = shares.iter().sum();

@@ -15,7 +15,7 @@ const QUESTION_S: std::ops::Range<f64> = 1.7..2.3;
 /// Something that one speaker says in one go.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Turn {
-    /// Who: 0 leads.
+    /// Number of the speaker: 0 leads.
     pub speaker: usize,
     /// For how long, seconds.
     pub seconds: f64,

@@ -41,7 +41,7 @@ pub(crate) struct Abilities;
 )]
 pub(crate) struct More;
 
-/// What calls of the protocol can come to besides what all calls can.
+/// Problems that calls of the protocol can be answered with, besides those of all calls.
 pub(crate) struct Refusals;
 
 impl IntoResponses for Refusals {

@@ -20,10 +20,10 @@ pub(crate) const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 pub(crate) const DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
 pub(crate) const OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
-/// Where the recording is that a complete upload has become.
+/// Header with the path of the recording that a complete upload has become.
 const RECORDING: HeaderName = HeaderName::from_static("throughline-recording");
 
-/// What is spoken beyond the core.
+/// Extensions of the protocol that are spoken.
 pub(crate) fn extension() -> HeaderValue {
     HeaderValue::from_static("creation,creation-with-upload,creation-defer-length,expiration,termination")
 }
@@ -41,7 +41,7 @@ pub(crate) fn length(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     }
 }
 
-/// Whether the body is bytes of the upload; an error where it is something else.
+/// True where the body is bytes of the upload, false where there is no content type; an error where it is something else.
 pub(crate) fn has_bytes(headers: &HeaderMap) -> Result<bool, ApiError> {
     match headers.get(header::CONTENT_TYPE) {
         None => Ok(false),
@@ -63,7 +63,7 @@ pub(crate) fn number(
     number.map(Some).ok_or_else(|| ApiError::TusHeader(shown, "must be a whole number".to_owned()))
 }
 
-/// What every answer about an upload says of it.
+/// Headers that every answer about an upload has: its offset, and its recording or its expiry.
 pub(crate) fn state(id: Uuid, now: &Progress) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(OFFSET, now.received.into());

@@ -19,7 +19,7 @@ const PART: usize = 8 << 20;
 /// Parts that may be smaller than that.
 const SMALL_PARTS: u64 = 10_000;
 
-/// How the bytes of a part ended.
+/// End of the bytes of a part.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     /// The part is full.
@@ -38,7 +38,7 @@ enum End {
 pub(crate) struct Incoming {
     meter: Arc<Meter>,
     bytes: BoxStream<'static, Result<Bytes, Broken>>,
-    /// Whether the client waits to be asked for it.
+    /// True where the client waits to be asked for the body.
     waits: bool,
 }
 
