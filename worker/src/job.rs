@@ -50,6 +50,7 @@ pub fn budget(inference_within: Duration) -> Result<Budget, BudgetError> {
     // A failed inference is followed by one that tells whether the models still work.
     let steps = [
         ("fetching a chunk", FETCH_WITHIN),
+        ("asking the store whether it is there at all", FETCH_WITHIN),
         ("an inference", inference_within),
         ("a trial inference", inference_within),
         ("publishing", CONFIRM_WITHIN),
@@ -307,5 +308,11 @@ mod tests {
     fn the_time_outs_nest_until_an_inference_may_outlast_the_broker() {
         assert!(budget(Duration::from_secs(300)).is_ok());
         assert!(budget(Duration::from_secs(1200)).is_err());
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_found_out_within_the_job_however_short_inferences_are() {
+        let job = budget(Duration::from_secs(1)).expect("fits").job();
+        assert!(job > 2 * FETCH_WITHIN + CONFIRM_WITHIN, "{job:?}");
     }
 }
