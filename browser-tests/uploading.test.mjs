@@ -16,6 +16,7 @@ test("files that are dropped are uploaded, and one that is no audio fails with t
   await page.locator("#options summary").click();
   await page.locator("#option-labels").selectOption("interview");
   await page.locator("#option-speakers").fill("2");
+  await page.locator("#option-tracks").selectOption("all");
   await drop(page, "#drop", ["interview_3min.opus", { name: "notes.txt", text: "Not a sound in here.\n".repeat(50) }]);
   const refused = page.locator('#uploads li[data-file="notes.txt"] .said');
   await refused.filter({ hasText: "failed:" }).waitFor({ timeout: 60_000 });
@@ -32,6 +33,7 @@ test("files that are dropped are uploaded, and one that is no audio fails with t
   const recording = await api(`/v1/recordings/${recordings.find((it) => it.title === "interview_3min").id}`);
   assert.deepEqual(recording.speakers.map((speaker) => speaker.label), ["Interviewer", "Respondent"]);
   assert.equal(recording.settings.max_speakers, 2);
+  assert.equal(recording.settings.tracks, "all");
   await picture(page, "recordings");
   await close(page);
 });

@@ -55,8 +55,9 @@ impl Telemetry {
         format: LogFormat,
         otlp_endpoint: Option<&str>,
     ) -> anyhow::Result<Self> {
+        // A channel that the broker closes is an answer, as to whether a queue is there; whoever asked says what it means.
         let filter = EnvFilter::try_from_env("THROUGHLINE_LOG")
-            .unwrap_or_else(|_| EnvFilter::new("info,lapin=warn,symphonia=warn"));
+            .unwrap_or_else(|_| EnvFilter::new("info,lapin=warn,lapin::channel=off,symphonia=warn"));
         let lines =
             tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(are_colours_wanted());
         let lines = match format {

@@ -36,6 +36,10 @@ pub(crate) struct AuditList {
     next: Option<i64>,
 }
 
+/// Subject of what was done, where the handler alone knows it. An extension of the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject(pub String);
+
 /// Notes what is done under the name of its caller, before it is answered.
 pub(crate) async fn note(State(context): State<Arc<Context>>, mut request: Request, next: Next) -> Response {
     let Some(deed) = deed(&mut request).await else { return next.run(request).await };
@@ -44,6 +48,7 @@ pub(crate) async fn note(State(context): State<Arc<Context>>, mut request: Reque
     let deed = pending.deed.take().filter(|_| response.status().is_success());
     if let Some(mut deed) = deed {
         deed.status = Some(response.status().as_u16());
+        deed.subject = response.extensions().get::<Subject>().map(|it| it.0.clone()).or(deed.subject);
         write(&context, &deed).await;
     }
     response
@@ -114,6 +119,7 @@ fn action(method: &Method, route: &str, meant: Option<&str>) -> Option<String> {
         ("POST", "/v1/recordings/{id}/corrections") => "recording.corrected",
         ("DELETE", "/v1/recordings/{id}/corrections/{number}") => "recording.correction-undone",
         ("POST", "/v1/dead-letters/{id}/replay") => "dead-letter.replayed",
+        ("POST", "/v1/dead-letters/replay") => "dead-letters.replayed",
         ("DELETE", "/v1/dead-letters/{id}") => "dead-letter.dropped",
         ("POST", "/v1/queues/{name}/pause") => "queue.paused",
         ("POST", "/v1/queues/{name}/resume") => "queue.resumed",

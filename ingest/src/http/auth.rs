@@ -5,7 +5,7 @@ use super::scope;
 use super::session::{bearer_of, session_of};
 use super::shown::shown;
 use crate::config::scopes::Scopes;
-use crate::config::tokens;
+use crate::config::tokens::{self, Token};
 use crate::context::Context;
 use crate::session::Session;
 use axum::extract::{MatchedPath, Request, State};
@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tracing::Instrument;
 
 /// Caller: the name of the token, empty where none is set.
@@ -25,6 +26,20 @@ pub(crate) struct Caller(pub String);
 pub(crate) struct Access {
     pub scopes: Scopes,
     pub session: Option<Session>,
+}
+
+/// The tokens in force when a request was let through; what changes from then on is news to whoever holds this.
+#[derive(Clone, Debug)]
+pub(crate) struct TokensThen(pub Option<watch::Receiver<Arc<Vec<Token>>>>);
+
+impl TokensThen {
+    fn of(context: &Context) -> Self {
+        let mut tokens = context.tokens.clone();
+        if let Some(tokens) = &mut tokens {
+            tokens.mark_unchanged();
+        }
+        Self(tokens)
+    }
 }
 
 /// Lets through what brings a token or a session that is good for it, and everything where no tokens are set; but nothing that changes
@@ -40,6 +55,8 @@ pub(crate) async fn check(
         return Err(ApiError::CrossSite);
     }
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    // Before the caller is looked for: none that is taken back meanwhile is missed.
+    let tokens = TokensThen::of(&context);
     let found = caller(&context, headers).await?;
     // To end a session nothing is needed: it may be one that is over.
     let ends_session = request.method() == Method::DELETE && route == "/v1/session";
@@ -56,6 +73,7 @@ pub(crate) async fn check(
     }
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(access);
+    request.extensions_mut().insert(tokens);
     Ok(next.run(request).instrument(span).await)
 }
 

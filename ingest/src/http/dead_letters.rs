@@ -1,5 +1,6 @@
 //! Dead letters: the operator's calls.
 
+use super::audit::Subject;
 use super::json::{Given, wholes};
 use super::openapi::Usual;
 use super::parameter::Parameter;
@@ -8,10 +9,10 @@ use super::query::{NoQuery, Query};
 use super::shown::shown;
 use crate::context::Context;
 use crate::dead_letters::{self, DeadLetter, Replay};
-use axum::Json;
 use axum::extract::State;
 use axum::http::header::{HeaderName, LOCATION};
 use axum::http::{StatusCode, Uri};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -161,7 +162,7 @@ pub(crate) async fn replay_many(
     State(context): State<Arc<Context>>,
     NoQuery: NoQuery,
     Given(many): Given<Many>,
-) -> Result<Json<ReplayedMany>, ApiError> {
+) -> Result<(Extension<Subject>, Json<ReplayedMany>), ApiError> {
     let letters = many.map(|many| many.letters).unwrap_or_default();
     if letters.is_empty() || letters.len() > LARGEST_PAGE as usize {
         let wanted = format!("letters must name 1 to {LARGEST_PAGE} dead letters");
@@ -181,7 +182,8 @@ pub(crate) async fn replay_many(
             Err(error) => return Err(error),
         }
     }
-    Ok(Json(answer))
+    let sent: Vec<String> = answer.replayed.iter().map(|one| one.letter.to_string()).collect();
+    Ok((Extension(Subject(sent.join(", "))), Json(answer)))
 }
 
 async fn replay_one(context: Arc<Context>, id: i64) -> Result<Uuid, ApiError> {

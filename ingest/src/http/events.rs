@@ -1,11 +1,10 @@
 //! Events: a recording as it changes, as server-sent events.
 
-use super::auth::Access;
+use super::auth::{Access, TokensThen};
 use super::openapi::{NoRecording, Usual};
 use super::problem::{ApiError, Problem};
 use super::query::NoQuery;
 use super::recordings::RecordingId;
-use crate::config::tokens::Token;
 use crate::context::Context;
 use crate::recordings::view::{self, Recording};
 use crate::session::Session;
@@ -19,7 +18,7 @@ use futures::{StreamExt, stream};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -104,15 +103,8 @@ impl Stream {
     }
 }
 
-/// The tokens in force, of which what is so now is not news.
-fn as_of_now(context: &Context) -> Option<watch::Receiver<Arc<Vec<Token>>>> {
-    let mut tokens = context.tokens.clone()?;
-    tokens.mark_unchanged();
-    Some(tokens)
-}
-
 /// Returns when other tokens are in force than were: the client comes again, and is asked for one that is.
-async fn change_of(tokens: Option<watch::Receiver<Arc<Vec<Token>>>>) {
+async fn change_of(TokensThen(tokens): TokensThen) {
     if let Some(mut tokens) = tokens
         && tokens.changed().await.is_ok()
     {
@@ -141,12 +133,11 @@ async fn change_of(tokens: Option<watch::Receiver<Arc<Vec<Token>>>>) {
 pub(crate) async fn events(
     State(context): State<Arc<Context>>,
     Extension(access): Extension<Access>,
+    Extension(tokens): Extension<TokensThen>,
     RecordingId(id): RecordingId,
     headers: HeaderMap,
     NoQuery: NoQuery,
 ) -> Result<Response, ApiError> {
-    // Before anything is waited for: none that is taken back meanwhile is missed.
-    let tokens = as_of_now(&context);
     let permit = context.streams.clone().try_acquire_owned().map_err(|_| ApiError::ManyStreams)?;
     if view::version(&context.reads, id).await?.is_none() {
         return Err(ApiError::UnknownRecording(id));

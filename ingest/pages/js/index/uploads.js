@@ -21,6 +21,8 @@ function optionsFor(files) {
   const channels = byId("option-channels").value;
   if (speakers) options.num_speakers = speakers;
   if (channels) options.channels = channels;
+  const tracks = byId("option-tracks").value;
+  if (tracks) options.tracks = tracks;
   if (labels === "own") {
     const names = byId("option-names").value.trim();
     if (names) options.labels = names;

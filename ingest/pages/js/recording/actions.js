@@ -56,7 +56,7 @@ async function cancel() {
 }
 
 /** Settings that are words; all others are numbers. */
-const WORDS = new Set(["channels"]);
+const WORDS = new Set(["channels", "tracks"]);
 
 /** What is other than before, under the names that the API takes: null takes back what was said; a number of speakers is both bounds. */
 function changed(answer, before) {
@@ -67,6 +67,12 @@ function changed(answer, before) {
     if (value !== (before[name] ?? null)) options[name] = value;
   }
   return options;
+}
+
+/** Tracks to choose from; a single one, chosen by its number, stays among them. */
+function tracksOf(chosen) {
+  const choices = [["default", "main track"], ["all", "all tracks"]];
+  return choices.some(([value]) => value === chosen) ? choices : [...choices, [chosen, `track ${chosen}`]];
 }
 
 async function reprocess() {
@@ -86,6 +92,7 @@ async function reprocess() {
         options: [["auto", "automatic (detect phone calls)"], ["mix", "mix to mono"], ["separate", "one speaker side per channel"]],
         value: settings.channels,
       },
+      { name: "tracks", label: "Audio tracks of the file (a change means analysing again)", options: tracksOf(settings.tracks), value: settings.tracks },
     ],
     confirm: "Reprocess",
   });

@@ -88,6 +88,7 @@ async function about() {
     ["Labels", typeof it.settings.labels === "string" ? it.settings.labels : JSON.stringify(it.settings.labels)],
     ["Speakers", hints.length ? hints.map(([key, word]) => `${word} ${it.settings[key]}`).join(", ") : "automatic"],
     ["Channels", it.settings.channels + (it.channels === "separate" ? ", one speaker side per channel" : "")],
+    ["Audio tracks", it.settings.tracks === "default" ? "main track" : it.settings.tracks],
     ["Threshold", it.settings.threshold ?? "default (0.45)"],
     ["Run", String(it.run)],
   ];
