@@ -7,6 +7,7 @@ use pipeline_tests::chaos::servers::Servers;
 use pipeline_tests::eventually::eventually;
 use pipeline_tests::recordings::accepted;
 use pipeline_tests::{Process, Stack};
+use rustix::process::Signal;
 use service_kit::broker::Broker;
 use service_kit::budget::Budget;
 use service_kit::consumer::{self, Subscription};
@@ -144,8 +145,12 @@ async fn a_worker_that_loses_its_connections_while_it_waits_answers_the_chunk_wi
     let servers = Servers::start(STACK).await;
     let mut stack = Stack::start_on(&servers, (1, 1, 1), &[]).await;
     let recordings = enough_for_a_while(&stack).await;
+    // It stands in mid-chunk until the alarm is there: between two chunks it would wait for none.
     stack.workers[0].logged("chunk taken").await;
+    stack.workers[0].signal(Signal::STOP);
     assert!(servers.raise_alarm(Resource::Memory).await, "the alarm is raised");
+    is_not_ready(&mut stack.ingests[0], BLOCKED).await;
+    stack.workers[0].signal(Signal::CONT);
     stack.workers[0].logged("waiting; no attempt is counted").await;
     // The management's list of connections is seconds behind.
     eventually("connections are closed", async || (servers.close_connections().await > 0).then_some(()))

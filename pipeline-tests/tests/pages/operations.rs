@@ -3,7 +3,7 @@
 use crate::passes;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicGetOptions, BasicRejectOptions};
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties};
 use pipeline_tests::eventually::eventually;
 use pipeline_tests::{Stack, oracle};
 use service_kit::topology;
@@ -16,7 +16,7 @@ async fn failed(stack: &mut Stack) -> Uuid {
     let recording = stack.recording_when(id, "is decoded", |it| it["chunks"]["total"].is_number()).await;
     let text = |name: &str| recording[name].as_str().expect("text").to_owned();
     let queue = topology::chunk_queue(&text("model_version"), &text("configuration"));
-    let (connection, job) =
+    let (connection, _channel, job) =
         eventually("the job is on its queue", async || first_of(stack.amqp_url(), &queue).await).await;
     job.delivery.acker.reject(BasicRejectOptions { requeue: false }).await.expect("is rejected");
     connection.close(200, "done".into()).await.expect("closes");
@@ -24,13 +24,13 @@ async fn failed(stack: &mut Stack) -> Uuid {
     id
 }
 
-/// The first message of `queue`, on a connection of its own; `None` where there is none. The first job declares its queue, and a broker
-/// closes the connection of whoever asks for one that is not quite made.
-async fn first_of(amqp_url: &str, queue: &str) -> Option<(Connection, BasicGetMessage)> {
+/// First message of `queue`, with its own connection and channel; `None` where there is none. The first job declares its queue, and a
+/// broker closes the connection of a client that asks for one that is not quite made. The message goes back when its channel is dropped.
+async fn first_of(amqp_url: &str, queue: &str) -> Option<(Connection, Channel, BasicGetMessage)> {
     let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await.expect("connects");
     let channel = connection.create_channel().await.expect("a channel");
     let message = channel.basic_get(queue.into(), BasicGetOptions::default()).await.ok().flatten()?;
-    Some((connection, message))
+    Some((connection, channel, message))
 }
 
 /// An hour that was, made up: five busy minutes in ten, and some in the middle in which nobody looked.
