@@ -7,6 +7,7 @@ use reqwest::{Method, StatusCode};
 use rustix::process::Signal;
 use serde_json::Value;
 use service_kit::messages::{ChunkAnalysed, Message};
+use std::ops::RangeInclusive;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -70,11 +71,20 @@ async fn nothing_is_left_anywhere(mut stack: Stack, ids: &[Uuid]) {
     stack.stop().await;
 }
 
+/// Waits until so many chunk jobs are with the broker: a chunk that is cut still waits for its turn, then in the outbox.
+async fn jobs_are_sent(stack: &Stack, jobs: i64) {
+    eventually("the jobs are sent", async || {
+        let released = stack.count("SELECT count(*) FROM chunks WHERE released_at IS NOT NULL").await;
+        (released == jobs && stack.count("SELECT count(*) FROM outbox").await == 0).then_some(())
+    })
+    .await;
+}
+
 /// Stops everything; nothing but so many jobs that nobody took is on a queue.
-async fn nothing_is_left_anywhere_but_jobs(mut stack: Stack, jobs: usize) {
+async fn nothing_is_left_anywhere_but_jobs(mut stack: Stack, jobs: RangeInclusive<usize>) {
     stack.stop_services().await;
     let waiting = remains::messages(&stack).await;
-    assert_eq!(waiting.len(), jobs, "{waiting:?}");
+    assert!(jobs.contains(&waiting.len()), "{} of {jobs:?}: {waiting:?}", waiting.len());
     for job in &waiting {
         // Nothing to bring it back from: ids, and the name of an object that is gone.
         assert!(job.kind == "chunk-job.v2" && job.body.len() < 400, "{job:?}");
@@ -177,14 +187,10 @@ async fn a_recording_with_dead_letters_or_gaps_or_a_second_run_leaves_nothing() 
 async fn jobs_that_no_worker_takes_hold_no_voice_and_go_when_one_comes() {
     let mut stack = Stack::start(0, 1, 1).await;
     let id = stack.submit(&interview(), &OPTIONS).await;
-    stack.recording_when(id, "is decoded", |it| it["chunks"]["total"] == 4).await;
-    eventually("the jobs are sent", async || {
-        (stack.count("SELECT count(*) FROM outbox").await == 0).then_some(())
-    })
-    .await;
+    jobs_are_sent(&stack, 4).await;
     delete(&stack, id, StatusCode::NO_CONTENT).await;
     nothing_is_left(&stack, id).await;
-    nothing_is_left_anywhere_but_jobs(stack, 4).await;
+    nothing_is_left_anywhere_but_jobs(stack, 4..=4).await;
 
     // The same with a worker that comes afterwards.
     let mut stack = Stack::start(0, 1, 1).await;
@@ -251,7 +257,8 @@ async fn a_decoder_that_is_killed_leaves_no_voice_in_the_temporary_folder() {
     stack.start_ingest().await;
     delete(&stack, id, StatusCode::NO_CONTENT).await;
     nothing_is_left(&stack, id).await;
-    nothing_is_left_anywhere_but_jobs(stack, 2).await;
+    // How many were sent is open: none while the barrier held the row, all if the next ingest is told late.
+    nothing_is_left_anywhere_but_jobs(stack, 0..=4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
