@@ -38,18 +38,19 @@ impl Shutdown {
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let asked = shutdown.clone();
         tokio::spawn(async move {
-            loop {
+            let mut signalled = async || {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
                 }
-                if asked.is_asked() {
-                    tracing::warn!("second signal: stopping now");
-                    std::process::exit(EXIT_NOW);
-                }
-                tracing::info!(?grace, "stopping: finishing what is in hand");
-                asked.ask();
-            }
+            };
+            signalled().await;
+            tracing::info!(?grace, "stopping: finishing what is in hand");
+            asked.ask();
+            // Signals count, not whether shutdown was asked for: a service that ends by itself may be told once, and still has its time.
+            signalled().await;
+            tracing::warn!("second signal: stopping now");
+            std::process::exit(EXIT_NOW);
         });
         Ok(shutdown)
     }
@@ -75,5 +76,22 @@ impl Shutdown {
         self.asked().await;
         let asked_at = self.asked_at.get().copied().unwrap_or_else(Instant::now);
         tokio::time::sleep_until(asked_at + self.grace).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Signal, getpid, kill_process};
+
+    #[tokio::test]
+    async fn a_service_that_ends_by_itself_has_its_time_though_it_is_told_to_stop_once() {
+        let shutdown = Shutdown::on_signals(Duration::from_secs(1)).expect("listens");
+        let mut seen = signal(SignalKind::terminate()).expect("listens");
+        shutdown.ask();
+        kill_process(getpid(), Signal::TERM).expect("is sent");
+        seen.recv().await.expect("comes");
+        // Else the process would be gone before that: what it has in hand goes on until then.
+        shutdown.due().await;
     }
 }

@@ -36,9 +36,9 @@ pub(crate) struct AuditList {
     next: Option<i64>,
 }
 
-/// Subject of what was done, where the handler alone knows it. An extension of the answer.
+/// Subject of what was done, where the handler alone knows it; `None` where nothing was done. An extension of the answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Subject(pub String);
+pub(crate) struct Subject(pub Option<String>);
 
 /// Notes what is done under the name of its caller, before it is answered.
 pub(crate) async fn note(State(context): State<Arc<Context>>, mut request: Request, next: Next) -> Response {
@@ -48,7 +48,11 @@ pub(crate) async fn note(State(context): State<Arc<Context>>, mut request: Reque
     let deed = pending.deed.take().filter(|_| response.status().is_success());
     if let Some(mut deed) = deed {
         deed.status = Some(response.status().as_u16());
-        deed.subject = response.extensions().get::<Subject>().map(|it| it.0.clone()).or(deed.subject);
+        match response.extensions().get::<Subject>() {
+            Some(Subject(None)) => return response,
+            Some(Subject(subject)) => deed.subject.clone_from(subject),
+            None => {}
+        }
         write(&context, &deed).await;
     }
     response

@@ -183,7 +183,8 @@ pub(crate) async fn replay_many(
         }
     }
     let sent: Vec<String> = answer.replayed.iter().map(|one| one.letter.to_string()).collect();
-    Ok((Extension(Subject(sent.join(", "))), Json(answer)))
+    let subject = (!sent.is_empty()).then(|| sent.join(", "));
+    Ok((Extension(Subject(subject)), Json(answer)))
 }
 
 async fn replay_one(context: Arc<Context>, id: i64) -> Result<Uuid, ApiError> {

@@ -58,6 +58,7 @@ async fn what_is_not_there_is_told_as_a_problem() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_ready_when_the_database_and_the_broker_are() {
     let stack = Stack::start(&[]).await;
+    stack.ready().await;
     let ready = stack.get("/readyz").send().await.expect("answers");
     assert_eq!((ready.status(), ready.text().await.expect("text")), (StatusCode::OK, "ready\n".to_owned()));
     // Metrics are at an address of their own, under whatever name a probe has for it.
@@ -102,7 +103,8 @@ async fn a_token_is_known_by_its_digest_and_the_file_of_tokens_is_read_again_whe
     stack.stop().await;
 }
 
-async fn become_status(asked: impl AsyncFn() -> StatusCode, wanted: StatusCode) {
+/// Asks until the answer has the status `wanted`.
+pub async fn become_status(asked: impl AsyncFn() -> StatusCode, wanted: StatusCode) {
     for _ in 0..300 {
         if asked().await == wanted {
             return;

@@ -102,7 +102,10 @@ impl Events {
     }
 
     pub async fn asked_for(request: RequestBuilder) -> Self {
-        let answer = request.send().await.expect("answers");
+        Self::of_answer(request.send().await.expect("answers"))
+    }
+
+    pub fn of_answer(answer: Response) -> Self {
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         Self { answer, text: String::new() }
     }

@@ -1,10 +1,11 @@
 //! Callers: who sent what, by the name of the token.
 
+use crate::access::become_status;
 use crate::browsers::{Events, cookie, soon};
 use crate::resumable::{create, text};
 use crate::stack::{Stack, problem};
 use reqwest::header::{CONTENT_TYPE, COOKIE};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -135,6 +136,47 @@ async fn a_session_that_is_ended_is_worth_nothing_anywhere_and_its_streams_end()
     assert_eq!(stack.count("SELECT count(*) FROM ended_sessions").await, 1);
     another.stop().await;
     stack.stop().await;
+}
+
+/// Takes the tokens of `file` back while `asked` is let in by a session: somebody has locked what tells whether that has ended. The answer.
+async fn let_in_as_the_token_goes(stack: &Stack, file: &NamedTempFile, asked: RequestBuilder) -> Response {
+    let mut holder = stack.pool.begin().await.expect("begins");
+    sqlx::query("LOCK TABLE ended_sessions").execute(&mut *holder).await.expect("locks");
+    let asking = tokio::spawn(asked.send());
+    stack.somebody_waits_for_a_lock().await;
+    std::fs::write(file.path(), "").expect("writes");
+    become_status(async || status_of_ann(stack).await, StatusCode::UNAUTHORIZED).await;
+    holder.rollback().await.expect("lets go");
+    asking.await.expect("no panic").expect("answers")
+}
+
+async fn status_of_ann(stack: &Stack) -> StatusCode {
+    stack.get("/v1/session").bearer_auth("ann").send().await.expect("answers").status()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_though_its_token_was_taken_back_while_it_was_let_in() {
+    let file = tokens(&[("ann", "")]);
+    let stack = Stack::start(&[&format!("--api-tokens-file={}", file.path().display())]).await;
+    let uploaded = stack.post("/v1/recordings").bearer_auth("ann").body("not audio").send().await;
+    let accepted: Value = uploaded.expect("answers").json().await.expect("is JSON");
+    let events = format!("/v1/recordings/{}/events", accepted["id"].as_str().expect("an id"));
+    let begun = stack.post("/v1/session").bearer_auth("ann").send().await.expect("answers");
+    let (pass, _) = cookie(&begun);
+    // Whoever waits for a lock is refused after seconds, which on a busy machine may be before the file is looked at.
+    for _ in 0..10 {
+        std::fs::copy(tokens(&[("ann", "")]).path(), file.path()).expect("is written again");
+        become_status(async || status_of_ann(&stack).await, StatusCode::OK).await;
+        let asked = stack.get(&events).header(COOKIE, &pass);
+        let answer = let_in_as_the_token_goes(&stack, &file, asked).await;
+        if answer.status() == StatusCode::OK {
+            let mut stream = Events::of_answer(answer);
+            while soon(stream.next()).await.is_some() {}
+            stack.stop().await;
+            return;
+        }
+    }
+    panic!("the stream was never let in");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,7 @@ async fn timed(request: reqwest::RequestBuilder) -> (Duration, Option<StatusCode
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_burst_of_corrections_whose_callers_are_gone_holds_up_nobody_else() {
     let stack = Stack::start(&[]).await;
+    stack.ready().await;
     let blocks = talk(120, 256);
     let corrected = completed(&stack, &blocks).await;
     let other = completed(&stack, &talk(2, 16)).await;

@@ -58,6 +58,7 @@ async fn a_change_of_a_locked_recording_is_answered_409_within_seconds_with_what
 #[tokio::test(flavor = "multi_thread")]
 async fn one_locked_recording_holds_up_neither_reads_nor_changes_of_others_nor_readiness() {
     let stack = Stack::start(&[]).await;
+    stack.ready().await;
     let (locked, other) = (completed(&stack, &talk(2, 16)).await, completed(&stack, &talk(2, 16)).await);
     let holder = keep_locked(&stack, locked).await;
     let many: Vec<_> = (0..10).flat_map(|_| changes(&stack, locked)).collect();

@@ -356,6 +356,8 @@ async fn dead_letters_are_replayed_together_and_those_that_cannot_be_are_told() 
     assert_eq!((&refused[0]["letter"], &refused[1]["letter"]), (&json!(numbers[2]), &json!(unknown)));
     assert!(refused[0]["detail"].as_str().is_some_and(|why| why.contains("no recording")), "{refused:?}");
     assert_eq!(stack.count("SELECT count(*) FROM dead_letters").await, 1);
+    assert_eq!(replay(json!({ "letters": [numbers[2]] })).await.status(), StatusCode::OK);
+    // What could not be replayed is no deed.
     let noted = "SELECT subject FROM audit WHERE action = 'dead-letters.replayed'";
     let noted: Vec<String> = sqlx::query_scalar(noted).fetch_all(&stack.pool).await.expect("was noted");
     assert_eq!(noted, [format!("{}, {}", numbers[0], numbers[1])]);

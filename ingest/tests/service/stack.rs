@@ -204,6 +204,20 @@ impl Stack {
         recording
     }
 
+    /// Returns when the service says that it is ready: it connects to the broker after it has started.
+    pub async fn ready(&self) {
+        let started = Instant::now();
+        loop {
+            let answer = self.get("/readyz").send().await.expect("answers");
+            if answer.status() == StatusCode::OK {
+                return;
+            }
+            let why = answer.text().await.expect("text");
+            assert!(started.elapsed() < PATIENCE, "still {why}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Returns when the outbox is empty.
     pub async fn sent(&self) {
         self.count_when("SELECT count(*) FROM outbox", |waiting| waiting == 0).await;

@@ -185,7 +185,7 @@ async fn a_recording_with_dead_letters_or_gaps_or_a_second_run_leaves_nothing() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_that_no_worker_takes_hold_no_voice_and_go_when_one_comes() {
-    let mut stack = Stack::start(0, 1, 1).await;
+    let stack = Stack::start(0, 1, 1).await;
     let id = stack.submit(&interview(), &OPTIONS).await;
     jobs_are_sent(&stack, 4).await;
     delete(&stack, id, StatusCode::NO_CONTENT).await;
