@@ -116,6 +116,15 @@ export async function upload(name, options) {
   return (await api("/v1/recordings", { method: "POST", body: form })).id;
 }
 
+/** Waits until the page knows of so many corrections, and no step back or forth is on its way. */
+export async function known(page, count) {
+  const seen = async (wanted) => {
+    const { state } = await import(document.querySelector("script[type=module]").src.replace("main.js", "state.js"));
+    return state.corrections.length === wanted && document.getElementById("undo").ariaBusy !== "true";
+  };
+  await eventually(`the page knows of ${count} corrections`, () => page.evaluate(seen, count), 20_000);
+}
+
 /** Looks until `look` gives something. */
 export async function eventually(what, look, within = 180_000) {
   const until = Date.now() + within;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { joined } from "../ingest/pages/js/recording/joining.js";
-import { SIZES, accessible, api, close, eventually, fits, launch, open, picture, tabTo, upload } from "./browser.mjs";
+import { SIZES, accessible, api, close, eventually, fits, known, launch, open, picture, tabTo, upload } from "./browser.mjs";
 
 let browser;
 let id;
@@ -129,7 +129,8 @@ test("a speaker is renamed, a turn moved to somebody new, two merged, and all of
 
   for (const left of [2, 1, 0]) {
     await page.locator("#undo").click();
-    await eventually("it is taken back", async () => (await api(`/v1/recordings/${id}/corrections`)).corrections.length === left, 20_000);
+    await known(page, left);
+    assert.equal((await api(`/v1/recordings/${id}/corrections`)).corrections.length, left);
     await eventually("and shown", async () => (await page.locator("#corrections li").count()) === left, 20_000);
   }
   assert.equal(await page.locator("#undo").isDisabled(), true);

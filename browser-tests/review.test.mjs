@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { joined } from "../ingest/pages/js/recording/joining.js";
-import { SIZES, accessible, api, close, eventually, fits, launch, open, picture, upload } from "./browser.mjs";
+import { SIZES, accessible, api, close, eventually, fits, known, launch, open, picture, upload } from "./browser.mjs";
 
 let browser;
 let id;
@@ -49,7 +49,7 @@ async function closer(page, index) {
 /** Waits until so many corrections are made, and shown. */
 async function made(page, count) {
   await eventually(`${count} corrections`, async () => (await corrections()).length === count, 20_000);
-  await page.locator(count ? "#undo:enabled" : "#undo:disabled").waitFor();
+  await known(page, count);
 }
 
 async function undoAll(page) {
@@ -145,6 +145,24 @@ test("a turn is split where the playhead is, and undone and done again", async (
   await page.keyboard.press("y");
   await made(page, 1);
   await undoAll(page);
+  await close(page);
+});
+
+test("what is pressed while the network is slow is done in its order, and nothing is lost", async () => {
+  const [index, turn] = await clear();
+  const page = await openAt(index);
+  const slowly = async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await route.continue();
+  };
+  await page.route("**/corrections**", slowly);
+  await goInto(page, turn.parts.find((it) => it.end - it.start > 1));
+  await page.keyboard.press("s");
+  await page.keyboard.press("u");
+  await page.locator('#undo[aria-busy="true"]').waitFor();
+  await page.locator("#redo:enabled").waitFor();
+  await made(page, 0);
+  await page.unroute("**/corrections**", slowly);
   await close(page);
 });
 

@@ -6,7 +6,7 @@ import { byId, h } from "../dom.js";
 import { tell, told } from "../notices.js";
 import { isInWork } from "../text.js";
 import { inWords } from "./behind.js";
-import { correct, loadRecording, makeAgain, on, state, take } from "./state.js";
+import { loadRecording, makeAgain, on, state, take, takeBack } from "./state.js";
 
 const FORMATS = [
   ["json", "JSON, with everything", "json"], ["rttm", "RTTM", "rttm"], ["csv", "CSV, for spreadsheets", "csv"], ["srt", "SRT subtitles", "srt"],
@@ -22,31 +22,28 @@ function fillMenu() {
   byId("formats").replaceChildren(...FORMATS.map(entry), sound);
 }
 
-let undoing = false;
+let stepping = false;
 
-/** Takes the last correction back; one at a time, so that a key held or a button pressed twice takes back no second one. */
-export async function undo() {
-  if (undoing || state.corrections.length === 0) return;
-  undoing = true;
+/** Takes one step back or forth, and tells it; one at a time, so that a key held or a button pressed twice takes no second one. */
+async function step(act, word) {
+  if (stepping) return;
+  const busy = (is) => {
+    stepping = is;
+    for (const id of ["undo", "redo"]) byId(id).ariaBusy = String(is);
+  };
+  busy(true);
   await told(async () => {
-    const last = state.corrections.at(-1);
-    await correct(null);
-    tell(`Undone: ${inWords(last)}.`);
+    const said = await act();
+    if (said) tell(`${word}: ${inWords(said)}.`);
   });
-  undoing = false;
+  busy(false);
 }
+
+/** Takes the last correction back. */
+export const undo = () => step(takeBack, "Undone");
 
 /** Makes again what was taken back last. */
-export async function redo() {
-  if (undoing || state.undone.length === 0) return;
-  undoing = true;
-  await told(async () => {
-    const said = state.undone.at(-1);
-    await makeAgain();
-    tell(`Redone: ${inWords(said)}.`);
-  });
-  undoing = false;
-}
+export const redo = () => step(makeAgain, "Redone");
 
 async function cancel() {
   const title = "Cancel this recording?";

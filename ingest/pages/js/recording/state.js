@@ -86,13 +86,19 @@ export function labels() {
 }
 
 let asked = 0;
+let newest;
 
-async function refresh() {
-  const mine = ++asked;
+/** Asks for the turns and the corrections; returns once those that were asked for last are shown. */
+function refresh() {
+  newest = look(++asked);
+  return newest;
+}
+
+async function look(mine) {
   const { revision } = state.recording;
   const [turns, said] = await Promise.all([get(`${state.path}/turns`), get(`${state.path}/corrections`)]);
   // An answer to an older question is of no use.
-  if (mine !== asked) return;
+  if (mine !== asked) return newest;
   state.found = turns.turns;
   state.corrections = said.corrections;
   shownRevision = revision;
@@ -106,25 +112,47 @@ export function select(index) {
   announce("selected");
 }
 
-/** Sends a correction, or takes the last one back (`correction` is null), and shows what became of it. */
-export async function correct(correction) {
-  if (correction) {
-    await send("POST", `${state.path}/corrections`, correction);
-    state.undone = [];
-  } else {
-    const last = state.corrections.at(-1);
-    await send("DELETE", `${state.path}/corrections/${last.number}`);
-    state.undone.push(last);
-  }
-  await shown();
+let sent = Promise.resolve();
+
+/** Does `work` once what was asked for before it is done and shown: however slow the network is, what is pressed later comes later. */
+function inTurn(work) {
+  const done = sent.then(work);
+  sent = done.catch(() => {});
+  return done;
 }
 
-/** Makes again what was taken back last. */
-export async function makeAgain() {
-  const { number, applied, created_at, ...said } = state.undone.at(-1);
-  await send("POST", `${state.path}/corrections`, said);
-  state.undone.pop();
-  await shown();
+/** Sends a correction, and shows what became of it. */
+export function correct(correction) {
+  return inTurn(async () => {
+    await send("POST", `${state.path}/corrections`, correction);
+    state.undone = [];
+    await shown();
+  });
+}
+
+/** Takes the last correction back, and shows what became of it; returns the correction, or nothing where there was none. */
+export function takeBack() {
+  return inTurn(async () => {
+    const last = state.corrections.at(-1);
+    if (!last) return undefined;
+    await send("DELETE", `${state.path}/corrections/${last.number}`);
+    state.undone.push(last);
+    await shown();
+    return last;
+  });
+}
+
+/** Makes again what was taken back last, and returns it; nothing where there was nothing. */
+export function makeAgain() {
+  return inTurn(async () => {
+    const last = state.undone.at(-1);
+    if (!last) return undefined;
+    const { number, applied, created_at, ...said } = last;
+    await send("POST", `${state.path}/corrections`, said);
+    state.undone.pop();
+    await shown();
+    return last;
+  });
 }
 
 async function shown() {
