@@ -5,15 +5,11 @@
 
 use crate::database::Database;
 use crate::error::MatchError;
-use lapin::ErrorKind;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use service_kit::broker::Broker;
 use sqlx::PgTransaction;
 use uuid::Uuid;
-
-/// AMQP reply code of a queue that is not there.
-const NOT_FOUND: u16 = 404;
 
 /// Result of a look at the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,19 +118,7 @@ async fn begin(database: &Database, known: Option<Uuid>, next: Uuid) -> Result<O
 
 impl Markable for Broker {
     async fn is_marked(&self, name: &str) -> lapin::Result<bool> {
-        let channel = self.channel().await?;
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        match channel.queue_declare(name.into(), passive, FieldTable::default()).await {
-            Ok(_) => {
-                channel.close(200, "looked".into()).await?;
-                Ok(true)
-            }
-            // The broker closes the channel with the answer.
-            Err(error) => match error.kind() {
-                ErrorKind::ProtocolError(why) if why.get_id() == NOT_FOUND => Ok(false),
-                _ => Err(error),
-            },
-        }
+        Ok(self.depth(name).await?.is_some())
     }
 
     async fn mark(&self, name: &str) -> lapin::Result<()> {

@@ -1,12 +1,15 @@
-//! Broker: a service's two connections to RabbitMQ, one to publish and one for all else.
+//! Broker: a service's connections to RabbitMQ: one to publish, one to consume and declare, and one to ask questions, where there are any.
 //!
 //! A broker that is short of memory or of disk space blocks who publishes. What consumes goes on then, so that the backlog that may be
-//! the cause of it can go away.
+//! the cause of it can go away. And whoever asks after a queue at the moment in which it is declared has the whole connection closed
+//! (RabbitMQ 3.10 answers INTERNAL_ERROR, "noproc"): no message in hand may hang on that connection.
 
 pub use crate::link::Blocked;
 use crate::link::Link;
 use crate::shutdown::Shutdown;
-use lapin::Channel;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Channel, ErrorKind};
 use rand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +23,20 @@ pub struct Broker {
     who: Arc<str>,
     consuming: Link,
     publishing: Link,
+    asking: Link,
 }
+
+/// What is on a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Messages that wait.
+    pub messages: u32,
+    /// Consumers.
+    pub consumers: u32,
+}
+
+/// AMQP's reply code for a queue that is not there.
+const NOT_FOUND: u16 = 404;
 
 /// Waits that grow from one failure to the next, with jitter, so that many services do not knock at once.
 pub struct Backoff(Duration);
@@ -52,6 +68,7 @@ impl Broker {
             who: who.into(),
             consuming: Link::new(url, name, "consuming"),
             publishing: Link::new(url, name, "publishing"),
+            asking: Link::new(url, name, "asking"),
         }
     }
 
@@ -60,7 +77,7 @@ impl Broker {
         &self.who
     }
 
-    /// A new channel to consume, declare or ask over. Nothing may be published over it: see [`Broker::publishing_channel`].
+    /// A new channel to consume or declare over. Nothing may be published over it: see [`Broker::publishing_channel`].
     pub async fn channel(&self) -> lapin::Result<Channel> {
         self.consuming.channel().await
     }
@@ -68,6 +85,23 @@ impl Broker {
     /// A new channel to publish over; an error while the broker blocks publishing.
     pub async fn publishing_channel(&self) -> lapin::Result<Channel> {
         self.publishing.channel().await
+    }
+
+    /// Returns what is on `queue`; `None` where there is no such queue.
+    pub async fn depth(&self, queue: &str) -> lapin::Result<Option<Depth>> {
+        let channel = self.asking.channel().await?;
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        match channel.queue_declare(queue.into(), passive, FieldTable::default()).await {
+            Ok(found) => {
+                channel.close(200, "asked".into()).await?;
+                Ok(Some(Depth { messages: found.message_count(), consumers: found.consumer_count() }))
+            }
+            // The broker closes the channel with the answer.
+            Err(error) => match error.kind() {
+                ErrorKind::ProtocolError(why) if why.get_id() == NOT_FOUND => Ok(None),
+                _ => Err(error),
+            },
+        }
     }
 
     /// Reason and start of the broker's block on all that is published; `None` without a block.
@@ -85,17 +119,12 @@ impl Broker {
         self.publishing.until_blocked().await;
     }
 
-    /// True while there is a live connection to ask and consume over.
-    pub async fn is_connected(&self) -> bool {
-        self.consuming.is_connected().await
-    }
-
-    /// True while both connections live, whether or not the broker takes anything from them.
+    /// True while the connections to publish and to consume live, whether or not the broker takes anything from them.
     pub async fn is_whole(&self) -> bool {
         self.consuming.is_connected().await && self.publishing.is_connected().await
     }
 
-    /// Checks that both connections live and are not blocked. The error is in words for the operator.
+    /// Checks that the connections to publish and to consume live and are not blocked. The error is in words for the operator.
     pub async fn check(&self) -> Result<(), String> {
         self.consuming.check().await?;
         self.publishing.check().await
@@ -103,6 +132,6 @@ impl Broker {
 
     /// Closes the connections; what is unacknowledged goes back to its queue.
     pub async fn close(&self) {
-        tokio::join!(self.consuming.close(), self.publishing.close());
+        tokio::join!(self.consuming.close(), self.publishing.close(), self.asking.close());
     }
 }

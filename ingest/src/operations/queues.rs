@@ -4,8 +4,6 @@ use super::overview::Queue;
 use crate::context::Context;
 use chrono::{DateTime, Utc};
 use diarization::analysis::CONFIGURATION;
-use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
 use service_kit::paused_queues;
 use service_kit::topology::{self, DEAD, DECODE, MATCH};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,20 +101,10 @@ pub(crate) async fn all(context: &Context) -> Result<Vec<Queue>, sqlx::Error> {
 
 /// Messages that wait on each queue, and its consumers.
 async fn count(context: &Context, names: impl Iterator<Item = &str>) -> lapin::Result<Vec<(u32, u32)>> {
-    let mut channel = context.broker.channel().await?;
-    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let mut counted = Vec::new();
     for name in names {
-        match channel.queue_declare(name.into(), passive, FieldTable::default()).await {
-            Ok(queue) => counted.push((queue.message_count(), queue.consumer_count())),
-            // There is none of that name yet, and the broker has closed the channel with the answer.
-            Err(_) if context.broker.is_connected().await => {
-                counted.push((0, 0));
-                channel = context.broker.channel().await?;
-            }
-            Err(error) => return Err(error),
-        }
+        let depth = context.broker.depth(name).await?;
+        counted.push(depth.map_or((0, 0), |depth| (depth.messages, depth.consumers)));
     }
-    channel.close(200, "counted".into()).await?;
     Ok(counted)
 }

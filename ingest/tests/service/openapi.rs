@@ -57,7 +57,7 @@ async fn the_service_is_as_its_document_says() {
         .args(["run", &stack.url("/openapi.json"), "--header", &format!("Authorization: Bearer {TOKEN}")])
         // Always the same requests.
         .args(["--phases", "coverage,fuzzing", "--max-examples", "5", "--seed", "1"])
-        .args(["--continue-on-failure", "--request-timeout", "30", "--no-color"])
+        .args(["--continue-on-failure", "--request-timeout", "5", "--no-color"])
         .current_dir(folder.path())
         .kill_on_drop(true)
         .output();
