@@ -1,7 +1,6 @@
 //! Backlog: whether a queue still holds messages, so that what waits its turn is not taken for lost.
 
 use service_kit::broker::Broker;
-use service_kit::topology;
 
 /// Whoever knows what waits on the queues.
 pub trait Backlog {
@@ -22,7 +21,7 @@ impl Backlog for Broker {
 async fn count(broker: &Broker, queue: &str) -> lapin::Result<u32> {
     let channel = broker.channel().await?;
     // It may be gone with the broker's data; then it is made anew, and empty.
-    topology::declare(&channel, queue).await?;
+    broker.declare(&channel, queue).await?;
     channel.close(200, "declared".into()).await?;
     Ok(broker.depth(queue).await?.map_or(0, |depth| depth.messages))
 }

@@ -1,6 +1,7 @@
 //! Stack: ingest, workers and matcher as processes, in a corner of the real servers of their own.
 
 use crate::chaos::servers::Servers;
+use crate::eventually::eventually;
 use crate::process::Process;
 use crate::queues::Queues;
 use reqwest::{Client, StatusCode};
@@ -99,6 +100,17 @@ impl Stack {
         for process in self.workers.iter_mut().chain(&mut self.matchers) {
             process.logged("consuming").await;
         }
+        if matchers > 0 && ingests > 0 {
+            self.matcher_knows_the_broker().await;
+        }
+    }
+
+    /// Returns once a matcher has looked at the broker for the first time: what was ordered before is ordered once more then.
+    pub async fn matcher_knows_the_broker(&self) {
+        eventually("a matcher knows the broker", async || {
+            (self.count("SELECT count(*) FROM broker_epoch").await == 1).then_some(())
+        })
+        .await;
     }
 
     fn corner(&self) -> &Corner {

@@ -7,12 +7,14 @@
 pub use crate::link::Blocked;
 use crate::link::Link;
 use crate::shutdown::Shutdown;
+use crate::topology;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use lapin::{Channel, ErrorKind};
 use rand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -24,6 +26,7 @@ pub struct Broker {
     consuming: Link,
     publishing: Link,
     asking: Link,
+    declaring: Arc<Mutex<()>>,
 }
 
 /// What is on a queue.
@@ -35,6 +38,8 @@ pub struct Depth {
     pub consumers: u32,
 }
 
+/// Longest wait for other declarations.
+const ALONE_WITHIN: Duration = Duration::from_secs(2);
 /// AMQP's reply code for a queue that is not there.
 const NOT_FOUND: u16 = 404;
 
@@ -69,6 +74,7 @@ impl Broker {
             consuming: Link::new(url, name, "consuming"),
             publishing: Link::new(url, name, "publishing"),
             asking: Link::new(url, name, "asking"),
+            declaring: Arc::default(),
         }
     }
 
@@ -85,6 +91,14 @@ impl Broker {
     /// A new channel to publish over; an error while the broker blocks publishing.
     pub async fn publishing_channel(&self) -> lapin::Result<Channel> {
         self.publishing.channel().await
+    }
+
+    /// Declares `queue` over `channel`. One at a time in a process: RabbitMQ also closes the connection of whoever consumes a queue that
+    /// another one is just declaring for the first time.
+    pub async fn declare(&self, channel: &Channel, queue: &str) -> lapin::Result<()> {
+        // A declaration that gets no answer must not keep the others waiting.
+        let _alone = tokio::time::timeout(ALONE_WITHIN, self.declaring.lock()).await;
+        topology::declare(channel, queue).await
     }
 
     /// Returns what is on `queue`; `None` where there is no such queue.

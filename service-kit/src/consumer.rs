@@ -6,8 +6,8 @@ pub use crate::handling::Subscription;
 use crate::handling::{Handling, Lost};
 use crate::publisher::{Line, Publisher};
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 use crate::verdict::Verdict;
-use crate::{telemetry, topology};
 use futures::StreamExt;
 use lapin::Channel;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
@@ -80,7 +80,7 @@ impl Loop<'_> {
     {
         let queue = self.0.subscription.queue.as_str();
         let channel = broker.channel().await?;
-        topology::declare(&channel, queue).await?;
+        broker.declare(&channel, queue).await?;
         channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
         let tag = format!("{queue}.{}", uuid::Uuid::now_v7());
         let mut messages = channel

@@ -264,7 +264,7 @@ impl Line {
             return Err(PublishError::NotConfirmed(queue.to_owned()));
         };
         if !declared.contains(queue) {
-            topology::declare(channel, queue).await?;
+            self.broker.declare(channel, queue).await?;
             declared.insert(queue.to_owned());
         }
         let mut exchange = String::new();

@@ -1,9 +1,11 @@
 //! Locked: a recording that something else keeps locked is answered for within seconds, and holds up nobody else.
 
 use crate::corrections::{completed, corrected, talk};
+use crate::operations::consumers_become;
 use crate::stack::{Stack, interview, problem};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use service_kit::topology::DECODE;
 use sqlx::PgTransaction;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -94,9 +96,13 @@ async fn one_locked_recording_holds_up_neither_reads_nor_changes_of_others_nor_r
 async fn a_recording_that_is_locked_when_it_is_to_be_decoded_waits_its_turn_without_an_attempt() {
     let stack = Stack::start(&[]).await;
     let pause = |action: &str| stack.post(&format!("/v1/queues/throughline.decode/{action}")).send();
+    consumers_become(&stack, DECODE, |consumers| consumers > 0).await;
     assert!(pause("pause").await.expect("answers").status().is_success());
+    consumers_become(&stack, DECODE, |consumers| consumers == 0).await;
     let upload = async || stack.upload("", interview()).await["id"].as_str().expect("an id").to_owned();
     let (locked, other) = (upload().await, upload().await);
+    let ordered = "SELECT count(*) FROM recordings WHERE decode_ordered_at IS NOT NULL";
+    stack.count_when(ordered, |ordered| ordered == 2).await;
     stack.sent().await;
     let holder = keep_locked(&stack, locked.parse().expect("an id")).await;
     assert!(pause("resume").await.expect("answers").status().is_success());

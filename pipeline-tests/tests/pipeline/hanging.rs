@@ -1,7 +1,6 @@
 //! Hanging: an inference that does not end is an attempt like any other; its worker says so and ends, for another to take its place.
 
 use pipeline_tests::command::{succeeds, throughline};
-use pipeline_tests::eventually::eventually;
 use pipeline_tests::{Stack, Supervisor, oracle};
 
 /// Less than twenty blocks take on any core, and far more than the trial with which a worker starts.
@@ -10,11 +9,6 @@ const PATIENCE: (&str, &str) = ("THROUGHLINE_INFERENCE_SECONDS", "6");
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inference_that_does_not_end_is_tried_five_times_and_then_a_dead_letter() {
     let mut stack = Stack::start(0, 1, 1).await;
-    // What is ordered before the matcher first looks at the broker is ordered once more, and tried five times more.
-    eventually("the matcher knows the broker", async || {
-        (stack.count("SELECT count(*) FROM broker_epoch").await == 1).then_some(())
-    })
-    .await;
     let mut workers = Supervisor::start(&mut stack, 1, &[PATIENCE], None);
     let sample = oracle::sample("interview_20min.opus");
     let id = stack.submit(&sample, &[("chunk_blocks", "20")]).await;

@@ -26,7 +26,7 @@ async fn jobs_purged_from_their_queue_are_sent_again_once_and_the_recording_comp
     let mut stack = Stack::start(0, 0, 1).await;
     stack.set(&[("THROUGHLINE_RECONCILE_SECONDS", "1"), ("THROUGHLINE_REPUBLISH_SECONDS", "4")]);
     stack.start_matcher();
-    stack.matchers[0].logged("consuming").await;
+    stack.matcher_knows_the_broker().await;
     let id = stack.submit(&interview(), &[("labels", "interview"), ("chunk_blocks", "1")]).await;
     let decoded = stack.recording_when(id, "is decoded", |it| it["chunks"]["total"] == CHUNKS).await;
     let model = decoded["model_version"].as_str().expect("a model");

@@ -6,7 +6,7 @@ import { byId, h } from "../dom.js";
 import { tell, told } from "../notices.js";
 import { isInWork } from "../text.js";
 import { inWords } from "./behind.js";
-import { loadRecording, makeAgain, on, state, take, takeBack } from "./state.js";
+import { inTurn, loadRecording, makeAgain, on, state, take, takeBack } from "./state.js";
 
 const FORMATS = [
   ["json", "JSON, with everything", "json"], ["rttm", "RTTM", "rttm"], ["csv", "CSV, for spreadsheets", "csv"], ["srt", "SRT subtitles", "srt"],
@@ -108,7 +108,7 @@ async function remove() {
 
 async function act(work, words) {
   await told(async () => {
-    await work();
+    await inTurn(work);
     tell(words);
     await take(await loadRecording());
   });

@@ -4,7 +4,7 @@ import { send } from "../api.js";
 import { byId } from "../dom.js";
 import { tell, told } from "../notices.js";
 import { isFinished } from "../text.js";
-import { announce, correct, labels, on, select, state } from "./state.js";
+import { announce, correct, inTurn, labels, on, select, state } from "./state.js";
 import { numberOf } from "./colours.js";
 
 /** Below this the runner-up is worth a thought. */
@@ -38,7 +38,7 @@ export function nextToCheck() {
 export async function check(turn, right) {
   await told(async () => {
     const { first_frame, end_frame, speaker } = turn;
-    await send("PUT", `${state.path}/checks`, { first_frame, end_frame, speaker, checked: right });
+    await inTurn(() => send("PUT", `${state.path}/checks`, { first_frame, end_frame, speaker, checked: right }));
     turn.checked = right;
     turn.parts.forEach((part) => (part.checked = right));
     announce("turns");

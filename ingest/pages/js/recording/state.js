@@ -112,30 +112,44 @@ export function select(index) {
   announce("selected");
 }
 
-let sent = Promise.resolve();
+/** Whether what was asked for last went well, once it is known. */
+let sent = Promise.resolve(true);
+let waiting = 0;
 
-/** Does `work` once what was asked for before it is done and shown: however slow the network is, what is pressed later comes later. */
-function inTurn(work) {
-  const done = sent.then(work);
-  sent = done.catch(() => {});
+/**
+ * Does `work` once what was asked for before it is done and shown: however slow the network is, what is pressed later comes later. It is told
+ * whether what it had to wait for went well.
+ */
+export function inTurn(work) {
+  const behind = waiting > 0;
+  waiting++;
+  const done = sent.then((well) => work(!behind || well)).finally(() => waiting--);
+  sent = done.then(() => true, () => false);
   return done;
 }
+
+window.addEventListener("beforeunload", (event) => {
+  if (waiting > 0) event.preventDefault();
+});
 
 /** Sends a correction, and shows what became of it. */
 export function correct(correction) {
   return inTurn(async () => {
-    await send("POST", `${state.path}/corrections`, correction);
+    state.corrections = (await send("POST", `${state.path}/corrections`, correction)).corrections;
     state.undone = [];
     await shown();
   });
 }
 
-/** Takes the last correction back, and shows what became of it; returns the correction, or nothing where there was none. */
+/**
+ * Takes the last correction back, and shows what became of it; returns the correction, or nothing where there was none. One that was refused
+ * meanwhile is not there to be taken back, and the one before it was not meant.
+ */
 export function takeBack() {
-  return inTurn(async () => {
-    const last = state.corrections.at(-1);
+  return inTurn(async (well) => {
+    const last = well && state.corrections.at(-1);
     if (!last) return undefined;
-    await send("DELETE", `${state.path}/corrections/${last.number}`);
+    state.corrections = (await send("DELETE", `${state.path}/corrections/${last.number}`)).corrections;
     state.undone.push(last);
     await shown();
     return last;
@@ -148,7 +162,7 @@ export function makeAgain() {
     const last = state.undone.at(-1);
     if (!last) return undefined;
     const { number, applied, created_at, ...said } = last;
-    await send("POST", `${state.path}/corrections`, said);
+    state.corrections = (await send("POST", `${state.path}/corrections`, said)).corrections;
     state.undone.pop();
     await shown();
     return last;
